@@ -1,0 +1,27 @@
+//! The custom resources: their Rust types, from which the CRDs are generated, and the rules about one object (schema and
+//! CEL) that the API server enforces. What needs a clock, another object or I/O never lives here.
+
+pub mod account;
+pub mod clinic;
+pub mod clinic_user;
+pub mod condition;
+pub mod email_claim;
+pub mod schema;
+pub mod service_account;
+
+pub use account::ClinicAccount;
+pub use clinic::Clinic;
+pub use clinic_user::ClinicUser;
+pub use condition::Condition;
+pub use email_claim::EmailClaim;
+pub use service_account::ServiceAccount;
+
+/// The API group of every resource.
+pub const GROUP: &str = "clinic-operator.dev";
+/// The only version so far. No version of this group is ever named `v1`: Kustomize would then take our `ServiceAccount`
+/// for the core one.
+pub const VERSION: &str = "v1alpha1";
+/// The name of the one `Clinic` of a namespace.
+pub const CLINIC_NAME: &str = "clinic";
+/// Annotation on a `ClinicUser`: any new value asks for a new invitation round.
+pub const RESEND_ANNOTATION: &str = "clinic-operator.dev/resend";

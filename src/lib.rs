@@ -1,0 +1,4 @@
+//! Manages the accounts of a medical clinic declaratively.
+
+pub mod api;
+pub mod domain;
