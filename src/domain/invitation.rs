@@ -1,11 +1,35 @@
-//! Rounds, attempts and what became of them.
+//! Invitations: rounds, their attempts, and what the ledger says about them. The ledger is written before each mail (I2),
+//! so everything that a restart must know is read from it here. Sending never lives here.
+//!
+//! A *round* is one invitation as its reader sees it: one address, one Message-ID, one Date. An *attempt* is one try to
+//! hand it to the relay; each carries a link of its own, and all links of the current round work.
+
+use std::fmt;
+
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+/// How long an attempt without known outcome may still be under way, before another copy may be sent. Longer than the sum
+/// of all time limits of a mail dialogue.
+pub const OUTCOME_KNOWN_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+/// How old a write-ahead may be when the dialogue begins (I3): after that somebody may have decided otherwise.
+pub const WRITE_AHEAD_VALID: SignedDuration = SignedDuration::from_secs(60);
+/// Copies of one round that may be sent without knowing what became of the ones before: the first and two more.
+const COPIES_WITHOUT_OUTCOME: usize = 3;
+/// Attempts that the ledger keeps whatever became of them.
+const ATTEMPTS_KEPT: usize = 8;
+
+/// What a mail is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum MailKind {
+    /// Asks a person to log in, confirm their information and create a password.
     Invitation,
+    /// Asks an accepted member to confirm a changed address; goes to the new one.
     EmailConfirmation,
+    /// Tells the old address of an accepted member about the change.
     EmailChangeNotice,
 }
 
@@ -14,13 +38,208 @@ pub enum MailKind {
 pub enum Outcome {
     /// Written ahead; not known yet, or never, whether it left.
     Sending,
+    /// The relay took it (250 after the final dot).
     Sent,
-    /// The address's fault.
+    /// The address was refused.
     Refused,
     /// Nobody's fault: try again later.
     Deferred,
-    /// The mailer's fault.
+    /// The relay or our access to it failed, whoever the mail was for.
     MailerFailed,
-    /// Not sent, since it was too late or no longer right.
+    /// Not sent: too late, or no longer right.
     Dropped,
 }
+
+impl Outcome {
+    /// Whether the mail may have reached the person, so that its link must work while its round lasts.
+    pub fn may_have_arrived(self) -> bool {
+        match self {
+            Self::Sending | Self::Sent => true,
+            Self::Refused | Self::Deferred | Self::MailerFailed | Self::Dropped => false,
+        }
+    }
+}
+
+/// One attempt, as the ledger holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Try<'a> {
+    /// Its round.
+    pub round: u32,
+    /// The same for all attempts of a round.
+    pub message_id: &'a str,
+    /// When it was written ahead.
+    pub at: Timestamp,
+    /// The Date header: `at` of the round's first attempt.
+    pub date: Timestamp,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The relay's reply code, such as `550 5.1.1`.
+    pub code: Option<&'a str>,
+}
+
+/// The ledger of one account.
+#[derive(Clone, Debug)]
+pub struct Ledger<'a> {
+    /// The current round, from 1.
+    pub round: u32,
+    /// The address that this round's mails go to.
+    pub address: &'a str,
+    /// The resend value that the current round has answered.
+    pub resend: Option<&'a str>,
+    /// Attempts, oldest first, of this and earlier rounds.
+    pub tries: Vec<Try<'a>>,
+    /// No mail before this instant.
+    pub not_before: Option<Timestamp>,
+}
+
+/// What is wished for, against which the ledger is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// The address to invite; `None`: the account has given its address up.
+    pub address: Option<&'a str>,
+    /// The value of the resend annotation.
+    pub resend: Option<&'a str>,
+    /// Days for which a link works.
+    pub validity_days: u8,
+    /// When access ends: no link works longer.
+    pub access_until: Option<Timestamp>,
+}
+
+/// What the ledger says about the invitation that is wished for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// There is no address to write to.
+    NoAddress,
+    /// A mail is to be sent.
+    Due(Due),
+    /// Written ahead; whether it left is known by `until`, or taken as unknown then.
+    UnderWay {
+        /// When another copy may be sent.
+        until: Timestamp,
+    },
+    /// The relay asked to try later.
+    BackingOff {
+        /// When to try.
+        until: Timestamp,
+        /// The relay's reply code.
+        code: Option<String>,
+    },
+    /// The relay took the mail.
+    Sent {
+        /// When it was written ahead.
+        at: Timestamp,
+        /// When its link stops to work.
+        expires: Timestamp,
+    },
+    /// The relay took the mail, and its link works no more.
+    Expired {
+        /// When the link stopped to work.
+        at: Timestamp,
+    },
+    /// The address was refused.
+    Refused {
+        /// The relay's reply code.
+        code: Option<String>,
+    },
+    /// Three copies may or may not have left; sending more would be guessing.
+    Unknown,
+}
+
+/// The mail that is to be sent next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Its round; greater than the ledger's if it begins one.
+    pub round: u32,
+    /// Message-ID and Date of the round's earlier attempts; `None` if it begins the round.
+    pub continues: Option<(String, Timestamp)>,
+}
+
+/// Reads the ledger.
+pub fn standing(ledger: Option<&Ledger<'_>>, wish: &Wish<'_>, now: Timestamp) -> Standing {
+    let Some(address) = wish.address else { return Standing::NoAddress };
+    let Some(ledger) = ledger else { return Standing::Due(Due { round: 1, continues: None }) };
+    if a_new_round_is_wished_for(ledger, address, wish.resend) {
+        return Standing::Due(Due { round: ledger.round + 1, continues: None });
+    }
+    let tries: Vec<&Try<'_>> = ledger.tries.iter().filter(|attempt| attempt.round == ledger.round).collect();
+    let Some(last) = tries.last() else {
+        return Standing::Due(Due { round: ledger.round, continues: None });
+    };
+    if let Some(sent) = tries.iter().rev().find(|attempt| attempt.outcome == Outcome::Sent) {
+        let expires = link_expires(sent.at, wish);
+        return if now < expires { Standing::Sent { at: sent.at, expires } } else { Standing::Expired { at: expires } };
+    }
+    let again = Standing::Due(Due { round: ledger.round, continues: Some((last.message_id.to_owned(), last.date)) });
+    match last.outcome {
+        Outcome::Sending => {
+            let until = last.at.saturating_add(OUTCOME_KNOWN_WITHIN).unwrap_or(Timestamp::MAX);
+            let unknown = tries.iter().filter(|attempt| attempt.outcome == Outcome::Sending).count();
+            if now < until {
+                Standing::UnderWay { until }
+            } else if unknown >= COPIES_WITHOUT_OUTCOME {
+                Standing::Unknown
+            } else {
+                again
+            }
+        }
+        Outcome::Refused => Standing::Refused { code: last.code.map(str::to_owned) },
+        Outcome::Deferred => match ledger.not_before {
+            Some(until) if now < until => Standing::BackingOff { until, code: last.code.map(str::to_owned) },
+            Some(_) | None => again,
+        },
+        Outcome::MailerFailed | Outcome::Dropped | Outcome::Sent => again,
+    }
+}
+
+fn a_new_round_is_wished_for(ledger: &Ledger<'_>, address: &str, resend: Option<&str>) -> bool {
+    ledger.address != address || (resend.is_some() && resend != ledger.resend)
+}
+
+/// When the link of a mail stops to work that was written ahead at `at`: after the clinic's validity, and for a trainee at
+/// the latest when access ends.
+pub fn link_expires(at: Timestamp, wish: &Wish<'_>) -> Timestamp {
+    let validity = SignedDuration::from_hours(24 * i64::from(wish.validity_days));
+    let expires = at.saturating_add(validity).unwrap_or(Timestamp::MAX);
+    wish.access_until.map_or(expires, |until| expires.min(until))
+}
+
+/// Which attempts the ledger keeps, given (round, outcome) of each, oldest first: the last 8, and of the current round all
+/// that may have arrived, since their links work.
+pub fn attempts_kept(attempts: &[(u32, Outcome)], round: u32) -> Vec<bool> {
+    let recent = attempts.len().saturating_sub(ATTEMPTS_KEPT);
+    attempts
+        .iter()
+        .enumerate()
+        .map(|(index, (of, outcome))| index >= recent || (*of == round && outcome.may_have_arrived()))
+        .collect()
+}
+
+/// The secret part of a link: 256 random bits. Only its digest is ever stored.
+pub struct Token(String);
+
+impl Token {
+    /// Makes a token of random bytes.
+    pub fn new(random: [u8; 32]) -> Self {
+        Self(BASE64URL_NOPAD.encode(&random))
+    }
+
+    /// Hex SHA-256 of the token's text, as the ledger stores it.
+    pub fn digest(&self) -> String {
+        HEXLOWER.encode(&Sha256::digest(self.0.as_bytes()))
+    }
+
+    /// The link that opens the invitation of `account` at the portal `base` (without a slash at its end).
+    pub fn link(&self, base: &str, account: &str) -> String {
+        format!("{base}/invitations/{account}.{}", self.0)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Token(redacted)")
+    }
+}
+
+#[cfg(test)]
+#[path = "invitation_tests.rs"]
+mod tests;

@@ -1,25 +1,107 @@
-//! The words of the clinic: who a member is.
+//! The words of the clinic: who a member is, and how the member list shows them. Schemas of whole manifests never live here.
+
+use std::fmt;
+
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::email::Email;
+
+/// A rule that a manifest breaks: the field's path and what to do. It never repeats an email address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Such as `spec.email`.
+    pub field: String,
+    /// What is wrong and what is right.
+    pub message: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.field, self.message)
+    }
+}
+
+/// What the rules need to know of a person's manifest, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The address that is to be the username.
+    pub email: Email,
+    /// Until when.
+    pub period: Period,
+}
+
+/// How long somebody is to have access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// No end is planned.
+    Open,
+    /// A clinical trainee, with the Expected End of Training.
+    Training(Date),
+}
+
+/// The user type of a person ("Service account", the third type, is a kind of its own).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum MemberType {
+    /// Needs non-provider functionality only.
     Staff,
+    /// Provides clinical care to patients.
     Practitioner,
 }
 
+/// The type classification of a practitioner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Classification {
+    /// Permanent licensed practitioner; has a license.
     Standard,
+    /// Stands in for a practitioner of the clinic for a time.
     Locum,
+    /// Not independently licensed; works under the supervision of a primary clinician and ends.
     ClinicalTrainee,
 }
 
+/// The language of mails and pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Locale {
+    /// English.
     #[default]
     #[serde(rename = "en")]
     English,
+    /// French.
     #[serde(rename = "fr")]
     French,
+}
+
+/// What the member list shows beside name and title: "their position, type classification or type", the first there is.
+pub fn designation(position: Option<&str>, classification: Option<Classification>, type_: MemberType) -> String {
+    match (position, classification) {
+        (Some(position), _) => position.to_owned(),
+        (None, Some(Classification::Standard)) => "Standard".to_owned(),
+        (None, Some(Classification::Locum)) => "Locum".to_owned(),
+        (None, Some(Classification::ClinicalTrainee)) => "Clinical trainee".to_owned(),
+        (None, None) => match type_ {
+            MemberType::Staff => "Staff".to_owned(),
+            MemberType::Practitioner => "Practitioner".to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_shows_position_else_classification_else_type() {
+        use {Classification as C, MemberType as T};
+        for (position, classification, type_, expected) in [
+            (Some("Front desk lead"), None, T::Staff, "Front desk lead"),
+            (Some("Family physician"), Some(C::Standard), T::Practitioner, "Family physician"),
+            (None, Some(C::ClinicalTrainee), T::Practitioner, "Clinical trainee"),
+            (None, Some(C::Locum), T::Practitioner, "Locum"),
+            (None, None, T::Staff, "Staff"),
+        ] {
+            assert_eq!(designation(position, classification, type_), expected);
+        }
+    }
 }

@@ -1,5 +1,8 @@
-//! The rules of the clinic, without I/O, clock or Kubernetes.
+//! The rules of the clinic. Nothing here does I/O, reads a clock, draws randomness or knows Kubernetes.
 
+pub mod calendar;
+pub mod conditions;
+pub mod email;
 pub mod invitation;
 pub mod license;
 pub mod lifecycle;

@@ -1,0 +1,118 @@
+//! Days, time zones and the instant at which a trainee's access ends. What time it is now is always an argument.
+
+use std::fmt;
+
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+
+/// Days of access after the Expected End of Training: "two weeks after the defined end of training date".
+const DAYS_AFTER_TRAINING: i64 = 14;
+
+/// A time zone that was found in the time zone database, with the name that it was asked by.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClinicZone {
+    zone: TimeZone,
+    name: String,
+}
+
+impl ClinicZone {
+    /// Looks an IANA name up, such as `America/Toronto`. `None`: there is no such zone, and nothing is guessed.
+    pub fn find(name: &str) -> Option<Self> {
+        TimeZone::get(name).ok().map(|zone| Self { zone, name: name.to_owned() })
+    }
+
+    /// The zone's rules.
+    pub fn rules(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// The instant at which the access of a trainee ends whose Expected End of Training is `end`: access lasts through day
+    /// `end` + 14, so it ends when day `end` + 15 starts here (at 00:00, or where a clock change skips it the first
+    /// instant after). `None` if that lies outside the calendar (year 9999).
+    pub fn access_ends(&self, end: Date) -> Option<Timestamp> {
+        let first_day_without = end.checked_add((DAYS_AFTER_TRAINING + 1).days()).ok()?;
+        let start = first_day_without.to_zoned(self.zone.clone()).ok()?.start_of_day().ok()?;
+        Some(start.timestamp())
+    }
+
+    /// The last day on which there is access if it ends at `instant`.
+    pub fn last_day(&self, instant: Timestamp) -> Date {
+        let last = instant.checked_sub(1.second()).unwrap_or(instant);
+        last.to_zoned(self.zone.clone()).date()
+    }
+
+    /// An instant as people at the clinic read it, to the minute: `2026-11-29 14:05 America/Toronto`.
+    pub fn show(&self, instant: Timestamp) -> String {
+        let local = instant.to_zoned(self.zone.clone());
+        format!("{} {}", local.strftime("%Y-%m-%d %H:%M"), self.name)
+    }
+}
+
+impl fmt::Debug for ClinicZone {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)
+    }
+}
+
+/// Parses `YYYY-MM-DD`, and nothing else that a date parser might take.
+pub fn parse_date(text: &str) -> Option<Date> {
+    if text.len() != 10 {
+        return None;
+    }
+    Date::strptime("%Y-%m-%d", text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn access_ends_when_the_fifteenth_day_after_training_starts_in_the_clinics_zone() {
+        for (zone, end, ends, last_day) in [
+            ("America/Toronto", "2027-06-30", "2027-07-15T04:00:00Z", "2027-07-14"),
+            ("UTC", "2027-06-30", "2027-07-15T00:00:00Z", "2027-07-14"),
+            ("Pacific/Pago_Pago", "2027-06-30", "2027-07-15T11:00:00Z", "2027-07-14"),
+            ("Pacific/Kiritimati", "2027-06-30", "2027-07-14T10:00:00Z", "2027-07-14"),
+            // Across the change to winter time and to summer time.
+            ("America/Toronto", "2026-10-25", "2026-11-09T05:00:00Z", "2026-11-08"),
+            ("America/Toronto", "2027-03-01", "2027-03-16T04:00:00Z", "2027-03-15"),
+            // Leap day and year end.
+            ("UTC", "2028-02-15", "2028-03-01T00:00:00Z", "2028-02-29"),
+            ("UTC", "2028-02-29", "2028-03-15T00:00:00Z", "2028-03-14"),
+            ("UTC", "2026-12-17", "2027-01-01T00:00:00Z", "2026-12-31"),
+            // Midnight of that day did not exist in Asunción: the day starts at 01:00.
+            ("America/Asuncion", "2023-09-16", "2023-10-01T04:00:00Z", "2023-09-30"),
+        ] {
+            let clinic = ClinicZone::find(zone).unwrap();
+            let instant = clinic.access_ends(parse_date(end).unwrap()).unwrap();
+            assert_eq!(instant, ends.parse::<Timestamp>().unwrap(), "{zone} {end}");
+            assert_eq!(clinic.last_day(instant).to_string(), last_day, "{zone} {end}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_zone_is_not_guessed() {
+        assert!(ClinicZone::find("America/Torontoo").is_none());
+        assert!(ClinicZone::find("").is_none());
+    }
+
+    #[test]
+    fn only_whole_dates_of_the_calendar_are_dates() {
+        for (text, expected) in [
+            ("2027-06-30", true),
+            ("2028-02-29", true),
+            ("2027-02-29", false),
+            ("2027-6-30", false),
+            ("2027-06-30T00:00:00Z", false),
+            ("", false),
+            ("30/06/2027", false),
+        ] {
+            assert_eq!(parse_date(text).is_some(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_instant_is_shown_in_the_clinics_zone() {
+        let zone = ClinicZone::find("America/Toronto").unwrap();
+        assert_eq!(zone.show("2026-11-29T19:05:42Z".parse().unwrap()), "2026-11-29 14:05 America/Toronto");
+    }
+}

@@ -1,0 +1,54 @@
+//! A state as Kubernetes conditions: the one place that says which are true (kstatus: *Current*, *InProgress*, *Failed*).
+//! When a condition last changed is the writer's business.
+
+use super::lifecycle::{Attention, State, Verdict};
+
+/// A condition as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// `Ready`, `Reconciling`, `Stalled` or `InvitationExpired`.
+    pub type_: &'static str,
+    /// True or False; conditions other than `Ready` are present only when true.
+    pub status: bool,
+    /// The state's name.
+    pub reason: &'static str,
+    /// The state's explanation.
+    pub message: String,
+}
+
+/// The conditions of a member. `Ready` is always among them.
+pub fn conditions(verdict: &Verdict) -> Vec<Wanted> {
+    let attention = verdict.state.attention();
+    let wanted =
+        |type_, status| Wanted { type_, status, reason: verdict.state.name(), message: verdict.message.clone() };
+    let mut all = vec![wanted("Ready", attention == Attention::None)];
+    match attention {
+        Attention::None => {}
+        Attention::Reconciling => all.push(wanted("Reconciling", true)),
+        Attention::Stalled => all.push(wanted("Stalled", true)),
+    }
+    if verdict.state == State::InvitationExpired {
+        all.push(wanted("InvitationExpired", true));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_is_ready_or_says_who_has_to_act() {
+        for (state, expected) in [
+            (State::Active, vec![("Ready", true)]),
+            (State::Invited, vec![("Ready", true)]),
+            (State::Pending, vec![("Ready", false), ("Reconciling", true)]),
+            (State::EmailConflict, vec![("Ready", false), ("Stalled", true)]),
+            (State::InvitationExpired, vec![("Ready", true), ("InvitationExpired", true)]),
+        ] {
+            let found = conditions(&Verdict { state, message: "m".into() });
+            assert_eq!(found.iter().map(|c| (c.type_, c.status)).collect::<Vec<_>>(), expected);
+            assert!(found.iter().all(|c| c.reason == state.name() && c.message == "m"));
+        }
+    }
+}
