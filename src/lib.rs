@@ -1,4 +1,8 @@
-//! Manages the accounts of a medical clinic declaratively.
+//! clinic-operator: the accounts of a medical clinic, managed declaratively. The layers, from the bottom: `domain` (rules),
+//! `api` (resources), `adapters` (the outside), `controller` (the shell). Imports go down only.
 
+pub mod adapters;
 pub mod api;
+pub mod config;
+pub mod controller;
 pub mod domain;

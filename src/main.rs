@@ -1,1 +1,150 @@
-fn main() {}
+//! The command line: one program, one command a part. It parses, wires and reports; nothing is decided here.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use clinic_operator::adapters::kubernetes::{ConnectError, connect};
+use clinic_operator::api::crds::{crds, to_yaml};
+use clinic_operator::config::{Config, ConfigError, LogConfig, LogFormat, LogLevel};
+use clinic_operator::controller::{self, ControllerError, rights};
+use k8s_openapi::api::rbac::v1::Role;
+use kube::core::ObjectMeta;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+/// Manages the accounts of a medical clinic declaratively.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the controller of one clinic (one namespace).
+    Controller {
+        /// The configuration file (YAML).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The clinic's namespace.
+        #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+        namespace: String,
+        /// The cluster; default: KUBECONFIG, else the pod's own service account.
+        #[arg(long, value_name = "FILE")]
+        kubeconfig: Option<PathBuf>,
+    },
+    /// Print the custom resource definitions (YAML), or write them to a folder.
+    Crds {
+        /// Write one file for each kind to this folder instead.
+        #[arg(long, value_name = "FOLDER")]
+        output: Option<PathBuf>,
+    },
+    /// Print the Role (YAML) that the controller needs in the clinic's namespace.
+    Role,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Controller(#[from] ControllerError),
+    #[error("failed to write {0}: {1}")]
+    Write(String, std::io::Error),
+    #[error("failed to serialise: {0}")]
+    Serialise(String),
+    #[error("failed to listen for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Controller { config, namespace, kubeconfig } => {
+            run_controller(&config, namespace, kubeconfig.as_deref()).await
+        }
+        Command::Crds { output } => write_crds(output.as_deref()),
+        Command::Role => print_role(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Path>) -> Result<(), CommandError> {
+    let config = Config::load(config).await?;
+    start_logging(config.log);
+    let (asked, stop) = watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        // Fails only when the controller has ended by itself.
+        drop(asked.send(true));
+    });
+    let clients = connect(kubeconfig).await?;
+    let settings = controller::Settings { namespace, listen: config.listen, mailer: config.mailer() };
+    Ok(controller::run(clients, settings, stop).await?)
+}
+
+/// Libraries log warnings only, whatever the level: what they log below that is not ours to keep free of secrets.
+fn start_logging(log: LogConfig) {
+    let level = match log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let filter = Targets::new().with_default(LevelFilter::WARN.min(level)).with_target("clinic_operator", level);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry();
+    match log.format {
+        LogFormat::Json => registry.with(layer.json().flatten_event(true).with_filter(filter)).init(),
+        LogFormat::Text => registry.with(layer.with_filter(filter)).init(),
+    }
+}
+
+fn write_crds(output: Option<&Path>) -> Result<(), CommandError> {
+    for crd in crds() {
+        let yaml = to_yaml(&crd).map_err(|error| CommandError::Serialise(error.to_string()))?;
+        match output {
+            Some(folder) => {
+                let path = folder.join(format!("{}.yaml", crd.spec.names.plural));
+                std::fs::write(&path, yaml).map_err(|error| CommandError::Write(path.display().to_string(), error))?;
+            }
+            None => print(&format!("---\n{yaml}"))?,
+        }
+    }
+    Ok(())
+}
+
+fn print_role() -> Result<(), CommandError> {
+    let role = Role {
+        metadata: ObjectMeta { name: Some("clinic-operator".to_owned()), ..ObjectMeta::default() },
+        rules: Some(rights::rules()),
+    };
+    print(&serde_yaml::to_string(&role).map_err(|error| CommandError::Serialise(error.to_string()))?)
+}
+
+fn print(text: &str) -> Result<(), CommandError> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| CommandError::Write("standard output".to_owned(), error))
+}

@@ -5,9 +5,11 @@ pub mod account;
 pub mod clinic;
 pub mod clinic_user;
 pub mod condition;
+pub mod convert;
 pub mod email_claim;
 pub mod schema;
 pub mod service_account;
+pub mod status;
 
 pub use account::ClinicAccount;
 pub use clinic::Clinic;

@@ -107,6 +107,22 @@ impl State {
         }
     }
 
+    /// All states.
+    pub const ALL: [Self; 12] = [
+        Self::Invalid,
+        Self::ClinicMissing,
+        Self::Paused,
+        Self::EmailConflict,
+        Self::TrainingEnded,
+        Self::Suspended,
+        Self::Active,
+        Self::Undeliverable,
+        Self::DeliveryUnknown,
+        Self::InvitationExpired,
+        Self::Invited,
+        Self::Pending,
+    ];
+
     /// The word itself.
     pub fn name(self) -> &'static str {
         match self {
@@ -123,6 +139,11 @@ impl State {
             Self::Invited => "Invited",
             Self::Pending => "Pending",
         }
+    }
+
+    /// The state of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
     }
 }
 

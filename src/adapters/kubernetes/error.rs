@@ -1,0 +1,120 @@
+//! API errors as we may show them. The server's messages can repeat what was sent (an address, a name), so of most errors
+//! only code and reason are kept; refusals of rights are kept whole, since they name verb and resource only.
+
+use kube::core::Status;
+
+/// An API request that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// The object has changed since it was read (409), or its UID is another: nothing was written.
+    #[error("the object has changed since it was read")]
+    Conflict,
+    /// There is an object of that name (409).
+    #[error("an object of that name exists")]
+    AlreadyExists,
+    /// There is no such object (404).
+    #[error("not found")]
+    NotFound,
+    /// No right to do this (401, 403).
+    #[error("{0}")]
+    Forbidden(String),
+    /// The API server refused the object (400, 422): the fields at fault.
+    #[error("the API server refused the object: {0}")]
+    Invalid(String),
+    /// Anything else that the API server answered.
+    #[error("the API server answered {code} {reason}")]
+    Other {
+        /// HTTP status.
+        code: u16,
+        /// The machine-readable reason.
+        reason: String,
+    },
+    /// No answer: whether the request was carried out is unknown.
+    #[error("no answer from the API server: {0}")]
+    NoAnswer(String),
+}
+
+impl From<kube::Error> for ApiError {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::from(&*status),
+            kube::Error::SerdeError(error) => Self::NoAnswer(format!("unreadable answer ({:?})", error.classify())),
+            kube::Error::HyperError(error) => Self::NoAnswer(chain(&error)),
+            kube::Error::Service(error) => Self::NoAnswer(chain(error.as_ref())),
+            kube::Error::Auth(_) => Self::NoAnswer("failed to get credentials".to_owned()),
+            other => Self::NoAnswer(kind_of(&other).to_owned()),
+        }
+    }
+}
+
+impl From<&Status> for ApiError {
+    fn from(status: &Status) -> Self {
+        match (status.code, status.reason.as_str()) {
+            (409, "AlreadyExists") => Self::AlreadyExists,
+            (409, _) => Self::Conflict,
+            (404, _) => Self::NotFound,
+            (401 | 403, _) => Self::Forbidden(status.message.clone()),
+            (400 | 422, reason) => {
+                let fields: Vec<&str> = status
+                    .details
+                    .iter()
+                    .flat_map(|details| details.causes.iter().map(|cause| cause.field.as_str()))
+                    .collect();
+                Self::Invalid(if fields.is_empty() { reason.to_owned() } else { fields.join(", ") })
+            }
+            (code, reason) => Self::Other { code, reason: reason.to_owned() },
+        }
+    }
+}
+
+/// Transport errors name hosts and system errors only; their causes say what happened.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn kind_of(error: &kube::Error) -> &'static str {
+    match error {
+        kube::Error::ReadEvents(_) | kube::Error::LinesCodecMaxLineLengthExceeded => "the connection broke",
+        kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => "the request could not be built",
+        _ => "the request failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(code: u16, reason: &str, message: &str) -> Status {
+        Status { code, reason: reason.into(), message: message.into(), ..Status::default() }
+    }
+
+    #[test]
+    fn a_refused_object_is_told_by_its_fields_and_never_by_its_content() {
+        let mut refused = status(422, "Invalid", "spec.email: Invalid value: \"canary@maple.example\"");
+        refused.details = serde_json::from_value(serde_json::json!({
+            "causes": [{"field": "spec.desired.email", "reason": "FieldValueInvalid", "message": "canary@maple.example"}]
+        }))
+        .unwrap();
+        let error = ApiError::from(&refused);
+        assert_eq!(error.to_string(), "the API server refused the object: spec.desired.email");
+        assert!(!format!("{error:?}").contains("canary"));
+    }
+
+    #[test]
+    fn codes_become_what_the_caller_decides_by() {
+        assert_eq!(ApiError::from(&status(409, "AlreadyExists", "")), ApiError::AlreadyExists);
+        assert_eq!(ApiError::from(&status(409, "Conflict", "")), ApiError::Conflict);
+        assert_eq!(ApiError::from(&status(404, "NotFound", "")), ApiError::NotFound);
+        let forbidden = ApiError::from(&status(403, "Forbidden", "clinics is forbidden: cannot list"));
+        assert_eq!(forbidden.to_string(), "clinics is forbidden: cannot list");
+    }
+}

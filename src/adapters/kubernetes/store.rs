@@ -1,0 +1,101 @@
+//! Guarded writes to one kind of object in the clinic's namespace: a create by name, a patch that carries resourceVersion
+//! and UID, a delete with UID. A write without a guard is not offered.
+
+use std::fmt::Debug;
+
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Client, Resource};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::ApiError;
+
+/// What an object must still be for a write to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// The object's UID as it was read.
+    pub uid: String,
+    /// Its resourceVersion as it was read.
+    pub resource_version: String,
+}
+
+/// Objects of one kind in one namespace.
+pub struct Store<K> {
+    api: Api<K>,
+}
+
+impl<K> Clone for Store<K> {
+    fn clone(&self) -> Self {
+        Self { api: self.api.clone() }
+    }
+}
+
+impl<K> Store<K>
+where
+    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + 'static,
+{
+    /// The objects of `namespace`, through `client`.
+    pub fn new(client: &Client, namespace: &str) -> Self {
+        Self { api: Api::namespaced(client.clone(), namespace) }
+    }
+
+    /// Reads one object from the API server, not from a cache.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`] or a failed request.
+    pub async fn read(&self, name: &str) -> Result<K, ApiError> {
+        Ok(self.api.get(name).await?)
+    }
+
+    /// Creates an object.
+    ///
+    /// # Errors
+    /// [`ApiError::AlreadyExists`] also if an earlier create was carried out and only its answer lost.
+    pub async fn create(&self, object: &K) -> Result<K, ApiError> {
+        Ok(self.api.create(&PostParams::default(), object).await?)
+    }
+
+    /// Patches `block` of the spec (such as `delivery`) or several by a merge patch.
+    ///
+    /// # Errors
+    /// [`ApiError::Conflict`]: the object is not as `guard` says, and nothing was written.
+    pub async fn patch_spec(&self, name: &str, guard: &Guard, spec: &Value) -> Result<K, ApiError> {
+        let patch = guarded(guard, "spec", spec);
+        Ok(self.api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?)
+    }
+
+    /// Patches the status subresource by a merge patch.
+    ///
+    /// # Errors
+    /// [`ApiError::Conflict`]: the object is not as `guard` says, and nothing was written.
+    pub async fn patch_status(&self, name: &str, guard: &Guard, status: &Value) -> Result<K, ApiError> {
+        let patch = guarded(guard, "status", status);
+        Ok(self.api.patch_status(name, &PatchParams::default(), &Patch::Merge(&patch)).await?)
+    }
+
+    /// Deletes the object that has this UID. No error if it is gone already.
+    ///
+    /// # Errors
+    /// [`ApiError::Conflict`]: another object has the name now.
+    pub async fn delete(&self, name: &str, uid: &str) -> Result<(), ApiError> {
+        let precondition = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let parameters = DeleteParams { preconditions: Some(precondition), ..DeleteParams::default() };
+        match self.api.delete(name, &parameters).await.map_err(ApiError::from) {
+            Ok(_) | Err(ApiError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn guarded(guard: &Guard, block: &str, patch: &Value) -> Value {
+    json!({
+        "metadata": {"uid": guard.uid, "resourceVersion": guard.resource_version},
+        block: patch,
+    })
+}

@@ -1,0 +1,17 @@
+//! Randomness: the only place that draws it.
+
+/// Fills 32 bytes from the operating system.
+///
+/// # Errors
+/// If the operating system has none to give; then nothing that needs a secret may go on.
+pub fn secret_bytes() -> Result<[u8; 32], getrandom::Error> {
+    let mut bytes = [0; 32];
+    #[expect(clippy::disallowed_methods, reason = "this is the adapter that everything else asks")]
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A random fraction in `0.0..1.0`, to spread retries.
+pub fn fraction() -> f64 {
+    secret_bytes().map_or(0.5, |bytes| f64::from(u16::from_le_bytes([bytes[0], bytes[1]])) / 65536.0)
+}

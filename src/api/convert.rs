@@ -1,0 +1,144 @@
+//! Resources as the rules read them: a manifest parsed into a member (or all its violations at once), an account's ledger
+//! and wish, a clinic with its zone found. Nothing is decided here.
+
+use jiff::Timestamp;
+
+use super::account::{ClinicAccountSpec, Delivery};
+use super::clinic::{Clinic, ClinicSpec};
+use super::clinic_user::ClinicUserSpec;
+use crate::domain::calendar::{ClinicZone, parse_date};
+use crate::domain::email::{ClaimName, Email};
+use crate::domain::invitation::{Ledger, Try, Wish};
+use crate::domain::lifecycle::{AccessFacts, ClinicStanding};
+use crate::domain::member::{Classification, Member, Period, Violation};
+
+impl ClinicUserSpec {
+    /// Parses the manifest. What the CRD refuses is refused here too where access depends on it, since an object may have
+    /// been stored under an older CRD.
+    ///
+    /// # Errors
+    /// Every rule that it breaks.
+    pub fn parse(&self) -> Result<Member, Vec<Violation>> {
+        let email = Email::parse(&self.email).map_err(|error| violation("spec.email", error.to_string()));
+        match (email, self.period()) {
+            (Ok(email), Ok(period)) => Ok(Member { email, period }),
+            (email, period) => Err([email.err(), period.err()].into_iter().flatten().collect()),
+        }
+    }
+
+    /// How long the member is to have access.
+    ///
+    /// # Errors
+    /// A trainee without a date: nothing is guessed.
+    pub fn period(&self) -> Result<Period, Violation> {
+        const FIELD: &str = "spec.expectedEndOfTraining";
+        match (self.classification, &self.expected_end_of_training) {
+            (Some(Classification::ClinicalTrainee), None) => {
+                Err(violation(FIELD, "a ClinicalTrainee needs an expectedEndOfTraining (YYYY-MM-DD)"))
+            }
+            (Some(Classification::ClinicalTrainee), Some(text)) => {
+                parse_date(text).map(Period::Training).ok_or_else(|| violation(FIELD, "must be a date (YYYY-MM-DD)"))
+            }
+            (Some(Classification::Standard | Classification::Locum) | None, _) => Ok(Period::Open),
+        }
+    }
+}
+
+fn violation(field: &str, message: impl Into<String>) -> Violation {
+    Violation { field: field.to_owned(), message: message.into() }
+}
+
+/// A clinic with its time zone found.
+#[derive(Clone, Debug)]
+pub struct ClinicView {
+    /// The settings.
+    pub spec: ClinicSpec,
+    /// The zone; `None`: the database does not have it.
+    pub zone: Option<ClinicZone>,
+}
+
+impl ClinicView {
+    /// Looks the zone up.
+    pub fn new(clinic: &Clinic) -> Self {
+        Self { spec: clinic.spec.clone(), zone: ClinicZone::find(&clinic.spec.time_zone) }
+    }
+
+    /// How the clinic stands, as states name it.
+    pub fn standing(clinic: Option<&Self>) -> ClinicStanding<'_> {
+        match clinic {
+            None => ClinicStanding::Missing,
+            Some(Self { zone: None, spec }) => ClinicStanding::UnknownZone(&spec.time_zone),
+            Some(Self { zone: Some(zone), spec }) if spec.paused => ClinicStanding::Paused(zone),
+            Some(Self { zone: Some(zone), .. }) => ClinicStanding::Open(zone),
+        }
+    }
+}
+
+impl ClinicAccountSpec {
+    /// What access depends on.
+    pub fn access_facts(&self) -> AccessFacts {
+        AccessFacts {
+            accepted: self.acceptance.as_ref().map(|acceptance| acceptance.accepted_at),
+            suspended: self.desired.suspended,
+            removed: self.desired.removed.as_ref().map(|removed| removed.at),
+            until: self.desired.access_until,
+        }
+    }
+
+    /// The claims that the account must have: those of its login and of the address wished for. Until somebody accepted,
+    /// the two are the same.
+    pub fn claims(&self) -> Vec<ClaimName> {
+        let login = self.acceptance.as_ref().map(|acceptance| acceptance.login.as_str());
+        let mut claims: Vec<ClaimName> = [self.desired.email.as_deref(), login]
+            .into_iter()
+            .flatten()
+            .filter_map(|address| Email::parse(address).ok())
+            .map(|email| email.key().claim())
+            .collect();
+        claims.dedup();
+        claims
+    }
+
+    /// The ledger as the rules read it.
+    pub fn ledger(&self) -> Option<Ledger<'_>> {
+        self.delivery.as_ref().map(Delivery::ledger)
+    }
+
+    /// The invitation that is wished for, where links are valid for `validity_days`.
+    pub fn wish(&self, validity_days: u8) -> Wish<'_> {
+        Wish {
+            address: self.desired.email.as_deref(),
+            resend: self.desired.resend.as_deref(),
+            validity_days,
+            access_until: self.desired.access_until,
+        }
+    }
+}
+
+impl Delivery {
+    fn ledger(&self) -> Ledger<'_> {
+        let tries = self.attempts.iter().map(|attempt| Try {
+            round: attempt.round,
+            message_id: &attempt.message_id,
+            at: attempt.at,
+            date: attempt.date,
+            outcome: attempt.outcome,
+            code: attempt.code.as_deref(),
+        });
+        Ledger {
+            round: self.round,
+            address: &self.address,
+            resend: self.resend.as_deref(),
+            tries: tries.collect(),
+            not_before: self.not_before,
+        }
+    }
+}
+
+/// The end of access of `period` at a clinic in `zone`.
+pub fn access_until(period: Period, zone: &ClinicZone) -> Option<Timestamp> {
+    match period {
+        Period::Open => None,
+        Period::Training(end) => Some(zone.access_ends(end).unwrap_or(Timestamp::MAX)),
+    }
+}

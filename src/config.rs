@@ -1,0 +1,269 @@
+//! The controller's configuration file, and its faults in words. Everything that decides where mail and links go comes from
+//! here, from files that the chart mounts, never from a resource that members of the clinic can edit.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use lettre::message::Mailbox;
+use serde::Deserialize;
+
+use crate::adapters::mail::{Credentials, Limits, Relay, TlsMode};
+use crate::controller::mailer;
+
+/// The file, as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// Base of the links in mails: `https://` and a host, without a slash at its end.
+    pub portal_url: String,
+    /// Address and port of `/healthz`, `/readyz` and `/metrics`.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// What is logged.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// The relay.
+    pub mail: MailConfig,
+}
+
+/// What is logged. Names and addresses never are, at no level.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LogConfig {
+    /// The least important level that is logged of this program; its libraries log warnings only.
+    #[serde(default)]
+    pub level: LogLevel,
+    /// One JSON object a line, or text.
+    #[serde(default)]
+    pub format: LogFormat,
+}
+
+/// Log levels.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Failures that need a person.
+    Error,
+    /// Failures that are tried again.
+    Warn,
+    /// What happened.
+    #[default]
+    Info,
+    /// What was decided.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Log formats.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
+/// The relay and the rate.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MailConfig {
+    /// DNS name or IP address; its certificate must have this name.
+    pub host: String,
+    /// TCP port.
+    #[serde(default = "default_port")]
+    pub port: u16,
+    /// How the connection is protected.
+    #[serde(default)]
+    pub tls: Tls,
+    /// PEM file with the only authorities to trust; absent: those of the platform.
+    pub ca_file: Option<PathBuf>,
+    /// Header From and envelope sender, such as `Maple Clinic <no-reply@maple.example>`.
+    pub from: Mailbox,
+    /// Where answers go; absent: to `from`.
+    pub reply_to: Option<Mailbox>,
+    /// Folder with the files `username` and `password`; absent: no authentication.
+    pub credentials: Option<PathBuf>,
+    /// Mails a minute, of all kinds together.
+    #[serde(default = "default_per_minute")]
+    pub mails_per_minute: NonZeroU32,
+    /// Dialogues with the relay at the same time.
+    #[serde(default = "default_connections")]
+    pub connections: NonZeroU32,
+}
+
+/// The words for the protection of the connection.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub enum Tls {
+    /// STARTTLS, required.
+    #[default]
+    #[serde(rename = "StartTLS")]
+    StartTls,
+    /// TLS from the first byte.
+    #[serde(rename = "TLS")]
+    Tls,
+    /// None: password and links travel in the clear.
+    None,
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file.
+    #[error("failed to read the configuration {path}: {error}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Its text.
+    #[error("the configuration {path} is not valid: {error}")]
+    Invalid {
+        /// Which.
+        path: PathBuf,
+        /// Line, column and what is wrong.
+        error: String,
+    },
+    /// A value.
+    #[error("the configuration {path} is not valid: {field}: {error}")]
+    Value {
+        /// Which file.
+        path: PathBuf,
+        /// The field's path.
+        field: &'static str,
+        /// What is wrong and what is right.
+        error: &'static str,
+    },
+    /// A file that it names.
+    #[error("{field}: {error}")]
+    File {
+        /// The field's path.
+        field: &'static str,
+        /// The file and the kind of error; never its content.
+        error: String,
+    },
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 8080))
+}
+
+fn default_port() -> u16 {
+    587
+}
+
+fn default_per_minute() -> NonZeroU32 {
+    const { NonZeroU32::new(10).unwrap() }
+}
+
+fn default_connections() -> NonZeroU32 {
+    const { NonZeroU32::new(4).unwrap() }
+}
+
+impl Config {
+    /// Reads and checks the file, and that the files that it names can be read.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub async fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = tokio::fs::read_to_string(path)
+            .await
+            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        let config = Self::parse(&text, path)?;
+        if let Some(folder) = &config.mail.credentials {
+            Credentials::read(folder)
+                .await
+                .map_err(|error| ConfigError::File { field: "mail.credentials", error: error.to_string() })?;
+        }
+        if let Some(file) = &config.mail.ca_file {
+            tokio::fs::read(file).await.map_err(|error| ConfigError::File {
+                field: "mail.caFile",
+                error: format!("failed to read {}: {}", file.display(), error.kind()),
+            })?;
+        }
+        Ok(config)
+    }
+
+    /// Parses and checks the text of the file `path`.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = serde_yaml::from_str(text)
+            .map_err(|error| ConfigError::Invalid { path: path.to_owned(), error: error.to_string() })?;
+        let value = |field, error| ConfigError::Value { path: path.to_owned(), field, error };
+        let is_url = ["https://", "http://"].iter().any(|scheme| {
+            config.portal_url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        });
+        if !is_url || config.portal_url.ends_with('/') || config.portal_url.contains(['?', '#', ' ']) {
+            let right = "must be https:// and a host such as https://portal.maple.example, without a slash at its end";
+            return Err(value("portalUrl", right));
+        }
+        if config.mail.host.trim().is_empty() {
+            return Err(value("mail.host", "must be the DNS name or IP address of the relay"));
+        }
+        Ok(config)
+    }
+
+    /// What the mailer needs.
+    pub fn mailer(&self) -> mailer::Settings {
+        let mail = &self.mail;
+        mailer::Settings {
+            relay: Relay {
+                host: mail.host.clone(),
+                port: mail.port,
+                tls: match mail.tls {
+                    Tls::StartTls => TlsMode::StartTls,
+                    Tls::Tls => TlsMode::Tls,
+                    Tls::None => TlsMode::None,
+                },
+                from: mail.from.clone(),
+                reply_to: mail.reply_to.clone(),
+                credentials: mail.credentials.clone(),
+                ca_file: mail.ca_file.clone(),
+                limits: Limits::default(),
+            },
+            portal_url: self.portal_url.clone(),
+            per_minute: mail.mails_per_minute,
+            connections: mail.connections,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "portalUrl: https://portal.maple.example\nmail:\n  host: smtp.maple.example\n  from: Maple Clinic <no-reply@maple.example>\n";
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("config.yaml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_not_said_has_sensible_defaults() {
+        let config = parse(GOOD).unwrap();
+        assert_eq!((config.mail.port, config.mail.mails_per_minute.get()), (587, 10));
+        assert!(matches!(config.mail.tls, Tls::StartTls));
+    }
+
+    #[test]
+    fn a_fault_names_its_field_and_what_is_right() {
+        for (from, to, expected) in [
+            ("portalUrl: https://portal.maple.example", "portalUrl: portal.maple.example", "portalUrl: must be https://"),
+            ("portal.maple.example\n", "portal.maple.example/\n", "without a slash at its end"),
+            ("mail:\n", "mail:\n  tls: Sometimes\n", "Sometimes"),
+            ("mail:\n", "mail:\n  mailsPerMinute: 0\n", "mailsPerMinute"),
+            ("mail:\n", "mail:\n  hots: x\n", "hots"),
+            ("  host: smtp.maple.example\n", "", "host"),
+            ("from: Maple Clinic <no-reply@maple.example>", "from: nobody", "from"),
+        ] {
+            let error = parse(&GOOD.replacen(from, to, 1)).unwrap_err();
+            assert!(error.starts_with("the configuration config.yaml is not valid") && error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The accounts controller: keeps the `access` block true and puts due mail in the outbox. The `delivery` block is written by
+//! the mailer on its behalf, around each mail; nobody else writes either.
+
+pub mod decide;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use self::decide::{Observed, decide};
+use super::cache::{Index, Kind, guard};
+use super::context::{Context, ReconcileError, wait_until};
+use super::mailer::Turn;
+use crate::adapters::kubernetes::{ApiError, merge_difference};
+use crate::api::account::{Access, ClinicAccount, ClinicAccountSpec};
+use crate::api::convert::ClinicView;
+use crate::domain::email::Email;
+use crate::domain::lifecycle::AccessReason;
+
+/// Reconciles one account. Returns after how long its access or its invitation changes by itself.
+///
+/// # Errors
+/// A request that failed; all of it is tried again.
+pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>, ReconcileError> {
+    let seen = observe(&context.cache.read(), name);
+    let Some((account, observed)) = seen else {
+        context.outbox.withdraw(name);
+        return Ok(None);
+    };
+    let now = context.clock.now();
+    let decision = decide(&observed, now);
+    if access_differs(&account.spec, &decision.access) {
+        let patch = access_patch(&account.spec, &decision.access)?;
+        match context.accounts.patch_spec(name, &guard(&account.metadata), &patch).await {
+            Ok(written) => context.cache.put(Kind::ClinicAccount, &written),
+            Err(ApiError::Conflict) => context.cache.put(Kind::ClinicAccount, &context.accounts.read(name).await?),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match decision.mail {
+        Some(due) => context.outbox.add(name, Turn::new(&due, account.metadata.creation_timestamp.as_ref())),
+        None => context.outbox.withdraw(name),
+    }
+    Ok(decision.next.map(|next| wait_until(next, now)))
+}
+
+/// Reads an account and everything that decides about it from one state of the cache.
+pub fn observe(index: &Index, name: &str) -> Option<(ClinicAccount, Observed)> {
+    let account = index.account(name)?;
+    let address = account.spec.desired.email.as_deref().and_then(|address| Email::parse(address).ok());
+    let holder = address.and_then(|email| index.claim(email.key().claim()));
+    let address_is_ours =
+        holder.is_some_and(|(holder, uid)| holder == name && !account.spec.desired.releasing.iter().any(|old| old == uid));
+    let observed =
+        Observed { account: account.spec.clone(), clinic: index.clinic().as_ref().map(ClinicView::new), address_is_ours };
+    Some((account, observed))
+}
+
+/// Whether the record must be written. An account that says nothing about access yet has none: nothing was accepted.
+pub fn access_differs(account: &ClinicAccountSpec, wanted: &Access) -> bool {
+    match &account.access {
+        Some(access) => access != wanted,
+        None => wanted.reason != AccessReason::NotAccepted,
+    }
+}
+
+/// The patch of the `access` block.
+fn access_patch(account: &ClinicAccountSpec, wanted: &Access) -> Result<Value, serde_json::Error> {
+    let before = serde_json::to_value(&account.access)?;
+    Ok(json!({ "access": merge_difference(&before, &serde_json::to_value(wanted)?) }))
+}

@@ -1,0 +1,81 @@
+//! The cache, shared: watches and our own writes feed it, and every change puts the work that it makes necessary in the queue.
+//! Nothing is handed out before every list is complete.
+
+mod index;
+mod packed;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kube::api::DynamicObject;
+use serde::Serialize;
+use tokio::sync::watch::{Receiver, Sender, channel};
+
+pub use index::{Index, Key, Kind};
+pub use packed::guard;
+pub use watch::watch_all;
+
+use super::queue::Queue;
+
+/// The Clinic's status counts members, so every change of one changes it: it is written once for all changes in this time.
+const CLINIC_STATUS_AT_MOST_EVERY: Duration = Duration::from_secs(2);
+
+/// The shared cache.
+#[derive(Clone)]
+pub struct Cache {
+    index: Arc<Mutex<Index>>,
+    queue: Queue,
+    complete: Sender<bool>,
+}
+
+impl Cache {
+    /// An empty cache whose changes go to `queue`.
+    pub fn new(queue: Queue) -> Self {
+        Self { index: Arc::default(), queue, complete: channel(false).0 }
+    }
+
+    /// Reads several things of one state of the cache.
+    pub fn read(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Becomes true once every kind was listed completely.
+    pub fn complete(&self) -> Receiver<bool> {
+        self.complete.subscribe()
+    }
+
+    /// Takes in the answer to a write of ours or to a live read.
+    pub fn put<K: Serialize>(&self, kind: Kind, object: &K) {
+        let dynamic = serde_json::to_value(object).and_then(serde_json::from_value::<DynamicObject>);
+        if let Ok(object) = dynamic {
+            let work = self.read().apply(kind, object);
+            self.enqueue(work);
+        }
+    }
+
+    /// Takes in that the object of this UID is gone.
+    pub fn forget(&self, kind: Kind, name: &str, uid: &str) {
+        let work = self.read().remove(kind, name, Some(uid));
+        self.enqueue(work);
+    }
+
+    /// Asks for a key to be worked on after `delay`.
+    pub fn work_on(&self, key: Key, delay: Duration) {
+        self.queue.add_after(key, delay);
+    }
+
+    /// Asks for everything to be worked on.
+    pub fn work_on_everything(&self) {
+        let work = self.read().everything();
+        self.enqueue(work);
+    }
+
+    fn enqueue(&self, work: BTreeSet<Key>) {
+        for key in work {
+            let delay = if key == Key::Clinic { CLINIC_STATUS_AT_MOST_EVERY } else { Duration::ZERO };
+            self.queue.add_after(key, delay);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! How the ledger is written: the write-ahead before a mail and its outcome after it. Pure; both are patches of the `delivery`
+//! block that the mailer makes with the resourceVersion of what it read.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::account::{Attempt, ClinicAccountSpec, Delivery};
+use crate::domain::delivery::back_off;
+use crate::domain::invitation::{Due, MailKind, Outcome, attempts_kept};
+
+/// What became of an attempt, with the relay's code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conclusion {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// Such as `550 5.1.1`.
+    pub code: Option<String>,
+}
+
+/// The ledger with the attempt written ahead; `None`: the account has no address.
+pub fn written_ahead(
+    account: &ClinicAccountSpec,
+    due: &Due,
+    message_domain: &str,
+    token_digest: String,
+    now: Timestamp,
+) -> Option<Delivery> {
+    let address = account.desired.email.clone()?;
+    let before = account.delivery.clone();
+    let begins = due.continues.is_none();
+    let (message_id, date) = due
+        .continues
+        .clone()
+        .unwrap_or_else(|| (format!("<{}.{}@{message_domain}>", account.id, due.round), now));
+    let mut attempts = before.as_ref().map(|delivery| delivery.attempts.clone()).unwrap_or_default();
+    let copy = attempts.iter().filter(|attempt| attempt.round == due.round).map(|attempt| attempt.copy).max();
+    attempts.push(Attempt {
+        kind: MailKind::Invitation,
+        round: due.round,
+        copy: copy.unwrap_or(0) + 1,
+        message_id,
+        token_digest,
+        at: now,
+        date,
+        outcome: Outcome::Sending,
+        code: None,
+    });
+    let kept = attempts_kept(&attempts.iter().map(|attempt| (attempt.round, attempt.outcome)).collect::<Vec<_>>(), due.round);
+    let mut keep = kept.into_iter();
+    attempts.retain(|_| keep.next().unwrap_or(true));
+    Some(Delivery {
+        round: due.round,
+        address,
+        resend: if begins { account.desired.resend.clone() } else { before.as_ref().and_then(|delivery| delivery.resend.clone()) },
+        attempts,
+        not_before: None,
+        sent: before.as_ref().map_or(0, |delivery| delivery.sent),
+        failed: before.as_ref().map_or(0, |delivery| delivery.failed),
+        hold: before.and_then(|delivery| delivery.hold),
+    })
+}
+
+/// The ledger with the outcome of the attempt that has this token digest; `None`: it is not there, or settled already.
+pub fn concluded(delivery: &Delivery, token_digest: &str, conclusion: &Conclusion, now: Timestamp) -> Option<Delivery> {
+    let mut after = delivery.clone();
+    let attempt = after.attempts.iter_mut().find(|attempt| attempt.token_digest == token_digest)?;
+    if attempt.outcome != Outcome::Sending {
+        return None;
+    }
+    attempt.outcome = conclusion.outcome;
+    attempt.code.clone_from(&conclusion.code);
+    match conclusion.outcome {
+        Outcome::Sent => after.sent += 1,
+        Outcome::Refused | Outcome::MailerFailed => after.failed += 1,
+        Outcome::Deferred => {
+            after.failed += 1;
+            after.not_before = Some(now.saturating_add(next_try(&after)).unwrap_or(Timestamp::MAX));
+        }
+        Outcome::Sending | Outcome::Dropped => {}
+    }
+    Some(after)
+}
+
+/// The wait grows with the tries that were put off in a row; eight of them are kept, which is more than it takes to reach
+/// the longest wait.
+fn next_try(delivery: &Delivery) -> SignedDuration {
+    let in_a_row = delivery
+        .attempts
+        .iter()
+        .rev()
+        .take_while(|attempt| attempt.round == delivery.round && attempt.outcome == Outcome::Deferred)
+        .count();
+    back_off(u32::try_from(in_a_row).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -1,0 +1,75 @@
+//! The ledger before and after a mail.
+
+use super::*;
+use serde_json::json;
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap()
+}
+
+fn account() -> ClinicAccountSpec {
+    serde_json::from_value(json!({
+        "id": "a-1",
+        "desired": {"holder": {"name": "ana", "uid": "1"}, "email": "ana@maple.example", "type": "Staff", "resend": "x"},
+    }))
+    .unwrap()
+}
+
+fn write(account: &mut ClinicAccountSpec, due: &Due, digest: &str, minute: i64) {
+    account.delivery = written_ahead(account, due, "maple.example", digest.into(), at(minute));
+}
+
+fn conclude(account: &mut ClinicAccountSpec, digest: &str, outcome: Outcome, minute: i64) {
+    let conclusion = Conclusion { outcome, code: Some("450 4.2.1".into()) };
+    account.delivery = concluded(account.delivery.as_ref().unwrap(), digest, &conclusion, at(minute));
+}
+
+#[test]
+fn a_second_copy_has_the_message_id_and_date_of_the_first_and_a_token_of_its_own() {
+    let mut account = account();
+    write(&mut account, &Due { round: 1, continues: None }, "d1", 0);
+    let first = account.delivery.clone().unwrap().attempts[0].clone();
+    write(&mut account, &Due { round: 1, continues: Some((first.message_id.clone(), first.date)) }, "d2", 10);
+    let attempts = &account.delivery.as_ref().unwrap().attempts;
+    assert_eq!(attempts[0].message_id, "<a-1.1@maple.example>");
+    assert_eq!((&attempts[1].message_id, attempts[1].date), (&first.message_id, first.date));
+    assert_eq!((attempts[1].copy, attempts[1].at, attempts[1].token_digest.as_str()), (2, at(10), "d2"));
+}
+
+#[test]
+fn a_round_goes_to_the_address_wished_for_and_answers_the_resend_value_that_is_there() {
+    let mut account = account();
+    write(&mut account, &Due { round: 1, continues: None }, "d1", 0);
+    let delivery = account.delivery.as_ref().unwrap();
+    assert_eq!((delivery.address.as_str(), delivery.resend.as_deref()), ("ana@maple.example", Some("x")));
+    account.desired.email = None;
+    assert_eq!(written_ahead(&account, &Due { round: 2, continues: None }, "m", String::new(), at(1)), None);
+}
+
+#[test]
+fn each_try_that_is_put_off_doubles_the_wait_up_to_an_hour() {
+    let mut account = account();
+    let mut waits = Vec::new();
+    for turn in 0..9 {
+        let digest = format!("d{turn}");
+        write(&mut account, &Due { round: 1, continues: (turn > 0).then(|| ("<m@x>".into(), at(0))) }, &digest, turn);
+        conclude(&mut account, &digest, Outcome::Deferred, turn);
+        let until = account.delivery.as_ref().unwrap().not_before.unwrap();
+        waits.push(until.duration_since(at(turn)).as_mins());
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    assert_eq!(account.delivery.as_ref().unwrap().attempts.len(), 8);
+    assert_eq!(account.delivery.unwrap().failed, 9);
+}
+
+#[test]
+fn an_outcome_is_written_once_and_to_its_own_attempt_only() {
+    let mut account = account();
+    write(&mut account, &Due { round: 1, continues: None }, "d1", 0);
+    conclude(&mut account, "d1", Outcome::Sent, 1);
+    let delivery = account.delivery.unwrap();
+    assert_eq!((delivery.sent, delivery.attempts[0].outcome), (1, Outcome::Sent));
+    let late = Conclusion { outcome: Outcome::Refused, code: None };
+    assert_eq!(concluded(&delivery, "d1", &late, at(2)), None);
+    assert_eq!(concluded(&delivery, "other", &late, at(2)), None);
+}

@@ -1,0 +1,119 @@
+//! The accounts whose mail is due, in the order in which they are served. It holds names only: what is mailed, and whether
+//! it still may be, is decided when a turn comes, so forgetting the outbox loses nothing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use tokio::sync::Notify;
+
+use crate::domain::invitation::Due;
+
+/// The place in the queue: somebody who was written to before (a resend, another try) goes before first invitations, and
+/// the oldest account first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn {
+    first_invitation: bool,
+    since: Timestamp,
+}
+
+impl Turn {
+    /// The place of a due mail of an account created at `created`.
+    pub fn new(due: &Due, created: Option<&Time>) -> Self {
+        Self {
+            first_invitation: due.round == 1 && due.continues.is_none(),
+            since: created.map_or(Timestamp::UNIX_EPOCH, |created| created.0),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    order: BTreeSet<(Turn, String)>,
+    turns: HashMap<String, Turn>,
+}
+
+/// The accounts whose mail waits.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    waiting: Arc<Mutex<Waiting>>,
+    filled: Arc<Notify>,
+}
+
+impl Outbox {
+    /// Adds an account, or moves it to another place.
+    pub fn add(&self, account: &str, turn: Turn) {
+        let mut waiting = self.waiting();
+        if let Some(old) = waiting.turns.insert(account.to_owned(), turn) {
+            waiting.order.remove(&(old, account.to_owned()));
+        }
+        waiting.order.insert((turn, account.to_owned()));
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// Takes an account out: its mail is no longer due.
+    pub fn withdraw(&self, account: &str) {
+        let mut waiting = self.waiting();
+        if let Some(turn) = waiting.turns.remove(account) {
+            waiting.order.remove(&(turn, account.to_owned()));
+        }
+    }
+
+    /// Waits until somebody waits.
+    pub async fn filled(&self) {
+        loop {
+            let filled = self.filled.notified();
+            if !self.waiting().order.is_empty() {
+                return;
+            }
+            filled.await;
+        }
+    }
+
+    /// Takes the next account out.
+    pub fn next(&self) -> Option<String> {
+        let mut waiting = self.waiting();
+        let (_, account) = waiting.order.pop_first()?;
+        waiting.turns.remove(&account);
+        Some(account)
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting().order.len()
+    }
+
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turn(round: u32, second: i64) -> Turn {
+        let created = Time(Timestamp::from_second(second).unwrap());
+        Turn::new(&Due { round, continues: None }, Some(&created))
+    }
+
+    #[test]
+    fn resends_go_first_then_the_oldest_and_nobody_waits_twice() {
+        let outbox = Outbox::default();
+        outbox.add("young", turn(1, 20));
+        outbox.add("old", turn(1, 10));
+        outbox.add("again", turn(2, 30));
+        outbox.add("young", turn(1, 20));
+        outbox.add("gone", turn(1, 5));
+        outbox.withdraw("gone");
+        let order: Vec<String> = std::iter::from_fn(|| outbox.next()).collect();
+        assert_eq!(order, ["again", "old", "young"]);
+    }
+}

@@ -1,0 +1,201 @@
+//! One mail, from its turn to its outcome. The order of these steps is invariant I2: the attempt is in the ledger before
+//! the relay hears of it, and a write-ahead that did not succeed sends nothing.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::ledger::{Conclusion, concluded, written_ahead};
+use super::{Probe, Settings};
+use crate::adapters::kubernetes::{ApiError, merge_difference};
+use crate::adapters::mail::{Content, Invitation, Letter, Occasion, Undelivered, deliver, render};
+use crate::adapters::random::secret_bytes;
+use crate::api::ClinicAccount;
+use crate::api::account::{Access, Attempt};
+use crate::controller::accounts::decide::{Observed, decide, may_still_go};
+use crate::controller::accounts::{access_differs, observe};
+use crate::controller::cache::{Key, Kind, guard};
+use crate::controller::context::{Context, ReconcileError};
+use crate::domain::delivery::{Failure, Fault};
+use crate::domain::invitation::{Due, Outcome, Token, WRITE_AHEAD_VALID, link_expires};
+
+/// Waits between tries to write an outcome. If all fail, the attempt stays without one, which is what a crash leaves too.
+const OUTCOME_TRIES: [u64; 6] = [0, 1, 2, 4, 8, 16];
+
+/// Mails one account, if that is still right.
+pub async fn send(context: &Context, settings: &Settings, name: &str) -> Probe {
+    let Some((account, observed)) = observe(&context.cache.read(), name) else { return Probe::Untested };
+    let now = context.clock.now();
+    let decision = decide(&observed, now);
+    let Some(due) = decision.mail else { return Probe::Untested };
+    let token = match secret_bytes() {
+        Ok(bytes) => Token::new(bytes),
+        Err(error) => {
+            warn!(%error, "failed to draw random bytes: no mail can be sent");
+            return Probe::Untested;
+        }
+    };
+    let ahead = match write_ahead(context, settings, &account, &due, &decision.access, &token).await {
+        Ok(Some(ahead)) => ahead,
+        Ok(None) => return Probe::Untested,
+        Err(error) => {
+            warn!(account = name, %error, "failed to write ahead; nothing was sent");
+            context.cache.work_on(Key::Account(name.to_owned()), Duration::from_secs(5));
+            return Probe::Untested;
+        }
+    };
+    let (conclusion, probe) = hand_over(context, settings, name, &observed, &ahead, &token).await;
+    info!(account = name, round = ahead.round, copy = ahead.copy, outcome = ?conclusion.outcome, code = conclusion.code, "mailed");
+    context.metrics.mailed(conclusion.outcome);
+    write_outcome(context, name, &ahead, &conclusion).await;
+    probe
+}
+
+/// Writes the attempt to the ledger. `None`: somebody else wrote first, so nothing may be sent, and the change that they made
+/// brings the account back if a mail is still due.
+async fn write_ahead(
+    context: &Context,
+    settings: &Settings,
+    account: &ClinicAccount,
+    due: &Due,
+    access: &Access,
+    token: &Token,
+) -> Result<Option<Attempt>, ReconcileError> {
+    let domain = settings.relay.from.email.domain();
+    let Some(delivery) = written_ahead(&account.spec, due, domain, token.digest(), context.clock.now()) else {
+        return Ok(None);
+    };
+    let before = serde_json::to_value(&account.spec.delivery)?;
+    let mut patch = json!({ "delivery": merge_difference(&before, &serde_json::to_value(&delivery)?) });
+    if account.spec.access.is_none() || access_differs(&account.spec, access) {
+        patch["access"] = serde_json::to_value(access)?;
+    }
+    let name = &account.spec.id;
+    match context.accounts.patch_spec(name, &guard(&account.metadata), &patch).await {
+        Ok(written) => {
+            context.cache.put(Kind::ClinicAccount, &written);
+            Ok(delivery.attempts.last().cloned())
+        }
+        Err(ApiError::Conflict) => {
+            context.cache.put(Kind::ClinicAccount, &context.accounts.read(name).await?);
+            context.cache.work_on(Key::Account(name.clone()), Duration::ZERO);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Looks once more whether the mail may go (I3), and hands it to the relay.
+async fn hand_over(
+    context: &Context,
+    settings: &Settings,
+    name: &str,
+    observed: &Observed,
+    ahead: &Attempt,
+    token: &Token,
+) -> (Conclusion, Probe) {
+    let dropped = (Conclusion { outcome: Outcome::Dropped, code: None }, Probe::Untested);
+    let Some((address, message)) = letter(settings, observed, ahead, token) else {
+        warn!(account = name, "failed to render the mail; it was not sent");
+        return (Conclusion { outcome: Outcome::Refused, code: None }, Probe::Untested);
+    };
+    let now = context.clock.now();
+    let latest = observe(&context.cache.read(), name);
+    let may_go = latest.is_some_and(|(_, latest)| may_still_go(&latest, &ahead.token_digest, now));
+    if !may_go || now.duration_since(ahead.at) > WRITE_AHEAD_VALID {
+        return dropped;
+    }
+    match deliver(&settings.relay, &address, &message).await {
+        Ok(accepted) => {
+            (Conclusion { outcome: Outcome::Sent, code: Some(accepted.reply.to_string()) }, Probe::Works)
+        }
+        Err(undelivered) => conclude(&undelivered),
+    }
+}
+
+fn conclude(undelivered: &Undelivered) -> (Conclusion, Probe) {
+    let code = match &undelivered.failure {
+        Failure::Reply(reply) => Some(reply.to_string()),
+        _ => None,
+    };
+    let (outcome, probe) = match undelivered.fault() {
+        Fault::Address => (Outcome::Refused, Probe::Works),
+        Fault::Nobody => (Outcome::Deferred, Probe::Untested),
+        Fault::Unknown => (Outcome::Sending, Probe::Untested),
+        Fault::Mailer => (Outcome::MailerFailed, Probe::Fails(undelivered.to_string())),
+    };
+    (Conclusion { outcome, code }, probe)
+}
+
+/// The recipient and the message; `None` if they cannot be rendered, which will not change by itself.
+fn letter(settings: &Settings, observed: &Observed, ahead: &Attempt, token: &Token) -> Option<(String, Vec<u8>)> {
+    let clinic = observed.clinic.as_ref()?;
+    let zone = clinic.zone.as_ref()?;
+    let desired = &observed.account.desired;
+    let address = desired.email.clone()?;
+    let link = SecretString::from(token.link(&settings.portal_url, &observed.account.id));
+    let mail = render(&Letter {
+        from: &settings.relay.from,
+        reply_to: settings.relay.reply_to.as_ref(),
+        to: &address,
+        message_id: &ahead.message_id,
+        date: ahead.date,
+        locale: desired.locale.unwrap_or(clinic.spec.locale),
+        clinic_name: &clinic.spec.display_name,
+        content: Content::Invitation(Invitation {
+            first_name: desired.first_name.as_deref(),
+            link: &link,
+            expires: link_expires(ahead.at, &observed.account.wish(clinic.spec.invitation_validity_days)),
+            zone: zone.rules(),
+            two_factor: clinic.spec.two_factor,
+            occasion: if ahead.round > 1 { Occasion::Again } else { Occasion::First },
+        }),
+    });
+    Some((address, mail.ok()?.bytes().to_vec()))
+}
+
+/// Writes the outcome, whatever others write at the same time. An unknown outcome is what the ledger says already.
+async fn write_outcome(context: &Context, name: &str, ahead: &Attempt, conclusion: &Conclusion) {
+    if conclusion.outcome == Outcome::Sending {
+        return;
+    }
+    for seconds in OUTCOME_TRIES {
+        sleep(Duration::from_secs(seconds)).await;
+        match try_write_outcome(context, name, ahead, conclusion).await {
+            Ok(()) => return,
+            Err(error) => warn!(account = name, %error, "failed to write the outcome of a mail; trying again"),
+        }
+    }
+    warn!(account = name, "gave up writing the outcome of a mail: it counts as unknown");
+}
+
+async fn try_write_outcome(
+    context: &Context,
+    name: &str,
+    ahead: &Attempt,
+    conclusion: &Conclusion,
+) -> Result<(), ReconcileError> {
+    let cached = context.cache.read().account(name);
+    let mut account = match cached {
+        Some(account) => account,
+        None => context.accounts.read(name).await?,
+    };
+    loop {
+        let Some(delivery) = &account.spec.delivery else { return Ok(()) };
+        let now = context.clock.now();
+        let Some(after) = concluded(delivery, &ahead.token_digest, conclusion, now) else { return Ok(()) };
+        let difference = merge_difference(&serde_json::to_value(delivery)?, &serde_json::to_value(&after)?);
+        let patch = json!({ "delivery": difference });
+        match context.accounts.patch_spec(name, &guard(&account.metadata), &patch).await {
+            Ok(written) => {
+                context.cache.put(Kind::ClinicAccount, &written);
+                return Ok(());
+            }
+            Err(ApiError::Conflict) => account = context.accounts.read(name).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

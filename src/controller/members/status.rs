@@ -1,0 +1,131 @@
+//! The status of a `ClinicUser`: a projection of manifest, account and clinic, which may be wiped at any time. It is written
+//! only when it differs, and nothing but the time of a condition's last change is read back from it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::decide::{AddressHolder, Decision, Observed};
+use crate::adapters::kubernetes::{ApiError, merge_difference};
+use crate::api::ClinicUser;
+use crate::api::clinic_user::{InvitationStatus, ListedMember, MemberStatus};
+use crate::api::convert::ClinicView;
+use crate::api::status::written;
+use crate::controller::accounts;
+use crate::controller::cache::{Kind, guard};
+use crate::controller::context::{Context, ReconcileError, wait_until};
+use crate::domain::conditions::conditions;
+use crate::domain::invitation::Standing;
+use crate::domain::lifecycle::{MailerStanding, Situation, State, state};
+use crate::domain::member::designation;
+
+/// A new member's mail leaves within moments as a rule: for so long "it waits" is not worth a write.
+const PENDING_WORTH_TELLING_AFTER: Duration = Duration::from_secs(2);
+
+/// Writes the status if it differs. Returns after how long it changes by itself.
+pub async fn write(
+    context: &Context,
+    observed: &Observed,
+    decision: &Decision,
+) -> Result<Option<Duration>, ReconcileError> {
+    let now = context.clock.now();
+    let mailer = context.mailer.borrow().clone();
+    let (status, state, next) = project(observed, decision, &mailer, now);
+    let before = serde_json::to_value(observed.user.status.clone().unwrap_or_default())?;
+    let wait = next.map(|next| wait_until(next, now));
+    let Some(difference) = merge_difference(&before, &serde_json::to_value(&status)?) else { return Ok(wait) };
+    if state == State::Pending && is_new(&observed.user, now) {
+        return Ok(Some(PENDING_WORTH_TELLING_AFTER));
+    }
+    let name = observed.user.metadata.name.as_deref().unwrap_or_default();
+    match context.users.patch_status(name, &guard(&observed.user.metadata), &difference).await {
+        Ok(user) => context.cache.put(Kind::ClinicUser, &user),
+        // Somebody edits or deletes it right now: that change brings us back.
+        Err(ApiError::Conflict | ApiError::NotFound) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(wait)
+}
+
+fn is_new(user: &ClinicUser, now: Timestamp) -> bool {
+    let has_state = user.status.as_ref().is_some_and(|status| status.state.is_some());
+    let age = user.metadata.creation_timestamp.as_ref().map(|created| now.duration_since(created.0));
+    let young = age.is_some_and(|age| !age.is_negative() && age.unsigned_abs() < PENDING_WORTH_TELLING_AFTER);
+    !has_state && young
+}
+
+/// The status, its state, and when it changes by itself.
+pub fn project(
+    observed: &Observed,
+    decision: &Decision,
+    mailer: &MailerStanding,
+    now: Timestamp,
+) -> (MemberStatus, State, Option<Timestamp>) {
+    let account = observed.account.as_ref().map(|account| &account.spec);
+    let of_account = account.map(|account| {
+        let observed = accounts::decide::Observed {
+            account: account.clone(),
+            clinic: observed.clinic.clone(),
+            address_is_ours: matches!(observed.address, AddressHolder::Us(_)),
+        };
+        accounts::decide::decide(&observed, now)
+    });
+    let nothing_yet = Standing::NoAddress;
+    let invitation = of_account.as_ref().map_or(&nothing_yet, |decision| &decision.invitation);
+    let access_until = account.and_then(|account| account.desired.access_until);
+    let verdict = state(&Situation {
+        violations: &decision.violations,
+        clinic: ClinicView::standing(observed.clinic.as_ref()),
+        address_held_by: decision.address_held_by.as_deref(),
+        access: of_account.as_ref().map(|decision| decision.access.reason),
+        access_until,
+        invitation,
+        mailer,
+    });
+    let generation = observed.user.metadata.generation;
+    let before = observed.user.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let zone = observed.clinic.as_ref().and_then(|clinic| clinic.zone.as_ref());
+    let status = MemberStatus {
+        observed_generation: generation,
+        state: Some(verdict.state.name().to_owned()),
+        account: account.map(|account| account.id.clone()),
+        member: listed(observed),
+        invitation: invitation_status(observed, invitation),
+        access_until: zone.zip(access_until).map(|(zone, until)| zone.last_day(until).to_string()),
+        access_ends_at: access_until,
+        conditions: written(before, conditions(&verdict), generation, now),
+    };
+    (status, verdict.state, of_account.and_then(|decision| decision.next))
+}
+
+/// "Once the user accepts the invitation and logs in for the first time, their name, title, and either their position, type
+/// classification or type are displayed."
+fn listed(observed: &Observed) -> Option<ListedMember> {
+    let account = &observed.account.as_ref()?.spec;
+    let acceptance = account.acceptance.as_ref().filter(|acceptance| acceptance.first_sign_in_at.is_some())?;
+    let desired = &account.desired;
+    Some(ListedMember {
+        name: Some(format!("{} {}", acceptance.first_name, acceptance.last_name)),
+        title: acceptance.title.clone(),
+        designation: Some(designation(desired.position.as_deref(), desired.classification, desired.type_)),
+    })
+}
+
+fn invitation_status(observed: &Observed, invitation: &Standing) -> Option<InvitationStatus> {
+    let account = &observed.account.as_ref()?.spec;
+    let round = account.delivery.as_ref()?.round;
+    if account.acceptance.is_some() {
+        return None;
+    }
+    let (sent_at, expires_at) = match invitation {
+        Standing::Sent { at, expires } => (Some(*at), Some(*expires)),
+        Standing::Expired { at } => (None, Some(*at)),
+        Standing::NoAddress
+        | Standing::Due(_)
+        | Standing::UnderWay { .. }
+        | Standing::BackingOff { .. }
+        | Standing::Refused { .. }
+        | Standing::Unknown => (None, None),
+    };
+    Some(InvitationStatus { round, sent_at, expires_at })
+}

@@ -1,0 +1,155 @@
+//! The controller: watches the clinic's objects, decides, writes, mails. `members` and `accounts` each hold one pure function
+//! that decides; everything around them only carries facts in and effects out.
+
+pub mod accounts;
+pub mod cache;
+mod clinic;
+pub mod context;
+mod http;
+pub mod mailer;
+pub mod members;
+mod metrics;
+mod preflight;
+mod queue;
+pub mod rights;
+mod service_accounts;
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use self::cache::{Cache, Key, watch_all};
+use self::context::{Context, ReconcileError};
+use self::metrics::Metrics;
+use self::queue::{Lanes, Queue, queue};
+use crate::adapters::clock::Clock;
+use crate::adapters::kubernetes::Clients;
+use crate::adapters::random::fraction;
+use crate::domain::lifecycle::MailerStanding;
+pub use preflight::{PreflightError, preflight};
+
+/// How long mails under way are waited for when the process is asked to stop.
+const LAST_MAIL_WITHIN: Duration = Duration::from_secs(4);
+/// First wait after a reconcile failed; doubled with each failure in a row.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// Longest wait.
+const LONGEST_RETRY: Duration = Duration::from_secs(300);
+
+/// Why the controller ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ControllerError {
+    /// Before it began.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// `listen`.
+    #[error("listen: failed to serve on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+}
+
+/// What the controller is started with.
+pub struct Settings {
+    /// The clinic's namespace.
+    pub namespace: String,
+    /// Where health and metrics are served.
+    pub listen: SocketAddr,
+    /// How mail is sent.
+    pub mailer: mailer::Settings,
+}
+
+/// Runs until `stop` becomes true.
+///
+/// # Errors
+/// See [`ControllerError`].
+pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<bool>) -> Result<(), ControllerError> {
+    let Settings { namespace, listen, mailer: mail } = settings;
+    preflight(&clients.write, &namespace).await?;
+    let (queue, lanes) = queue(Clock);
+    let cache = Cache::new(queue.clone());
+    let (standing, mailer_standing) = watch::channel(MailerStanding::Up);
+    let context =
+        Arc::new(Context::new(&clients, &namespace, cache.clone(), mailer_standing.clone(), Metrics::default()));
+    let listener = http::bind(listen).await.map_err(|error| ControllerError::Listen(listen, error))?;
+    info!(namespace, version = env!("CARGO_PKG_VERSION"), "started");
+
+    let mut complete = cache.complete();
+    let work = async {
+        // Nothing is concluded from absence before every list is there.
+        drop(complete.wait_for(|complete| *complete).await);
+        info!("the caches are complete");
+        work(&context, lanes, &queue).await;
+    };
+    let mailer = async {
+        drop(cache.complete().wait_for(|complete| *complete).await);
+        mailer::run(Arc::clone(&context), mail, standing, stop.clone()).await;
+    };
+    let mut asked_to_stop = stop.clone();
+    let others = async {
+        tokio::select! {
+            () = watch_all(&cache, &clients.watch, &namespace) => {}
+            () = work => {}
+            () = tell_members_how_the_mailer_stands(&cache, mailer_standing) => {}
+            result = http::serve(listener, Arc::clone(&context)) => return result.map_err(|error| ControllerError::Listen(listen, error)),
+            _ = asked_to_stop.wait_for(|stop| *stop) => {}
+        }
+        Ok(())
+    };
+    // The mailer ends after the others: outcomes of mails under way are still written.
+    let mailer = mailer.shared();
+    let ended = tokio::select! {
+        ended = others => ended,
+        () = mailer.clone().then(|()| pending::<()>()) => Ok(()),
+    };
+    if timeout(LAST_MAIL_WITHIN, mailer).await.is_err() {
+        warn!("stopping with a mail under way: its outcome counts as unknown");
+    }
+    info!("stopped");
+    ended
+}
+
+/// A member whose mail waits is told why.
+async fn tell_members_how_the_mailer_stands(cache: &Cache, mut standing: watch::Receiver<MailerStanding>) {
+    while standing.changed().await.is_ok() {
+        cache.work_on_everything();
+    }
+}
+
+async fn work(context: &Context, lanes: Lanes, queue: &Queue) {
+    let failures: Mutex<HashMap<Key, u32>> = Mutex::default();
+    let failures = &failures;
+    lanes
+        .run(queue, |key| async move {
+            let (controller, result) = reconcile(context, &key).await;
+            context.metrics.reconciled(controller, result.as_ref().map(drop).map_err(drop));
+            let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+            match result {
+                Ok(again) => {
+                    failures.remove(&key);
+                    again
+                }
+                Err(error) => {
+                    let in_a_row = failures.entry(key.clone()).or_default();
+                    let wait = FIRST_RETRY.saturating_mul(1 << (*in_a_row).min(16)).min(LONGEST_RETRY);
+                    *in_a_row = in_a_row.saturating_add(1);
+                    warn!(?key, %error, "a reconcile failed; it is tried again");
+                    Some(wait.mul_f64(0.5 + fraction() / 2.0))
+                }
+            }
+        })
+        .await;
+}
+
+async fn reconcile(context: &Context, key: &Key) -> (&'static str, Result<Option<Duration>, ReconcileError>) {
+    match key {
+        Key::Clinic => ("clinic", clinic::reconcile(context).await),
+        Key::Member(name) => ("member", members::reconcile(context, name).await),
+        Key::ServiceAccount(name) => ("service_account", service_accounts::reconcile(context, name).await),
+        Key::Account(name) => ("account", accounts::reconcile(context, name).await),
+    }
+}

@@ -1,0 +1,47 @@
+//! What the controller may do, and nothing else: the one table from which its Role is generated and against which it checks
+//! itself when it starts.
+
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use kube::Resource;
+
+use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, GROUP, ServiceAccount};
+
+/// Verbs on a resource of our group.
+pub struct Right {
+    /// Plural of the resource.
+    pub resource: String,
+    /// Such as `status`.
+    pub subresource: Option<&'static str>,
+    /// The verbs.
+    pub verbs: &'static [&'static str],
+}
+
+/// All rights of the controller, in the clinic's namespace.
+pub fn rights() -> Vec<Right> {
+    const SEE: &[&str] = &["list", "watch"];
+    let right = |resource, subresource, verbs| Right { resource, subresource, verbs };
+    let [clinics, users, service_accounts] =
+        [Clinic::plural(&()), ClinicUser::plural(&()), ServiceAccount::plural(&())].map(String::from);
+    let mut rights = Vec::new();
+    for resource in [clinics, users, service_accounts] {
+        rights.push(right(resource.clone(), None, SEE));
+        rights.push(right(resource, Some("status"), &["patch"]));
+    }
+    rights.push(right(ClinicAccount::plural(&()).into_owned(), None, &["list", "watch", "get", "create", "patch"]));
+    rights.push(right(EmailClaim::plural(&()).into_owned(), None, &["list", "watch", "get", "create", "delete"]));
+    rights
+}
+
+/// The rights as the rules of a Role.
+pub fn rules() -> Vec<PolicyRule> {
+    let rule = |right: Right| PolicyRule {
+        api_groups: Some(vec![GROUP.to_owned()]),
+        resources: Some(vec![match right.subresource {
+            Some(subresource) => format!("{}/{subresource}", right.resource),
+            None => right.resource,
+        }]),
+        verbs: right.verbs.iter().map(|verb| (*verb).to_owned()).collect(),
+        ..PolicyRule::default()
+    };
+    rights().into_iter().map(rule).collect()
+}
