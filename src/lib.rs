@@ -1,4 +1,5 @@
 //! Manages the accounts of a medical clinic declaratively.
 
+pub mod adapters;
 pub mod api;
 pub mod domain;
