@@ -2,6 +2,7 @@
 
 pub mod calendar;
 pub mod conditions;
+pub mod delivery;
 pub mod email;
 pub mod invitation;
 pub mod license;

@@ -1,0 +1,17 @@
+//! Mail to people: what a letter looks like (`message`, `wording`, `templates/`) and how it reaches a relay (`smtp`, `wire`,
+//! `relay`). When a mail may be sent, and what its outcome means for a member, is decided elsewhere.
+
+mod message;
+mod relay;
+mod smtp;
+mod wire;
+mod wording;
+
+#[cfg(test)]
+mod message_tests;
+#[cfg(test)]
+mod smtp_tests;
+
+pub use message::{Content, Invitation, Letter, Occasion, RenderError, RenderedMail, render};
+pub use relay::{Credentials, Limits, Relay, TlsMode, UnknownTlsMode};
+pub use smtp::{Accepted, Undelivered, deliver};

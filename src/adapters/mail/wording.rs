@@ -1,0 +1,181 @@
+//! The words of a letter: templates filled in for one reader, dates as the reader's language says them, names made safe to
+//! stand in a line. One file a language holds every text, the subject included; the layouts hold none.
+
+use jiff::{Timestamp, civil::Weekday, tz::TimeZone};
+use minijinja::{Environment, UndefinedBehavior, Value, context};
+use secrecy::ExposeSecret as _;
+
+use super::message::{Content, Invitation, Letter, Occasion, RenderError};
+use crate::{api::clinic::TwoFactor, domain::member::Locale};
+
+const NO_BREAK_SPACE: char = '\u{a0}';
+/// Columns of the plain text part (RFC 3676 §4.2 advises 78 at most).
+const WIDTH: usize = 72;
+/// Characters of a name that a letter shows.
+const LONGEST_NAME: usize = 120;
+
+/// The three texts of a letter.
+pub(super) struct Wording {
+    pub(super) subject: String,
+    pub(super) plain: String,
+    pub(super) html: String,
+}
+
+pub(super) fn wording(letter: &Letter<'_>) -> Result<Wording, RenderError> {
+    let Content::Invitation(invitation) = &letter.content;
+    let source = match letter.locale {
+        Locale::English => include_str!("templates/invitation.en.jinja"),
+        Locale::French => include_str!("templates/invitation.fr.jinja"),
+    };
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    for (name, text) in [
+        ("layout.txt", include_str!("templates/layout.txt")),
+        ("layout.html", include_str!("templates/layout.html")),
+        // The suffix decides whether values are escaped.
+        ("invitation.txt", source),
+        ("invitation.html", source),
+        ("subject.txt", "{% block subject %}{% endblock %}"),
+    ] {
+        environment.add_template(name, text).map_err(template)?;
+    }
+    let filled = |name: &str, layout: &str| {
+        let values = values(letter, invitation, layout)?;
+        environment.get_template(name).and_then(|found| found.render(values)).map_err(template)
+    };
+    Ok(Wording {
+        subject: one_line(&filled("invitation.txt", "subject.txt")?, usize::MAX),
+        plain: wrapped(&filled("invitation.txt", "layout.txt")?),
+        html: filled("invitation.html", "layout.html")?,
+    })
+}
+
+fn values(letter: &Letter<'_>, invitation: &Invitation<'_>, layout: &str) -> Result<Value, RenderError> {
+    let link = invitation.link.expose_secret();
+    if !is_link(link) {
+        return Err(RenderError::Link);
+    }
+    let first_name = invitation.first_name.map(|name| one_line(name, LONGEST_NAME));
+    Ok(context! {
+        layout,
+        nbsp => NO_BREAK_SPACE.to_string(),
+        language => language(letter.locale),
+        clinic => one_line(letter.clinic_name, LONGEST_NAME),
+        first_name => first_name.filter(|name| !name.is_empty()),
+        // Safe by `is_link`; escaped slashes would hide it from people who read the source.
+        link => Value::from_safe_string(link.to_owned()),
+        expires => moment(invitation.expires, invitation.zone, letter.locale),
+        again => matches!(invitation.occasion, Occasion::Again),
+        required => matches!(invitation.two_factor, TwoFactor::Required),
+    })
+}
+
+/// A template that ships with the program is wrong. Only the kind of error is kept: its text may quote values.
+fn template(error: minijinja::Error) -> RenderError {
+    RenderError::Template(error.kind().to_string())
+}
+
+/// RFC 5646 language tag.
+pub(super) fn language(locale: Locale) -> &'static str {
+    match locale {
+        Locale::English => "en",
+        Locale::French => "fr",
+    }
+}
+
+/// An absolute http(s) URL of characters that need no escaping in HTML, so that it reads the same everywhere.
+fn is_link(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$()*+,;=%".contains(&b))
+    })
+}
+
+/// A name as it may stand in a header or a sentence: no line breaks, no other controls, no characters that turn the
+/// direction of what follows, single blanks, not longer than that many characters.
+pub(super) fn one_line(name: &str, longest: usize) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | ' ');
+    let kept: String = name.chars().filter(|c| !turns(*c)).collect();
+    let line = kept.split(breaks).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    line.chars().take(longest).collect()
+}
+
+/// An instant in the reader's words and the clinic's zone, which it names.
+pub(super) fn moment(instant: Timestamp, zone: &TimeZone, locale: Locale) -> String {
+    let at = instant.to_zoned(zone.clone());
+    let zone = zone.iana_name().map_or_else(|| at.strftime("UTC%:z").to_string(), str::to_owned);
+    match locale {
+        Locale::English => format!("{} at {} ({zone})", at.strftime("%A, %B %-d, %Y"), at.strftime("%H:%M")),
+        Locale::French => {
+            let nbsp = NO_BREAK_SPACE;
+            let weekday = french_weekday(at.weekday());
+            let month = FRENCH_MONTHS.get(usize::from(at.month().unsigned_abs()).saturating_sub(1)).unwrap_or(&"");
+            let first = if at.day() == 1 { "er" } else { "" };
+            let day = format!("{}{first}{nbsp}{month}{nbsp}{}", at.day(), at.year());
+            let minutes = if at.minute() == 0 { String::new() } else { format!("{nbsp}{:02}", at.minute()) };
+            format!("{weekday} {day} à {}{nbsp}h{minutes} ({zone})", at.hour())
+        }
+    }
+}
+
+const FRENCH_MONTHS: [&str; 12] = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+];
+
+fn french_weekday(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "lundi",
+        Weekday::Tuesday => "mardi",
+        Weekday::Wednesday => "mercredi",
+        Weekday::Thursday => "jeudi",
+        Weekday::Friday => "vendredi",
+        Weekday::Saturday => "samedi",
+        Weekday::Sunday => "dimanche",
+    }
+}
+
+/// Lines of at most `WIDTH` columns, broken at blanks only, list items indented; paragraphs one blank line apart.
+fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut blank = true;
+    for line in text.lines() {
+        let line = if line.starts_with("-- ") { line } else { line.trim_end() };
+        if line.is_empty() {
+            blank = out.is_empty() || blank || { out.push('\n'); true };
+            continue;
+        }
+        blank = false;
+        wrap_line(line, &mut out);
+    }
+    out
+}
+
+fn wrap_line(line: &str, out: &mut String) {
+    let is_item = line.as_bytes().get(1..3) == Some(b". ");
+    let mut column = 0;
+    for (index, word) in line.split(' ').enumerate() {
+        let width = word.chars().count();
+        if index > 0 && column + 1 + width > WIDTH {
+            out.push_str(if is_item { "\n   " } else { "\n" });
+            column = if is_item { 3 } else { 0 };
+        } else if index > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out.push('\n');
+}
