@@ -4,8 +4,11 @@
 pub mod account;
 pub mod clinic;
 pub mod clinic_user;
+mod columns;
 pub mod condition;
+pub mod crds;
 pub mod email_claim;
+mod rules;
 pub mod schema;
 pub mod service_account;
 
