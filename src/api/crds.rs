@@ -5,7 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaPropsOrBool, ValidationRule,
 };
 use kube::CustomResourceExt;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount, columns, rules};
 
@@ -35,7 +35,7 @@ pub fn to_yaml(crd: &CustomResourceDefinition) -> Result<String, serde_yaml::Ser
 fn finished(
     mut crd: CustomResourceDefinition,
     columns: &[CustomResourceColumnDefinition],
-    root_rules: &Value,
+    root_rules: &[ValidationRule],
 ) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         version.additional_printer_columns = Some(columns.to_vec());
@@ -43,7 +43,7 @@ fn finished(
             continue;
         };
         visit(root, &mut tidy);
-        root.x_kubernetes_validations = serde_json::from_value::<Vec<ValidationRule>>(root_rules.clone()).ok();
+        root.x_kubernetes_validations = Some(root_rules.to_vec());
         let properties = root.properties.get_or_insert_default();
         for (name, schema) in object_fields() {
             properties.insert(name.into(), schema);
