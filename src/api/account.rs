@@ -36,12 +36,15 @@ pub struct ClinicAccountSpec {
     pub desired: Desired,
     /// Whether the person may sign in. Written by the accounts controller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<Access>")]
     pub access: Option<Access>,
     /// The ledger of mails. Written by the accounts controller, before each mail and after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<Delivery>")]
     pub delivery: Option<Delivery>,
     /// What the person confirmed when they accepted the invitation. Written by the portal; absent until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<Acceptance>")]
     pub acceptance: Option<Acceptance>,
 }
 
@@ -61,9 +64,11 @@ pub struct Desired {
     pub type_: MemberType,
     /// As in the `ClinicUser`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<Classification>")]
     pub classification: Option<Classification>,
     /// As in the `ClinicUser`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<License>")]
     pub license: Option<License>,
     /// As in the `ClinicUser`; what the person confirmed stands in acceptance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +96,7 @@ pub struct Desired {
     pub permissions: Vec<String>,
     /// Language of the person's mails and pages; absent: the clinic's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<Locale>")]
     pub locale: Option<Locale>,
     /// `true` refuses sign-in.
     #[serde(default)]
@@ -101,6 +107,7 @@ pub struct Desired {
     pub access_until: Option<Timestamp>,
     /// Set once the holder is gone: access has ended and the record is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<Removed>")]
     pub removed: Option<Removed>,
     /// UIDs of the claims that are being given up, at most 16; a claim that stands here is never used again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -108,6 +115,7 @@ pub struct Desired {
     pub releasing: Vec<String>,
     /// Set while the guard against mass removal keeps this account's access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<Hold>")]
     pub hold: Option<Hold>,
     /// Value of the `ClinicUser`'s annotation clinic-operator.dev/resend when last read, at most 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,6 +201,7 @@ pub struct Delivery {
     pub failed: u32,
     /// Set while the guard of invitations holds this round back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<Hold>")]
     pub hold: Option<Hold>,
 }
 

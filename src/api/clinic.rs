@@ -93,6 +93,7 @@ pub struct ClinicStatus {
     pub observed_generation: Option<i64>,
     /// How many members the clinic has, by state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<MemberCounts>")]
     pub members: Option<MemberCounts>,
     /// Ready always; others, such as those about the mail relay, while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

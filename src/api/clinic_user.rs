@@ -46,10 +46,12 @@ pub struct ClinicUserSpec {
     /// The kind of practitioner; required for practitioners and refused for staff. `Standard` needs a license; `Locum`
     /// stands in for somebody for a time; `ClinicalTrainee` needs an expectedEndOfTraining.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<Classification>")]
     pub classification: Option<Classification>,
     /// What a Standard practitioner may use; required for them and refused for everybody else. `CHRLite` is the smallest,
     /// `CHRLiteVV` adds virtual visits, `CHRPlus` is the largest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<License>")]
     pub license: Option<License>,
     /// First name as you know it, such as `Ana`: 1 to 100 characters. Optional: the person confirms their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +105,7 @@ pub struct ClinicUserSpec {
     pub permissions: Vec<String>,
     /// Language of the person's mails and pages: `en` or `fr`. Without it, the clinic's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<Locale>")]
     pub locale: Option<Locale>,
     /// `true` ends access at once and keeps the account; `false` gives it back.
     #[serde(default)]
@@ -148,9 +151,11 @@ pub struct MemberStatus {
     pub account: Option<String>,
     /// How the member is shown in the clinic's member list. Empty until the first sign-in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<ListedMember>")]
     pub member: Option<ListedMember>,
     /// The invitation that counts now. Empty until one was mailed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<InvitationStatus>")]
     pub invitation: Option<InvitationStatus>,
     /// Last day with access, in the clinic's time zone, such as `2027-07-14`: the expected end of training and two weeks.
     /// Absent: access has no end.

@@ -1,6 +1,6 @@
 //! Schemas of single fields that several resources share: shape, bounds and the CEL rules with the messages that people
 //! read. Rules about a whole object live in `rules`; what needs a clock or another object never lives here.
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::rules::{invalid, never_back, unchanged};
@@ -251,8 +251,13 @@ pub fn condition_message(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "maxLength": 32768})
 }
 
+/// The schema of a field that may be absent, but never null; its description is the field's own.
+pub fn present<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
 /// A list whose elements are told apart by `keys`, with at most `max` of them.
-pub(super) fn keyed_list<T: schemars::JsonSchema>(generator: &mut SchemaGenerator, max: u32, keys: &[&str]) -> Schema {
+pub(super) fn keyed_list<T: JsonSchema>(generator: &mut SchemaGenerator, max: u32, keys: &[&str]) -> Schema {
     let items: Value = generator.subschema_for::<T>().into();
     json_schema!({
         "type": "array",
