@@ -1,26 +1,50 @@
-//! The clinic itself.
+//! The clinic itself: what holds for all its members. The mail relay and the portal's address never stand here: whoever
+//! could edit those could harvest invitation links.
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::condition::Condition;
+use super::{
+    condition::{self, Condition},
+    schema,
+};
 use crate::domain::member::Locale;
 
+/// What holds for all members of the clinic.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(group = "clinic-operator.dev", version = "v1alpha1", kind = "Clinic", namespaced, status = "ClinicStatus")]
+#[kube(
+    group = "clinic-operator.dev",
+    version = "v1alpha1",
+    kind = "Clinic",
+    namespaced,
+    status = "ClinicStatus",
+    doc = "The clinic whose members this namespace holds. There is exactly one, named clinic; without it nobody is invited.",
+    annotation("helm.sh/resource-policy", "keep")
+)]
 #[serde(rename_all = "camelCase")]
 pub struct ClinicSpec {
+    /// The clinic's name as its members know it, such as `Maple Family Clinic`: 1 to 100 characters. Mails and pages show
+    /// it.
+    #[schemars(schema_with = "schema::name")]
     pub display_name: String,
+    /// IANA name of the time zone in which the clinic's days begin and end, such as `America/Toronto`. A clinical trainee's
+    /// access ends at midnight there.
+    #[schemars(schema_with = "schema::time_zone")]
     pub time_zone: String,
+    /// Language of mails and pages, `en` or `fr`, for members who have none of their own.
     #[serde(default)]
     pub locale: Locale,
+    /// Two-factor authentication: `Recommended` offers it when a person accepts the invitation, `Required` insists.
     #[serde(default)]
     pub two_factor: TwoFactor,
-    /// Days.
+    /// Days for which the link of an invitation works, 1 to 30; a clinical trainee's at most until their access ends.
     #[serde(default = "default_validity")]
+    #[schemars(schema_with = "schema::validity_days")]
     pub invitation_validity_days: u8,
+    /// Limits that keep a mistake, such as a wrong file applied to the clinic, from reaching everybody.
     #[serde(default)]
     pub guard: Guard,
+    /// `true`: the operator invites, adopts and removes nobody. Suspensions and ends of access still take effect.
     #[serde(default)]
     pub paused: bool,
 }
@@ -29,17 +53,23 @@ fn default_validity() -> u8 {
     7
 }
 
+/// Whether members sign in with a second factor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TwoFactor {
+    /// Offered when a person accepts the invitation.
     #[default]
     Recommended,
+    /// Nobody accepts an invitation without it.
     Required,
 }
 
+/// Limits on what happens at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Guard {
+    /// First invitations in any hour, 1 to 1000; members beyond it are `Held` until a person releases them.
     #[serde(default = "default_per_hour")]
+    #[schemars(schema_with = "schema::per_hour")]
     pub invitations_per_hour: u32,
 }
 
@@ -53,24 +83,38 @@ fn default_per_hour() -> u32 {
     20
 }
 
+/// What the operator says about the clinic.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClinicStatus {
+    /// The metadata.generation that this status speaks about; -1 until the operator has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::generation")]
     pub observed_generation: Option<i64>,
+    /// How many members the clinic has, by state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<MemberCounts>")]
     pub members: Option<MemberCounts>,
+    /// Ready always; others, such as those about the mail relay, while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "condition::list")]
     pub conditions: Vec<Condition>,
 }
 
+/// Numbers of members.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberCounts {
-    /// ClinicUsers and ServiceAccounts together.
+    /// `ClinicUsers` and `ServiceAccounts` together.
+    #[schemars(schema_with = "schema::count")]
     pub total: u32,
+    /// Members in the state `Active`.
+    #[schemars(schema_with = "schema::count")]
     pub active: u32,
+    /// Members in the state `Invited`: the mail is out and the person has not accepted yet.
+    #[schemars(schema_with = "schema::count")]
     pub invited: u32,
-    /// Members that wait for a person to act (Stalled).
+    /// Members that wait for a person to act (condition Stalled).
+    #[schemars(schema_with = "schema::count")]
     pub stalled: u32,
 }

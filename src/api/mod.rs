@@ -4,9 +4,12 @@
 pub mod account;
 pub mod clinic;
 pub mod clinic_user;
+mod columns;
 pub mod condition;
 pub mod convert;
+pub mod crds;
 pub mod email_claim;
+mod rules;
 pub mod schema;
 pub mod service_account;
 pub mod status;

@@ -1,6 +1,269 @@
-//! Schemas that several resources share.
-use schemars::{Schema, SchemaGenerator, json_schema};
+//! Schemas of single fields that several resources share: shape, bounds and the CEL rules with the messages that people
+//! read. Rules about a whole object live in `rules`; what needs a clock or another object never lives here.
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
 
+use super::rules::{invalid, never_back, unchanged};
+
+/// Characters that no text shown to people may have: control, line and paragraph separators, zero width space, byte order
+/// mark, and the marks that turn the direction of writing. The zero width joiner and non-joiner stay: Persian needs them.
+const HIDDEN: &str =
+    r"[\\p{Cc}\\p{Zl}\\p{Zp}\\x{61c}\\x{200b}\\x{200e}\\x{200f}\\x{202a}-\\x{202e}\\x{2066}-\\x{2069}\\x{feff}]";
+/// An address with one `@` and no white space: what the finer rules about its two halves start from.
+const ADDRESS: &str = r"self.matches('^[^@\\s]+@[^@\\s]+$')";
+const LOCAL_PART: &str = r"self.matches('^[A-Za-z0-9!#$%&\'*+/=?^_`{|}~-]+([.][A-Za-z0-9!#$%&\'*+/=?^_`{|}~-]+)*@') && self.indexOf('@') <= 64";
+const DOMAIN: &str =
+    r"self.matches('@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])$')";
+
+/// Name of a Kubernetes object, as the API server allows it, at most 63 characters.
+const OBJECT_NAME: &str = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
+/// The canonical form of a UID, as the API server makes them (RFC 9562).
+const UID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+
+/// One line of text of at most `max` characters that a person can read.
+fn line(max: u32) -> Schema {
+    json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": max,
+        "x-kubernetes-validations": [
+            invalid(
+                &format!("!self.matches('{HIDDEN}')"),
+                "must be one line of text, without control characters, invisible spaces or marks that turn the direction of writing",
+            ),
+            invalid(r"!self.matches('^[\\s\\p{Z}]|[\\s\\p{Z}]$')", "must not begin or end with a space or a line break"),
+            invalid(
+                r"self.matches('^[\\s\\p{Z}]|[\\s\\p{Z}]$') || self.matches('[\\p{L}\\p{N}]')",
+                "must have at least one letter or digit",
+            ),
+        ],
+    })
+}
+
+/// A first or last name, or the name of a clinic or inbox: 1 to 100 characters on one line.
+pub fn name(_: &mut SchemaGenerator) -> Schema {
+    line(100)
+}
+
+/// A short form of address such as `Dr.`: 1 to 60 characters on one line.
+pub fn title(_: &mut SchemaGenerator) -> Schema {
+    line(60)
+}
+
+/// An email address (RFC 5321 dot-atom, ASCII): at most 64 characters before the `@`, at most 254 in all.
+pub fn email(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 254,
+        "x-kubernetes-validations": [
+            invalid(r"!self.matches('\\s')", "must be the address alone, such as ana@maple.example, without spaces or line breaks"),
+            invalid(
+                r"self.matches('\\s') || self.matches('^[^@]+@[^@]+$')",
+                "must have one @ with a name before it and a domain after it, such as ana@maple.example",
+            ),
+            invalid(
+                &format!("!{ADDRESS} || {LOCAL_PART}"),
+                "the part before the @ must be 1 to 64 letters without accents, digits or !#$%&'*+-/=?^_`{|}~, with single dots between them",
+            ),
+            invalid(
+                &format!("!{ADDRESS} || {DOMAIN}"),
+                "the part after the @ must be a domain name such as clinic.example (write an accented domain in its xn-- form)",
+            ),
+        ],
+    })
+}
+
+/// The number under which a practitioner bills: 1 to 32 letters, digits and hyphens.
+pub fn billing_number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 32,
+        "x-kubernetes-validations": [
+            invalid("self.matches('^[A-Za-z0-9-]+$')", "must be letters, digits and hyphens only, in quotes, such as \"012345\""),
+        ],
+    })
+}
+
+/// A calendar day of the years 1900 to 2199, `YYYY-MM-DD`.
+pub fn day(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "format": "date",
+        "maxLength": 10,
+        "x-kubernetes-validations": [
+            invalid("self.getFullYear() >= 1900 && self.getFullYear() <= 2199", "the year must be between 1900 and 2199"),
+        ],
+    })
+}
+
+/// An instant, RFC 3339 in UTC.
 pub fn instant(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time", "maxLength": 32})
+}
+
+/// `metadata.name` of a `ClinicUser`.
+pub fn member_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 63,
+        "x-kubernetes-validations": [
+            invalid(
+                &format!("self.matches('{OBJECT_NAME}')"),
+                "must be the metadata.name of a ClinicUser (lower case letters, digits, hyphens and dots), such as ana, not an email address or a display name",
+            ),
+        ],
+    })
+}
+
+/// `metadata.name` of an object that the operator names itself.
+pub fn object_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 253, "pattern": OBJECT_NAME})
+}
+
+/// UID of an object.
+pub fn uid(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 36, "pattern": format!("^{UID}$")})
+}
+
+/// Name of a `ClinicAccount`, which never changes where it stands.
+pub fn account_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 38,
+        "x-kubernetes-validations": [
+            invalid(&format!("self.matches('^a-{UID}$')"), "must be a- and the UID of a ClinicUser"),
+            unchanged("the account that this stands for never changes"),
+        ],
+    })
+}
+
+/// A set of at most 32 role names.
+pub fn roles(_: &mut SchemaGenerator) -> Schema {
+    set(32, &line(64))
+}
+
+/// A set of at most 100 permission names.
+pub fn permissions(_: &mut SchemaGenerator) -> Schema {
+    set(100, &line(64))
+}
+
+/// A set of at most 16 UIDs.
+pub fn uids(generator: &mut SchemaGenerator) -> Schema {
+    set(16, &uid(generator))
+}
+
+fn set(max: u32, items: &Schema) -> Schema {
+    json_schema!({"type": "array", "maxItems": max, "x-kubernetes-list-type": "set", "items": items})
+}
+
+/// An IANA time zone name. Whether the zone exists is for the controller to say.
+pub fn time_zone(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 64,
+        "x-kubernetes-validations": [
+            invalid(
+                "self.matches('^(UTC|[A-Z][A-Za-z_]+(/[A-Za-z0-9_+-]+){1,2})$')",
+                "must be an IANA time zone name such as America/Toronto, or UTC; abbreviations such as EST and offsets such as -05:00 do not say when clocks change",
+            ),
+        ],
+    })
+}
+
+/// Days for which an invitation link works: 1 to 30.
+pub fn validity_days(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 30})
+}
+
+/// Mails an hour: 1 to 1000.
+pub fn per_hour(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 1000})
+}
+
+/// A count from 0 up.
+pub fn count(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX})
+}
+
+/// A count from 0 up that only grows.
+pub fn growing_count(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "integer",
+        "format": "int64",
+        "minimum": 0,
+        "maximum": u32::MAX,
+        "x-kubernetes-validations": [never_back("this counter never goes back")],
+    })
+}
+
+/// A `metadata.generation`; -1 says that nobody has looked yet.
+pub fn generation(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int64", "minimum": -1})
+}
+
+/// One word of a state machine, such as `EmailConflict`. Not an enumeration, so that an older schema does not refuse the
+/// status of a newer operator.
+pub fn state(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 32, "pattern": "^[A-Za-z]{1,32}$"})
+}
+
+/// Text of at most 201 characters that the operator took from checked fields.
+pub fn shown_text(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 201})
+}
+
+/// A value copied from an annotation, or an identifier that the operator made: at most 256 characters.
+pub fn token(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 256})
+}
+
+/// A Message-ID with its angle brackets (RFC 5322 §3.6.4).
+pub fn message_id(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 3, "maxLength": 320})
+}
+
+/// SHA-256 in lower case hex; empty for a mail without a link.
+pub fn digest(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 64, "pattern": "^([0-9a-f]{64})?$"})
+}
+
+/// SMTP reply code (RFC 5321 §4.2) and enhanced status code (RFC 3463).
+pub fn reply_code(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 16, "pattern": "^[2-5][0-9]{2}( [245](\\.[0-9]{1,3}){2})?$"})
+}
+
+/// `type` of a condition.
+pub fn condition_type(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 316, "pattern": "^[A-Za-z][A-Za-z0-9]*$"})
+}
+
+/// `reason` of a condition.
+pub fn condition_reason(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"})
+}
+
+/// `message` of a condition.
+pub fn condition_message(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 32768})
+}
+
+/// The schema of a field that may be absent, but never null; its description is the field's own.
+pub fn present<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// A list whose elements are told apart by `keys`, with at most `max` of them.
+pub(super) fn keyed_list<T: JsonSchema>(generator: &mut SchemaGenerator, max: u32, keys: &[&str]) -> Schema {
+    let items: Value = generator.subschema_for::<T>().into();
+    json_schema!({
+        "type": "array",
+        "maxItems": max,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": keys,
+        "items": items,
+    })
 }
