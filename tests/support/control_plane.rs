@@ -23,7 +23,8 @@ pub(crate) struct ControlPlane {
     pub(crate) server: String,
     /// One JSON line per finished write, and per finished request of our group.
     pub(crate) audit_log: PathBuf,
-    folder: PathBuf,
+    /// Files of a test go here too: they are removed when the control plane ends, however that comes about.
+    pub(crate) folder: PathBuf,
     /// The programs end when this process does, however it ends: then the pipe to their supervisor closes.
     _supervisor: Child,
 }

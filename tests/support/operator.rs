@@ -135,7 +135,8 @@ impl Prepared {
     /// Makes the service account with its rights, a token, and the files that the operator reads.
     #[track_caller]
     pub(crate) fn new(namespace: &Namespace, relay: &SmtpServer, options: OperatorOptions) -> Self {
-        let folder = tempfile::Builder::new().prefix("clinic-operator-").tempdir().expect("a temporary folder");
+        let within = &control_plane().folder;
+        let folder = tempfile::Builder::new().prefix("operator-").tempdir_in(within).expect("a temporary folder");
         let port = http::free_port();
         let credentials = folder.path().join("credentials");
         if let Some((user, password)) = &options.credentials {
