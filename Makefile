@@ -1,0 +1,49 @@
+# What a person types. Each target says what it does in `make help`; the work is in scripts and in cargo.
+.DEFAULT_GOAL := help
+.PHONY: help preflight control-plane inbox build test lint fmt crds demo bench sabotage clean-cache
+SHELL := bash
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clinic-operator
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+preflight:
+	@tests/preflight
+
+control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl into the cache (once, about 10 min)
+	@tests/control-plane/build >/dev/null
+
+inbox: ## Install the demo's inbox into the cache (once, about 30 s)
+	@demo/inbox/run --install-only
+
+build: ## Compile the operator
+	cargo build --release
+
+lint: ## Formatting and clippy, without a warning
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+test: preflight lint control-plane ## Every test, on a real API server; ends with the counts
+	@tests/run
+
+# A cluster of one's own only where it is asked for on the command line, never because the shell happens to name one.
+OWN_CLUSTER = $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig "$(KUBECONFIG)")
+
+demo: preflight ## Manifests become accounts and mails; DEMO_EXIT=1 ends after the last step, KUBECONFIG=… uses your cluster
+	@demo/run $(OWN_CLUSTER)
+
+bench: preflight control-plane ## The figures of the README, with the machine they were taken on
+	cargo bench --bench figures
+
+sabotage: preflight control-plane ## Break each invariant on purpose and demand that its test fails; ONLY=name for one
+	@tests/sabotage/run $(ONLY)
+
+crds: ## Write the CRDs that the Rust types describe into crds/
+	cargo run -q -- crds --output crds
+
+fmt: ## Format the code
+	cargo fmt
+
+clean-cache: ## Remove what control-plane and inbox put into the cache
+	rm -rf "$(CACHE)"

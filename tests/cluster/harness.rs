@@ -1,0 +1,6 @@
+//! Tests of the harness itself: what the other tests take for granted about it.
+
+mod identity;
+mod namespaces;
+mod relay;
+mod supervisor;

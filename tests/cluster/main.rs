@@ -1,0 +1,7 @@
+//! Tests on a real API server: the operator as the compiled binary, a real mail dialogue. Never here: a stand-in for
+//! the API server, or a test that needs none.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod harness;
+#[path = "../support/mod.rs"]
+mod support;

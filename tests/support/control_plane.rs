@@ -1,0 +1,238 @@
+//! One real control plane per test process, a fresh namespace per test, kubectl and the audit log.
+//! Never here: the operator, or an API server that is not real.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+use super::wait::{PATIENCE, eventually_ok};
+
+/// The API group whose kinds the operator serves.
+const GROUP_VERSION: &str = "clinic-operator.dev/v1alpha1";
+
+/// A running API server with etcd, RBAC on, the kinds of `crds/` installed.
+pub(crate) struct ControlPlane {
+    /// The administrator's kubeconfig (system:masters).
+    pub(crate) kubeconfig: PathBuf,
+    /// `https://127.0.0.1:<port>`.
+    pub(crate) server: String,
+    /// One JSON line per finished write, and per finished request of our group.
+    pub(crate) audit_log: PathBuf,
+    /// Files of a test go here too: they are removed when the control plane ends, however that comes about.
+    pub(crate) folder: PathBuf,
+    /// The programs end when this process does, however it ends: then the pipe to their supervisor closes.
+    _supervisor: Child,
+}
+
+/// A namespace that no other test has.
+#[derive(Clone, Debug)]
+pub(crate) struct Namespace(String);
+
+impl Namespace {
+    /// Its name in the API.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a command said and whether it exited with 0.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) success: bool,
+}
+
+impl Output {
+    /// Standard output of a command that must have worked.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert!(self.success, "the command failed: {}{}", self.stderr, self.stdout);
+        self.stdout
+    }
+
+    /// Standard error of a command that must have failed.
+    #[track_caller]
+    pub(crate) fn refused(self) -> String {
+        assert!(!self.success, "the command worked, but should have been refused: {}", self.stdout);
+        self.stderr
+    }
+}
+
+impl From<std::process::Output> for Output {
+    fn from(output: std::process::Output) -> Self {
+        Self {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            success: output.status.success(),
+        }
+    }
+}
+
+/// One finished request, as the API server's audit log has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AuditRecord {
+    /// `admin`, or `system:serviceaccount:<namespace>:clinic-operator`.
+    pub(crate) user: String,
+    /// `create`, `update`, `patch`, `delete`, `get`, `list`, `watch`, …
+    pub(crate) verb: String,
+    /// The plural, for instance `clinicusers`.
+    pub(crate) resource: String,
+    /// `status`, or empty.
+    pub(crate) subresource: String,
+    /// The object's name; empty for lists, and for creations whose name stands in the body only.
+    pub(crate) name: String,
+    /// The HTTP status code of the answer.
+    pub(crate) code: u16,
+}
+
+impl AuditRecord {
+    fn parse(line: &str, namespace: &str) -> Option<Self> {
+        let event: Value = serde_json::from_str(line).ok()?;
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let of_namespace = text("/objectRef/namespace") == namespace;
+        of_namespace.then(|| Self {
+            user: text("/user/username"),
+            verb: text("/verb"),
+            resource: text("/objectRef/resource"),
+            subresource: text("/objectRef/subresource"),
+            name: text("/objectRef/name"),
+            code: event
+                .pointer("/responseStatus/code")
+                .and_then(Value::as_u64)
+                .map_or(0, |code| u16::try_from(code).expect("a status code is small")),
+        })
+    }
+
+    /// Whether the request asked for a change, also when it was refused.
+    pub(crate) fn is_write(&self) -> bool {
+        ["create", "update", "patch", "delete", "deletecollection"].contains(&self.verb.as_str())
+    }
+}
+
+/// The control plane of this test process; the first caller boots it and the others wait.
+pub(crate) fn control_plane() -> &'static ControlPlane {
+    static CONTROL_PLANE: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
+    match CONTROL_PLANE.get_or_init(ControlPlane::boot) {
+        Ok(control_plane) => control_plane,
+        Err(message) => panic!("no control plane: {message}"),
+    }
+}
+
+impl ControlPlane {
+    fn boot() -> Result<Self, String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = std::env::temp_dir().join(format!("clinic-operator-tests-{}", std::process::id()));
+        let mut supervisor = Command::new(root.join("tests/control-plane/run"))
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("failed to start tests/control-plane/run: {error}"))?;
+        let mut line = String::new();
+        let output = supervisor.stdout.take().ok_or("the supervisor has no output")?;
+        BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
+        let kubeconfig = line.trim_end().strip_prefix("ready ").ok_or("its boot failed; the lines above say why")?;
+        let mut control_plane = Self {
+            kubeconfig: PathBuf::from(kubeconfig),
+            server: String::new(),
+            audit_log: folder.join("audit.log"),
+            folder,
+            _supervisor: supervisor,
+        };
+        let server = ["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"];
+        control_plane.server = control_plane.admin(&server, None).ok();
+        control_plane.install_kinds(&root.join("crds"));
+        Ok(control_plane)
+    }
+
+    /// Applies the CRDs, if there are any yet, and waits until the API server serves and describes the kinds.
+    fn install_kinds(&self, folder: &Path) {
+        let files = folder.read_dir().map_or(0, Iterator::count);
+        if files == 0 {
+            return;
+        }
+        let folder = folder.to_str().expect("the path of the clone is UTF-8");
+        self.admin(&["apply", "--server-side", "-f", folder], None).ok();
+        self.admin(&["wait", "--for=condition=Established", "--timeout=60s", "-f", folder], None).ok();
+        let schema = format!("/openapi/v3/apis/{GROUP_VERSION}");
+        eventually_ok(PATIENCE, "the schema of the kinds", || {
+            let answer = self.admin(&["get", "--raw", &schema], None);
+            if answer.success { Ok(()) } else { Err(answer.stderr) }
+        });
+    }
+
+    /// Makes a namespace whose name starts with `prefix` (lowercase letters, digits, dashes).
+    pub(crate) fn namespace(&self, prefix: &str) -> Namespace {
+        static COUNTER: AtomicU32 = AtomicU32::new(1);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let namespace = Namespace(format!("{prefix}-{}-{number}", std::process::id()));
+        self.admin(&["create", "namespace", namespace.name()], None).ok();
+        namespace
+    }
+
+    /// Runs kubectl as the administrator in the namespace.
+    pub(crate) fn kubectl(&self, namespace: &Namespace, arguments: &[&str]) -> Output {
+        self.kubectl_with(namespace, arguments, None)
+    }
+
+    /// Runs kubectl as the administrator in the namespace, with `input` on its standard input (`apply -f -`).
+    pub(crate) fn kubectl_stdin(&self, namespace: &Namespace, arguments: &[&str], input: &str) -> Output {
+        self.kubectl_with(namespace, arguments, Some(input))
+    }
+
+    fn kubectl_with(&self, namespace: &Namespace, arguments: &[&str], input: Option<&str>) -> Output {
+        self.admin(&[&["--namespace", namespace.name()], arguments].concat(), input)
+    }
+
+    fn admin(&self, arguments: &[&str], input: Option<&str>) -> Output {
+        self.kubectl_as(&self.kubeconfig, arguments, input)
+    }
+
+    /// Runs kubectl as whoever the kubeconfig names.
+    pub(crate) fn kubectl_as(&self, kubeconfig: &Path, arguments: &[&str], input: Option<&str>) -> Output {
+        let mut kubectl = Command::new(self.folder.join("bin/kubectl"))
+            .env_remove("KUBECONFIG")
+            .env("KUBECACHEDIR", self.folder.join("cache")) // ports come again, so the user's cache could be another server's
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .args(arguments)
+            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("kubectl starts");
+        if let (Some(mut pipe), Some(input)) = (kubectl.stdin.take(), input) {
+            // A refused command may end before it has read everything; its own message is the better one.
+            let _ = pipe.write_all(input.as_bytes());
+        }
+        kubectl.wait_with_output().expect("kubectl ends").into()
+    }
+
+    /// Every request of our group and every write in the namespace that was finished before this call, in the
+    /// order of the log. The harness's own marker requests are left out.
+    pub(crate) fn audit(&self, namespace: &Namespace) -> Vec<AuditRecord> {
+        static COUNTER: AtomicU32 = AtomicU32::new(1);
+        let marker = format!("audit-marker-{}", COUNTER.fetch_add(1, Ordering::Relaxed));
+        // The log may lag behind an answer by a moment, so ask for something and wait until that is in it.
+        let path = format!("/apis/{GROUP_VERSION}/namespaces/{}/clinics/{marker}", namespace.name());
+        self.admin(&["get", "--raw", &path], None); // not found, and in the log all the same
+        eventually_ok(PATIENCE, "the audit log to catch up", || {
+            let mut records = self.audit_so_far(namespace);
+            let caught_up = records.iter().any(|record| record.name == marker);
+            records.retain(|record| !record.name.starts_with("audit-marker-"));
+            if caught_up { Ok(records) } else { Err(records.len()) }
+        })
+    }
+
+    fn audit_so_far(&self, namespace: &Namespace) -> Vec<AuditRecord> {
+        let log = File::open(&self.audit_log).expect("the audit log can be read");
+        let lines = BufReader::new(log).lines().map_while(Result::ok);
+        lines.filter_map(|line| AuditRecord::parse(&line, namespace.name())).collect()
+    }
+}

@@ -1,0 +1,217 @@
+//! A scripted SMTP server on loopback: takes and records every mail, unless a script says otherwise.
+//! Never here: the dialogue itself (`smtp_dialogue`), TLS, or a relay to anywhere.
+
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::mail::Mail;
+use super::smtp_dialogue::converse;
+
+/// Where in the dialogue a script applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The server's first line.
+    Greeting,
+    /// EHLO or HELO.
+    Ehlo,
+    /// AUTH, after the credentials.
+    Auth,
+    /// MAIL FROM.
+    MailFrom,
+    /// RCPT TO.
+    RcptTo,
+    /// DATA, before the message.
+    Data,
+    /// After the message's final dot.
+    AfterDot,
+}
+
+/// What the server does instead of going on.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// Sends this code and text. 2xx (and 354 for DATA) takes the command, anything else refuses it; after 421 and
+    /// after a refused greeting it closes.
+    Reply(u16, String),
+    /// Lets the time pass, then goes on as if nothing had been scripted.
+    Delay(Duration),
+    /// Closes the connection without a reply. After the dot: the mail is not taken.
+    Drop,
+    /// After the dot: takes and records the mail, then closes the connection without a reply.
+    TakeThenDrop,
+}
+
+struct Rule {
+    stage: Stage,
+    recipient: Option<String>,
+    times: Option<u32>,
+    answer: Answer,
+}
+
+#[derive(Default)]
+struct State {
+    rules: Vec<Rule>,
+    mails: Vec<Mail>,
+    commands: Vec<String>,
+    connections: usize,
+    closed: bool,
+}
+
+/// What the connections of one server share.
+#[derive(Default)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no connection panics while it holds the lock")
+    }
+
+    /// The scripted answer of this moment, if there is one. The latest script that fits wins.
+    pub(super) fn answer(&self, stage: Stage, recipients: &[String]) -> Option<Answer> {
+        let mut guard = self.state();
+        let rule = guard.rules.iter_mut().rev().find(|rule| {
+            let of_recipient = rule.recipient.as_ref().is_none_or(|wanted| recipients.contains(wanted));
+            rule.stage == stage && of_recipient && rule.times != Some(0)
+        })?;
+        rule.times = rule.times.map(|times| times - 1);
+        Some(rule.answer.clone())
+    }
+
+    pub(super) fn record_command(&self, line: &str) {
+        self.state().commands.push(line.to_owned());
+        self.changed.notify_all();
+    }
+
+    pub(super) fn record_mail(&self, mail: Mail) {
+        self.state().mails.push(mail);
+        self.changed.notify_all();
+    }
+}
+
+/// The server; it stops accepting when dropped.
+pub(crate) struct SmtpServer {
+    /// Its port on 127.0.0.1.
+    pub(crate) port: u16,
+    shared: Arc<Shared>,
+}
+
+impl SmtpServer {
+    /// Starts a server that takes everything.
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
+        let port = listener.local_addr().expect("a bound socket has an address").port();
+        let shared = Arc::new(Shared::default());
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || accept(&listener, &accepting));
+        Self { port, shared }
+    }
+
+    /// Begins a script: `relay.at(Stage::RcptTo).of("anna@maple.example").times(1).reply(550, "5.1.1 unknown")`.
+    pub(crate) fn at(&self, stage: Stage) -> Script<'_> {
+        Script { server: self, stage, recipient: None, times: None }
+    }
+
+    /// Forgets every script: from now on everything is taken again.
+    pub(crate) fn take_everything(&self) {
+        self.shared.state().rules.clear();
+    }
+
+    /// The mails taken so far, oldest first.
+    pub(crate) fn mails(&self) -> Vec<Mail> {
+        self.shared.state().mails.clone()
+    }
+
+    /// Every line a client said outside of messages and credentials, over all connections, oldest first.
+    pub(crate) fn commands(&self) -> Vec<String> {
+        self.shared.state().commands.clone()
+    }
+
+    /// How many connections were accepted so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.state().connections
+    }
+
+    /// Waits until `count` mails were taken and returns all of them; panics after `limit`.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, count: usize, limit: Duration) -> Vec<Mail> {
+        let state = self.shared.state();
+        let waiting = self.shared.changed.wait_timeout_while(state, limit, |state| state.mails.len() < count);
+        let (state, _) = waiting.expect("no connection panics while it holds the lock");
+        let (mails, commands) = (state.mails.clone(), state.commands.clone());
+        drop(state);
+        assert!(mails.len() >= count, "waited {limit:?} for {count} mails, got {}; heard {commands:#?}", mails.len());
+        mails
+    }
+}
+
+impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        self.shared.state().closed = true;
+        // Wakes the accepting thread, which then sees that it is over.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming().map_while(Result::ok) {
+        let mut state = shared.state();
+        if state.closed {
+            return;
+        }
+        state.connections += 1;
+        drop(state);
+        let shared = Arc::clone(shared);
+        // A lost connection is the client's business: the tests look at what was taken.
+        std::thread::spawn(move || converse(&stream, &shared));
+    }
+}
+
+/// A script in the making; the answer completes it.
+#[must_use]
+pub(crate) struct Script<'a> {
+    server: &'a SmtpServer,
+    stage: Stage,
+    recipient: Option<String>,
+    times: Option<u32>,
+}
+
+impl Script<'_> {
+    /// Only when the mail is for this address (from RCPT TO on).
+    pub(crate) fn of(self, recipient: &str) -> Self {
+        Self { recipient: Some(recipient.to_owned()), ..self }
+    }
+
+    /// Only so many times; afterwards it goes on as before.
+    pub(crate) fn times(self, times: u32) -> Self {
+        Self { times: Some(times), ..self }
+    }
+
+    /// See [`Answer::Reply`].
+    pub(crate) fn reply(self, code: u16, text: &str) {
+        self.answer(Answer::Reply(code, text.to_owned()));
+    }
+
+    /// See [`Answer::Delay`].
+    pub(crate) fn delay(self, time: Duration) {
+        self.answer(Answer::Delay(time));
+    }
+
+    /// See [`Answer::Drop`].
+    pub(crate) fn drop_connection(self) {
+        self.answer(Answer::Drop);
+    }
+
+    /// See [`Answer::TakeThenDrop`]. Fits [`Stage::AfterDot`] only.
+    pub(crate) fn take_then_drop(self) {
+        assert_eq!(self.stage, Stage::AfterDot, "only a whole message can be taken");
+        self.answer(Answer::TakeThenDrop);
+    }
+
+    fn answer(self, answer: Answer) {
+        let rule = Rule { stage: self.stage, recipient: self.recipient, times: self.times, answer };
+        self.server.shared.state().rules.push(rule);
+    }
+}
