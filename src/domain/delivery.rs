@@ -160,7 +160,9 @@ pub enum Fault {
 /// The table of DESIGN.md §7, read from the top: the first row that applies.
 pub fn whose_fault(stage: Stage, failure: &Failure) -> Fault {
     match stage {
-        Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::StartTls | Stage::Auth | Stage::MailFrom => Fault::Mailer,
+        Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::StartTls | Stage::Auth | Stage::MailFrom => {
+            Fault::Mailer
+        }
         Stage::RcptTo => of_recipient(failure),
         Stage::Data | Stage::Content => of_content(failure).unwrap_or(Fault::Nobody),
         Stage::AfterDot => of_content(failure).unwrap_or(Fault::Unknown),
@@ -255,11 +257,11 @@ mod tests {
         let stages = &Stage::ALL[..6];
         assert_eq!(stages.last(), Some(&Stage::MailFrom));
         for stage in stages {
-            for failure in without_verdict()
-                .into_iter()
-                .chain(REPLIES.map(reply))
-                .chain([Failure::Tls, Failure::NotOffered, Failure::Unreadable("password".into())])
-            {
+            for failure in without_verdict().into_iter().chain(REPLIES.map(reply)).chain([
+                Failure::Tls,
+                Failure::NotOffered,
+                Failure::Unreadable("password".into()),
+            ]) {
                 assert_eq!(whose_fault(*stage, &failure), Fault::Mailer, "{stage:?} {failure:?}");
             }
         }

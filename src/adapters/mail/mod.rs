@@ -10,6 +10,8 @@ mod wording;
 #[cfg(test)]
 mod message_tests;
 #[cfg(test)]
+mod scripted_relay;
+#[cfg(test)]
 mod smtp_tests;
 
 pub use message::{Content, Invitation, Letter, Occasion, RenderError, RenderedMail, render};

@@ -37,11 +37,11 @@ pub(super) fn wording(letter: &Letter<'_>) -> Result<Wording, RenderError> {
         ("invitation.html", source),
         ("subject.txt", "{% block subject %}{% endblock %}"),
     ] {
-        environment.add_template(name, text).map_err(template)?;
+        environment.add_template(name, text).map_err(|error| template(&error))?;
     }
     let filled = |name: &str, layout: &str| {
         let values = values(letter, invitation, layout)?;
-        environment.get_template(name).and_then(|found| found.render(values)).map_err(template)
+        environment.get_template(name).and_then(|found| found.render(values)).map_err(|error| template(&error))
     };
     Ok(Wording {
         subject: one_line(&filled("invitation.txt", "subject.txt")?, usize::MAX),
@@ -71,7 +71,7 @@ fn values(letter: &Letter<'_>, invitation: &Invitation<'_>, layout: &str) -> Res
 }
 
 /// A template that ships with the program is wrong. Only the kind of error is kept: its text may quote values.
-fn template(error: minijinja::Error) -> RenderError {
+fn template(error: &minijinja::Error) -> RenderError {
     RenderError::Template(error.kind().to_string())
 }
 
@@ -153,7 +153,10 @@ fn wrapped(text: &str) -> String {
     for line in text.lines() {
         let line = if line.starts_with("-- ") { line } else { line.trim_end() };
         if line.is_empty() {
-            blank = out.is_empty() || blank || { out.push('\n'); true };
+            blank = out.is_empty() || blank || {
+                out.push('\n');
+                true
+            };
             continue;
         }
         blank = false;
