@@ -160,7 +160,7 @@ pub struct MemberStatus {
     /// Last day with access, in the clinic's time zone, such as `2027-07-14`: the expected end of training and two weeks.
     /// Absent: access has no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::day")]
+    #[schemars(schema_with = "schema::shown_day")]
     pub access_until: Option<String>,
     /// The instant at which access ends, in UTC, such as `2027-07-15T04:00:00Z`: the midnight after accessUntil in the
     /// clinic's time zone.

@@ -104,7 +104,11 @@ pub(super) fn clinic_user_spec() -> Vec<Rule> {
 
 /// A coverage's two days are in order.
 pub(super) fn coverage() -> Vec<Rule> {
-    vec![field_invalid(".end", "self.start <= self.end", "the last day must not be before the first day (start)")]
+    vec![field_invalid(
+        ".end",
+        "!self.start.matches('^[0-9-]{10}$') || !self.end.matches('^[0-9-]{10}$') || self.start <= self.end",
+        "the last day must not be before the first day (start)",
+    )]
 }
 
 /// Rules that need `metadata.name`.
@@ -119,7 +123,7 @@ pub(super) fn clinic_user() -> Vec<Rule> {
         field_invalid(
             ".spec.coverages",
             "!has(self.spec.coverages) || self.spec.coverages.all(c, c.covers != self.metadata.name)",
-            "a locum cannot stand in for themself: covers must name another ClinicUser",
+            "a locum cannot stand in for themselves: covers must name another ClinicUser",
         ),
     ]
 }

@@ -15,6 +15,10 @@ const LOCAL_PART: &str = r"self.matches('^[A-Za-z0-9!#$%&\'*+/=?^_`{|}~-]+([.][A
 const DOMAIN: &str =
     r"self.matches('@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])$')";
 
+/// Every day of the years 1900 to 2199, and a 29 February each year.
+const DAY: &str = "^(19|20|21)[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))$";
+const LEAP_YEAR: &str = "(int(self.substring(0, 4)) % 4 == 0 && (int(self.substring(0, 4)) % 100 != 0 || int(self.substring(0, 4)) % 400 == 0))";
+
 /// Name of a Kubernetes object, as the API server allows it, at most 63 characters.
 const OBJECT_NAME: &str = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
 /// The canonical form of a UID, as the API server makes them (RFC 9562).
@@ -24,7 +28,6 @@ const UID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 fn line(max: u32) -> Schema {
     json_schema!({
         "type": "string",
-        "minLength": 1,
         "maxLength": max,
         "x-kubernetes-validations": [
             invalid(
@@ -54,7 +57,6 @@ pub fn title(_: &mut SchemaGenerator) -> Schema {
 pub fn email(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "minLength": 1,
         "maxLength": 254,
         "x-kubernetes-validations": [
             invalid(r"!self.matches('\\s')", "must be the address alone, such as ana@maple.example, without spaces or line breaks"),
@@ -78,7 +80,6 @@ pub fn email(_: &mut SchemaGenerator) -> Schema {
 pub fn billing_number(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "minLength": 1,
         "maxLength": 32,
         "x-kubernetes-validations": [
             invalid("self.matches('^[A-Za-z0-9-]+$')", "must be letters, digits and hyphens only, in quotes, such as \"012345\""),
@@ -86,16 +87,27 @@ pub fn billing_number(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// A calendar day of the years 1900 to 2199, `YYYY-MM-DD`.
+/// A calendar day of the years 1900 to 2199, `YYYY-MM-DD`. Not `format: date`, whose message does not say how to write one.
 pub fn day(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "format": "date",
-        "maxLength": 10,
+        "maxLength": 32,
         "x-kubernetes-validations": [
-            invalid("self.getFullYear() >= 1900 && self.getFullYear() <= 2199", "the year must be between 1900 and 2199"),
+            invalid(
+                &format!("self.matches('{DAY}')"),
+                "must be a day as year-month-day, such as 2027-06-30, that is in the calendar, between 1900 and 2199",
+            ),
+            invalid(
+                &format!("!self.matches('{DAY}') || !self.endsWith('-02-29') || {LEAP_YEAR}"),
+                "there is no 29 February in this year",
+            ),
         ],
     })
+}
+
+/// A day that the operator worked out, `YYYY-MM-DD`.
+pub fn shown_day(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date", "maxLength": 10})
 }
 
 /// An instant, RFC 3339 in UTC.
@@ -107,7 +119,6 @@ pub fn instant(_: &mut SchemaGenerator) -> Schema {
 pub fn member_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "minLength": 1,
         "maxLength": 63,
         "x-kubernetes-validations": [
             invalid(
@@ -135,7 +146,7 @@ pub fn account_name(_: &mut SchemaGenerator) -> Schema {
         "maxLength": 38,
         "x-kubernetes-validations": [
             invalid(&format!("self.matches('^a-{UID}$')"), "must be a- and the UID of a ClinicUser"),
-            unchanged("the account that this stands for never changes"),
+            unchanged("never changes once set"),
         ],
     })
 }
@@ -163,7 +174,6 @@ fn set(max: u32, items: &Schema) -> Schema {
 pub fn time_zone(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "minLength": 1,
         "maxLength": 64,
         "x-kubernetes-validations": [
             invalid(
