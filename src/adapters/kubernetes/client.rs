@@ -46,14 +46,12 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Clients, ConnectError>
         }
         None => Config::infer().await.map_err(|error| ConnectError::NoCluster(error.to_string()))?,
     };
-    let bounded = Config {
-        connect_timeout: Some(Duration::from_secs(5)),
-        read_timeout: Some(REQUEST_LIMIT),
-        write_timeout: Some(REQUEST_LIMIT),
-        reset_reader_on_write: true,
-        default_retry: false,
-        ..config.clone()
-    };
-    let client = |config| Client::try_from(config).map_err(|error| ConnectError::Client(error.to_string()));
+    let mut bounded = config.clone();
+    bounded.connect_timeout = Some(Duration::from_secs(5));
+    bounded.read_timeout = Some(REQUEST_LIMIT);
+    bounded.write_timeout = Some(REQUEST_LIMIT);
+    bounded.reset_reader_on_write = true;
+    bounded.default_retry = false;
+    let client = |config| Client::try_from(config).map_err(|error: kube::Error| ConnectError::Client(error.to_string()));
     Ok(Clients { watch: client(config)?, write: client(bounded)? })
 }

@@ -24,12 +24,6 @@ pub struct Store<K> {
     api: Api<K>,
 }
 
-impl<K> Clone for Store<K> {
-    fn clone(&self) -> Self {
-        Self { api: self.api.clone() }
-    }
-}
-
 impl<K> Store<K>
 where
     K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>

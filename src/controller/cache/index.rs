@@ -191,7 +191,7 @@ impl Index {
             }
             Kind::EmailClaim => {
                 if let Some(claims) = self.claims_by_account.get_mut(&entry.points_to) {
-                    entry.claims.iter().for_each(|claim| drop(claims.remove(claim)));
+                    claims.retain(|claim| !entry.claims.contains(claim));
                     if claims.is_empty() {
                         self.claims_by_account.remove(&entry.points_to);
                     }
@@ -233,7 +233,7 @@ impl Index {
         }
         match kind {
             Kind::ClinicAccount => work.extend(self.member_by_uid.get(&entry.points_to).cloned().map(Key::Member)),
-            Kind::EmailClaim => drop(work.insert(Key::Account(entry.points_to.clone()))),
+            Kind::EmailClaim => work.extend([Key::Account(entry.points_to.clone())]),
             Kind::Clinic | Kind::ClinicUser | Kind::ServiceAccount => {}
         }
         work

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::decide::{AddressHolder, Observed, Step, decide, first_account_name};
-use super::cache::{Cache, Index, Kind, guard};
+use super::cache::{Index, Kind, guard};
 use super::context::{Context, ReconcileError};
 use crate::adapters::kubernetes::{ApiError, merge_difference};
 use crate::api::account::{ClinicAccount, ClinicAccountSpec, Desired};
