@@ -254,7 +254,11 @@ mod tests {
     #[test]
     fn a_fault_names_its_field_and_what_is_right() {
         for (from, to, expected) in [
-            ("portalUrl: https://portal.maple.example", "portalUrl: portal.maple.example", "portalUrl: must be https://"),
+            (
+                "portalUrl: https://portal.maple.example",
+                "portalUrl: portal.maple.example",
+                "portalUrl: must be https://",
+            ),
             ("portal.maple.example\n", "portal.maple.example/\n", "without a slash at its end"),
             ("mail:\n", "mail:\n  tls: Sometimes\n", "Sometimes"),
             ("mail:\n", "mail:\n  mailsPerMinute: 0\n", "mailsPerMinute"),
@@ -263,7 +267,10 @@ mod tests {
             ("from: Maple Clinic <no-reply@maple.example>", "from: nobody", "from"),
         ] {
             let error = parse(&GOOD.replacen(from, to, 1)).unwrap_err();
-            assert!(error.starts_with("the configuration config.yaml is not valid") && error.contains(expected), "{error}");
+            assert!(
+                error.starts_with("the configuration config.yaml is not valid") && error.contains(expected),
+                "{error}"
+            );
         }
     }
 }

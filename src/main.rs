@@ -95,8 +95,7 @@ async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Pa
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        // Fails only when the controller has ended by itself.
-        drop(asked.send(true));
+        asked.send_replace(true);
     });
     let clients = connect(kubeconfig).await?;
     let settings = controller::Settings { namespace, listen: config.listen, mailer: config.mailer() };

@@ -79,6 +79,8 @@ pub enum ReconcileError {
     #[error("failed to serialise an object")]
     Serialise(#[from] serde_json::Error),
     /// The rules did not come to rest.
-    #[error("failed to come to rest: the object is changed by others at the same time, or two rules contradict each other")]
+    #[error(
+        "failed to come to rest: the object is changed by others at the same time, or two rules contradict each other"
+    )]
     TooManySteps,
 }

@@ -21,7 +21,9 @@ pub enum PreflightError {
     #[error("the custom resources of {GROUP} are not installed in this cluster: kubectl apply -f crds/")]
     NoCrds,
     /// A field that this version needs is not in the served schema.
-    #[error("the CRD of {kind} in this cluster is older than this operator: {field} is missing; apply the crds/ of this version")]
+    #[error(
+        "the CRD of {kind} in this cluster is older than this operator: {field} is missing; apply the crds/ of this version"
+    )]
     OldCrd {
         /// The kind.
         kind: String,
@@ -53,9 +55,8 @@ async fn served_schemas(client: &Client) -> Result<Value, PreflightError> {
     let request = http::Request::get(path)
         .body(Vec::new())
         .map_err(|error| PreflightError::Unreachable(ApiError::NoAnswer(error.to_string())))?;
-    client.request(request).await.map_err(|error| match ApiError::from(error) {
-        ApiError::NotFound => PreflightError::NoCrds,
-        error => PreflightError::Unreachable(error),
+    client.request(request).await.map_err(ApiError::from).map_err(|error| {
+        if error == ApiError::NotFound { PreflightError::NoCrds } else { PreflightError::Unreachable(error) }
     })
 }
 

@@ -1,4 +1,4 @@
-//! A state as Kubernetes conditions: the one place that says which are true (kstatus: *Current*, *InProgress*, *Failed*).
+//! A state as Kubernetes conditions: the one place that says which are true (kstatus: `Current`, `InProgress`, `Failed`).
 //! When a condition last changed is the writer's business.
 
 use super::lifecycle::{Attention, State, Verdict};

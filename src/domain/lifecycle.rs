@@ -82,11 +82,11 @@ pub enum State {
 /// Who has to do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attention {
-    /// Nobody: it is as the manifest says (kstatus *Current*).
+    /// Nobody: it is as the manifest says (kstatus `Current`).
     None,
-    /// The operator is at it (kstatus *InProgress*).
+    /// The operator is at it (kstatus `InProgress`).
     Reconciling,
-    /// A person must act (kstatus *Failed*).
+    /// A person must act (kstatus `Failed`).
     Stalled,
 }
 

@@ -52,6 +52,7 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Clients, ConnectError>
     bounded.write_timeout = Some(REQUEST_LIMIT);
     bounded.reset_reader_on_write = true;
     bounded.default_retry = false;
-    let client = |config| Client::try_from(config).map_err(|error: kube::Error| ConnectError::Client(error.to_string()));
+    let client =
+        |config| Client::try_from(config).map_err(|error: kube::Error| ConnectError::Client(error.to_string()));
     Ok(Clients { watch: client(config)?, write: client(bounded)? })
 }

@@ -1,6 +1,4 @@
 //! What a letter looks like, to a mail program and to a reader.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where its setting fails")]
-
 use jiff::{Timestamp, tz::TimeZone};
 use lettre::message::Mailbox;
 use secrecy::SecretString;

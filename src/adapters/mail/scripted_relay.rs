@@ -1,6 +1,4 @@
 //! A relay for tests: plays its part of the dialogue over the loopback, but for one trouble, and tells what it read.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where its setting fails")]
-
 use std::{sync::Arc, time::Duration};
 
 use tokio::{

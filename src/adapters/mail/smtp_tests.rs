@@ -1,6 +1,4 @@
 //! The dialogue against a scripted server on the loopback: every stage refused, cut, silent and garbled; TLS and AUTH.
-#![expect(clippy::unwrap_used, reason = "a test stops where its setting fails")]
-
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use futures::future::join_all;

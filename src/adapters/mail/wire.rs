@@ -180,7 +180,6 @@ async fn client_config(relay: &Relay) -> Result<ClientConfig, Failure> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops where its setting fails")]
     use super::*;
 
     #[test]

@@ -38,10 +38,8 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
     let account = &observed.account;
     let reason = access(&account.access_facts(), now);
     let invitation = invitation(observed, now);
-    let mail = match &invitation {
-        Standing::Due(due) if an_invitation_may_be_mailed(observed, reason) => Some(due.clone()),
-        _ => None,
-    };
+    let due = if let Standing::Due(due) = &invitation { Some(due.clone()) } else { None };
+    let mail = due.filter(|_| an_invitation_may_be_mailed(observed, reason));
     let next = [account.desired.access_until.filter(|until| now < *until), changes_at(&invitation)];
     Decision {
         access: Access { granted: reason == AccessReason::Granted, reason },
@@ -81,7 +79,10 @@ pub fn may_still_go(observed: &Observed, token_digest: &str, now: Timestamp) -> 
     let reason = access(&observed.account.access_facts(), now);
     let is_current = observed.account.delivery.as_ref().is_some_and(|delivery| {
         observed.account.desired.email.as_ref() == Some(&delivery.address)
-            && delivery.attempts.last().is_some_and(|last| last.round == delivery.round && last.token_digest == token_digest)
+            && delivery
+                .attempts
+                .last()
+                .is_some_and(|last| last.round == delivery.round && last.token_digest == token_digest)
     });
     is_current && an_invitation_may_be_mailed(observed, reason)
 }

@@ -49,10 +49,13 @@ pub fn observe(index: &Index, name: &str) -> Option<(ClinicAccount, Observed)> {
     let account = index.account(name)?;
     let address = account.spec.desired.email.as_deref().and_then(|address| Email::parse(address).ok());
     let holder = address.and_then(|email| index.claim(email.key().claim()));
-    let address_is_ours =
-        holder.is_some_and(|(holder, uid)| holder == name && !account.spec.desired.releasing.iter().any(|old| old == uid));
-    let observed =
-        Observed { account: account.spec.clone(), clinic: index.clinic().as_ref().map(ClinicView::new), address_is_ours };
+    let address_is_ours = holder
+        .is_some_and(|(holder, uid)| holder == name && !account.spec.desired.releasing.iter().any(|old| old == uid));
+    let observed = Observed {
+        account: account.spec.clone(),
+        clinic: index.clinic().as_ref().map(ClinicView::new),
+        address_is_ours,
+    };
     Some((account, observed))
 }
 

@@ -127,7 +127,7 @@ impl Index {
         self.entry(Kind::ClinicAccount, name)?.packed.unpack()
     }
 
-    /// The account that the ClinicUser with this UID holds.
+    /// The account that the `ClinicUser` with this UID holds.
     pub fn account_held_by(&self, uid: &str) -> Option<ClinicAccount> {
         self.account(self.account_by_holder.get(uid)?)
     }
@@ -260,7 +260,8 @@ fn describe(kind: Kind, packed: Packed, uid: String) -> Entry {
         }
         Kind::ClinicUser => {
             let user: Option<ClinicUser> = packed.unpack();
-            let wanted = user.as_ref().and_then(|user| Email::parse(&user.spec.email).ok()).map(|email| email.key().claim());
+            let wanted =
+                user.as_ref().and_then(|user| Email::parse(&user.spec.email).ok()).map(|email| email.key().claim());
             let state = user.and_then(|user| user.status?.state).unwrap_or_default();
             entry(packed, wanted.into_iter().collect(), String::new(), state)
         }

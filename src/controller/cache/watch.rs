@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 
 use futures::{StreamExt, future::join_all};
+use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Config, Event, watcher};
-use kube::Client;
 use tracing::{info, warn};
 
 use super::{Cache, Kind};
@@ -59,9 +59,11 @@ fn take_in(cache: &Cache, kind: Kind, event: Event<DynamicObject>, listing: &mut
         }
         Event::InitDone => cache.read().listed(kind, listing),
         Event::Apply(object) => cache.read().apply(kind, object),
-        Event::Delete(object) => {
-            cache.read().remove(kind, object.metadata.name.as_deref().unwrap_or_default(), object.metadata.uid.as_deref())
-        }
+        Event::Delete(object) => cache.read().remove(
+            kind,
+            object.metadata.name.as_deref().unwrap_or_default(),
+            object.metadata.uid.as_deref(),
+        ),
     };
     cache.enqueue(work);
     let complete = cache.read().is_complete();

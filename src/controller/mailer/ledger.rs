@@ -27,10 +27,8 @@ pub fn written_ahead(
     let address = account.desired.email.clone()?;
     let before = account.delivery.clone();
     let begins = due.continues.is_none();
-    let (message_id, date) = due
-        .continues
-        .clone()
-        .unwrap_or_else(|| (format!("<{}.{}@{message_domain}>", account.id, due.round), now));
+    let (message_id, date) =
+        due.continues.clone().unwrap_or_else(|| (format!("<{}.{}@{message_domain}>", account.id, due.round), now));
     let mut attempts = before.as_ref().map(|delivery| delivery.attempts.clone()).unwrap_or_default();
     let copy = attempts.iter().filter(|attempt| attempt.round == due.round).map(|attempt| attempt.copy).max();
     attempts.push(Attempt {
@@ -44,13 +42,18 @@ pub fn written_ahead(
         outcome: Outcome::Sending,
         code: None,
     });
-    let kept = attempts_kept(&attempts.iter().map(|attempt| (attempt.round, attempt.outcome)).collect::<Vec<_>>(), due.round);
+    let kept =
+        attempts_kept(&attempts.iter().map(|attempt| (attempt.round, attempt.outcome)).collect::<Vec<_>>(), due.round);
     let mut keep = kept.into_iter();
     attempts.retain(|_| keep.next().unwrap_or(true));
     Some(Delivery {
         round: due.round,
         address,
-        resend: if begins { account.desired.resend.clone() } else { before.as_ref().and_then(|delivery| delivery.resend.clone()) },
+        resend: if begins {
+            account.desired.resend.clone()
+        } else {
+            before.as_ref().and_then(|delivery| delivery.resend.clone())
+        },
         attempts,
         not_before: None,
         sent: before.as_ref().map_or(0, |delivery| delivery.sent),

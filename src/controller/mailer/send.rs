@@ -109,18 +109,13 @@ async fn hand_over(
         return dropped;
     }
     match deliver(&settings.relay, &address, &message).await {
-        Ok(accepted) => {
-            (Conclusion { outcome: Outcome::Sent, code: Some(accepted.reply.to_string()) }, Probe::Works)
-        }
+        Ok(accepted) => (Conclusion { outcome: Outcome::Sent, code: Some(accepted.reply.to_string()) }, Probe::Works),
         Err(undelivered) => conclude(&undelivered),
     }
 }
 
 fn conclude(undelivered: &Undelivered) -> (Conclusion, Probe) {
-    let code = match &undelivered.failure {
-        Failure::Reply(reply) => Some(reply.to_string()),
-        _ => None,
-    };
+    let code = if let Failure::Reply(reply) = &undelivered.failure { Some(reply.to_string()) } else { None };
     let (outcome, probe) = match undelivered.fault() {
         Fault::Address => (Outcome::Refused, Probe::Works),
         Fault::Nobody => (Outcome::Deferred, Probe::Untested),

@@ -16,9 +16,9 @@ pub struct Observed {
     pub user: ClinicUser,
     /// The clinic, if there is one.
     pub clinic: Option<ClinicView>,
-    /// The account that this ClinicUser (by UID) holds.
+    /// The account that this `ClinicUser` (by UID) holds.
     pub account: Option<ClinicAccount>,
-    /// The claims that name this ClinicUser's account.
+    /// The claims that name this `ClinicUser`'s account.
     pub own_claims: Vec<(ClaimName, String)>,
     /// Who has the email address of the manifest.
     pub address: AddressHolder,
@@ -96,7 +96,7 @@ pub fn decide(observed: &Observed) -> Decision {
     }
 }
 
-/// The name of the account of a ClinicUser that never had one.
+/// The name of the account of a `ClinicUser` that never had one.
 pub fn first_account_name(user: &ClinicUser) -> String {
     format!("a-{}", user.metadata.uid.as_deref().unwrap_or_default())
 }
@@ -147,7 +147,9 @@ fn a_known_member_follows_the_manifest(observed: &Observed, account: &ClinicAcco
             Decision::step(Step::PatchDesired(Box::new(given_up)))
         }
         Some(_) | None => match &observed.address {
-            AddressHolder::Another(holder) => Decision { step: patch_if_different(account, wanted).step, ..held_by(holder) },
+            AddressHolder::Another(holder) => {
+                Decision { step: patch_if_different(account, wanted).step, ..held_by(holder) }
+            }
             AddressHolder::Nobody => Decision::step(Step::PostClaim { claim, account: account.spec.id.clone() }),
             AddressHolder::Us(_) => {
                 let email = Some(member.email.as_str().to_owned());
@@ -162,18 +164,11 @@ fn held_by(holder: &str) -> Decision {
 }
 
 fn patch_if_different(account: &ClinicAccount, wanted: Desired) -> Decision {
-    if wanted == account.spec.desired {
-        Decision::rest()
-    } else {
-        Decision::step(Step::PatchDesired(Box::new(wanted)))
-    }
+    if wanted == account.spec.desired { Decision::rest() } else { Decision::step(Step::PatchDesired(Box::new(wanted))) }
 }
 
 fn holder(user: &ClinicUser) -> Holder {
-    Holder {
-        name: user.metadata.name.clone().unwrap_or_default(),
-        uid: user.metadata.uid.clone().unwrap_or_default(),
-    }
+    Holder { name: user.metadata.name.clone().unwrap_or_default(), uid: user.metadata.uid.clone().unwrap_or_default() }
 }
 
 fn without_address(spec: &ClinicUserSpec, holder: Holder) -> Desired {

@@ -12,10 +12,10 @@ use self::decide::{AddressHolder, Observed, Step, decide, first_account_name};
 use super::cache::{Index, Kind, guard};
 use super::context::{Context, ReconcileError};
 use crate::adapters::kubernetes::{ApiError, merge_difference};
+use crate::api::EmailClaim;
 use crate::api::account::{ClinicAccount, ClinicAccountSpec, Desired};
 use crate::api::convert::ClinicView;
 use crate::api::email_claim::EmailClaimSpec;
-use crate::api::EmailClaim;
 use crate::domain::email::{ClaimName, Email};
 
 /// Steps in one go; more would mean that two rules undo each other.
