@@ -28,10 +28,10 @@ test: preflight lint control-plane ## Every test, on a real API server; ends wit
 	@tests/run
 
 # A cluster of one's own only where it is asked for on the command line, never because the shell happens to name one.
-OWN_CLUSTER = $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig "$(KUBECONFIG)")
+OWN_CLUSTER = $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
 
 demo: preflight ## Manifests become accounts and mails; DEMO_EXIT=1 ends after the last step, KUBECONFIG=… uses your cluster
-	@demo/run $(OWN_CLUSTER)
+	@KUBECONFIG=$(OWN_CLUSTER) demo/run
 
 bench: preflight control-plane ## The figures of the README, with the machine they were taken on
 	cargo bench --bench figures
@@ -39,8 +39,9 @@ bench: preflight control-plane ## The figures of the README, with the machine th
 sabotage: preflight control-plane ## Break each invariant on purpose and demand that its test fails; ONLY=name for one
 	@tests/sabotage/run $(ONLY)
 
-crds: ## Write the CRDs that the Rust types describe into crds/
+crds: ## Write what is generated from the Rust types: crds/ and the rules of the chart's Role
 	cargo run -q -- crds --output crds
+	cargo run -q -- role --rules > charts/clinic-operator/files/role-rules.yaml
 
 fmt: ## Format the code
 	cargo fmt

@@ -11,6 +11,7 @@ use clinic_operator::config::{Config, ConfigError, LogConfig, LogFormat, LogLeve
 use clinic_operator::controller::{self, ControllerError, rights};
 use k8s_openapi::api::rbac::v1::Role;
 use kube::core::ObjectMeta;
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
@@ -46,7 +47,11 @@ enum Command {
         output: Option<PathBuf>,
     },
     /// Print the Role (YAML) that the controller needs in the clinic's namespace.
-    Role,
+    Role {
+        /// Only its rules.
+        #[arg(long)]
+        rules: bool,
+    },
 }
 
 /// Why a command failed.
@@ -73,7 +78,7 @@ async fn main() -> ExitCode {
             run_controller(&config, namespace, kubeconfig.as_deref()).await
         }
         Command::Crds { output } => write_crds(output.as_deref()),
-        Command::Role => print_role(),
+        Command::Role { rules } => print_role(rules),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -134,12 +139,19 @@ fn write_crds(output: Option<&Path>) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn print_role() -> Result<(), CommandError> {
+fn print_role(only_rules: bool) -> Result<(), CommandError> {
+    if only_rules {
+        return print(&to_text(&rights::rules())?);
+    }
     let role = Role {
         metadata: ObjectMeta { name: Some("clinic-operator".to_owned()), ..ObjectMeta::default() },
         rules: Some(rights::rules()),
     };
-    print(&serde_yaml::to_string(&role).map_err(|error| CommandError::Serialise(error.to_string()))?)
+    print(&to_text(&role)?)
+}
+
+fn to_text(value: &impl Serialize) -> Result<String, CommandError> {
+    serde_yaml::to_string(value).map_err(|error| CommandError::Serialise(error.to_string()))
 }
 
 fn print(text: &str) -> Result<(), CommandError> {
