@@ -1,0 +1,154 @@
+//! What the generated CRDs promise, checked without an API server: that `crds/` is what the Rust types say, that each field
+//! is bounded and described, and that names cannot be mistaken for another kind's. What the API server makes of them never
+//! stands here: see `tests/cluster/manifests.rs`.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use clinic_operator::api::crds::{crds, to_yaml};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
+
+#[test]
+fn the_files_under_crds_are_what_the_types_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    let mut wrong = Vec::new();
+    let mut expected = BTreeSet::new();
+    for crd in crds() {
+        let file = format!("{}.yaml", crd.spec.names.plural);
+        let generated = to_yaml(&crd).expect("a CRD can be written as YAML");
+        if fs::read_to_string(folder.join(&file)).ok().as_deref() != Some(generated.as_str()) {
+            wrong.push(format!("crds/{file} differs from the types"));
+        }
+        expected.insert(file);
+    }
+    for entry in fs::read_dir(&folder).expect("crds/ can be read") {
+        let name = entry.expect("crds/ can be read").file_name().to_string_lossy().into_owned();
+        if !expected.contains(&name) {
+            wrong.push(format!("crds/{name} belongs to no type: delete it"));
+        }
+    }
+    assert!(wrong.is_empty(), "run `make crds` and commit the result:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_field_has_a_description() {
+    check_fields(|field| {
+        let described = field.schema.description.as_ref().is_some_and(|text| !text.trim().is_empty());
+        (!described && !field.is_metadata()).then_some("has no description")
+    });
+}
+
+#[test]
+fn every_text_list_and_number_is_bounded() {
+    check_fields(|field| {
+        let schema = field.schema;
+        let bounded = match schema.type_.as_deref() {
+            Some("string") => schema.max_length.is_some() || schema.enum_.is_some(),
+            Some("array") => schema.max_items.is_some() && schema.x_kubernetes_list_type.is_some(),
+            Some("integer") => schema.minimum.is_some(),
+            Some("boolean" | "object") => true,
+            Some(_) | None => false,
+        };
+        (!bounded && !field.is_metadata() && !field.is_type_meta()).then_some("is not bounded")
+    });
+}
+
+#[test]
+fn a_null_is_an_absent_field() {
+    check_fields(|field| field.schema.nullable.is_some().then_some("is nullable"));
+}
+
+#[test]
+fn no_version_is_named_v1_and_one_is_stored() {
+    for crd in crds() {
+        let versions: Vec<_> = crd.spec.versions.iter().map(|version| version.name.as_str()).collect();
+        assert!(!versions.contains(&"v1"), "Kustomize would take {} for a core kind", crd.spec.names.kind);
+        assert_eq!(crd.spec.versions.iter().filter(|version| version.storage).count(), 1);
+    }
+}
+
+#[test]
+fn only_members_have_short_names_and_a_category() {
+    for crd in crds() {
+        let names = &crd.spec.names;
+        let (short, categories): (&[&str], &[&str]) = match names.kind.as_str() {
+            "ClinicUser" => (&["cu"], &["members"]),
+            "ServiceAccount" => (&["csa"], &["members"]),
+            _ => (&[], &[]),
+        };
+        assert_eq!(names.short_names.clone().unwrap_or_default(), short, "{}", names.kind);
+        assert_eq!(names.categories.clone().unwrap_or_default(), categories, "{}", names.kind);
+    }
+}
+
+#[test]
+fn a_new_object_is_not_taken_for_a_settled_one() {
+    for crd in crds() {
+        let version = &crd.spec.versions[0];
+        let status = root(&crd).properties.as_ref().and_then(|properties| properties.get("status"));
+        let has_subresource = version.subresources.as_ref().is_some_and(|all| all.status.is_some());
+        let default = status.and_then(|schema| schema.default.as_ref()).map(|default| default.0.to_string());
+        let records = ["ClinicAccount", "EmailClaim"].contains(&crd.spec.names.kind.as_str());
+        let expected = (!records).then(|| r#"{"observedGeneration":-1}"#.to_owned());
+        assert_eq!((has_subresource, default), (!records, expected), "{}", crd.spec.names.kind);
+    }
+}
+
+#[test]
+fn helm_keeps_every_kind_and_so_every_account() {
+    for crd in crds() {
+        let annotations = crd.metadata.annotations.clone().unwrap_or_default();
+        assert_eq!(annotations.get("helm.sh/resource-policy").map(String::as_str), Some("keep"));
+    }
+}
+
+/// A field's schema and where it stands, such as `ClinicUser.spec.coverages[].start`.
+struct Field<'a> {
+    path: String,
+    schema: &'a JSONSchemaProps,
+}
+
+impl Field<'_> {
+    /// The API server has its own schema of metadata.
+    fn is_metadata(&self) -> bool {
+        self.path.contains(".metadata")
+    }
+
+    /// apiVersion and kind of the object can have one value only.
+    fn is_type_meta(&self) -> bool {
+        matches!(self.path.split('.').collect::<Vec<_>>()[..], [_, "apiVersion" | "kind"])
+    }
+}
+
+/// Looks at each field of each kind and reports everything that `complaint` says.
+#[track_caller]
+fn check_fields(complaint: impl Fn(&Field) -> Option<&'static str>) {
+    let mut complaints = Vec::new();
+    for crd in crds() {
+        visit(&Field { path: crd.spec.names.kind.clone(), schema: root(&crd) }, &mut |field| {
+            complaints.extend(complaint(field).map(|text| format!("{} {text}", field.path)));
+        });
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+fn visit(field: &Field, look: &mut impl FnMut(&Field)) {
+    look(field);
+    for (name, schema) in field.schema.properties.iter().flatten() {
+        visit(&Field { path: format!("{}.{name}", field.path), schema }, look);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &field.schema.items {
+        // What an element is, the list's own description says.
+        let element = JSONSchemaProps { description: field.schema.description.clone(), ..(**items).clone() };
+        visit(&Field { path: format!("{}[]", field.path), schema: &element }, look);
+    }
+}
+
+fn root(crd: &CustomResourceDefinition) -> &JSONSchemaProps {
+    let schema = crd.spec.versions[0].schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
+    schema.expect("each version has a schema")
+}
