@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use tokio::sync::watch::Receiver;
 
 use super::cache::Cache;
-use super::mailer::Outbox;
 use super::metrics::Metrics;
+use super::outbox::Outbox;
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{ApiError, Clients, Store};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};

@@ -13,11 +13,23 @@ use futures::stream::poll_fn;
 use kube::runtime::scheduler::{ScheduleRequest, scheduler};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::cache::Key;
 use crate::adapters::clock::Clock;
 
 /// How many keys are worked on at once: enough to keep the API server busy, few enough not to crowd others out.
 const LANES: usize = 16;
+
+/// A piece of work that a change makes necessary.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// The `Clinic`'s status.
+    Clinic,
+    /// A `ClinicUser` by name.
+    Member(String),
+    /// A `ServiceAccount` by name.
+    ServiceAccount(String),
+    /// A `ClinicAccount` by name.
+    Account(String),
+}
 
 type Requests = UnboundedReceiver<ScheduleRequest<Key>>;
 

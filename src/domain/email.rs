@@ -16,7 +16,7 @@ const CLAIM_BYTES: usize = 20;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
-/// Why a text is not an address that a member can have. The messages are those of the CRD.
+/// Why a text is not an address that a member can have. The CRD refuses the same texts, in more words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EmailError {
     /// More than 254 characters.

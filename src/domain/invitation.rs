@@ -214,6 +214,18 @@ pub fn attempts_kept(attempts: &[(u32, Outcome)], round: u32) -> Vec<bool> {
         .collect()
 }
 
+/// Longest resend value that is stored as it is, in bytes.
+const RESEND_VALUE_KEPT: usize = 64;
+
+/// A resend value as it is stored: only whether it is new matters, so a long one is stored as its SHA-256.
+pub fn resend_value(annotation: &str) -> String {
+    if annotation.len() <= RESEND_VALUE_KEPT {
+        annotation.to_owned()
+    } else {
+        HEXLOWER.encode(&Sha256::digest(annotation.as_bytes()))
+    }
+}
+
 /// The secret part of a link: 256 random bits. Only its digest is ever stored.
 pub struct Token(String);
 

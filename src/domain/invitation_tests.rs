@@ -109,3 +109,11 @@ fn a_token_shows_only_in_its_link() {
     assert_eq!(token.digest().len(), 64);
     assert!(!format!("{token:?}").contains(&link[link.len() - 43..]));
 }
+
+#[test]
+fn a_resend_value_of_any_length_is_stored_in_at_most_64_bytes_and_two_values_stay_two() {
+    let long = |end: &str| resend_value(&format!("{}{end}", "x".repeat(1000)));
+    assert_eq!(resend_value("2026-11-22"), "2026-11-22");
+    assert_eq!(long("1").len(), 64);
+    assert_ne!(long("1"), long("2"));
+}

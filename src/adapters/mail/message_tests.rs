@@ -4,7 +4,8 @@ use lettre::message::Mailbox;
 use secrecy::SecretString;
 
 use super::{
-    message::{Content, Invitation, Letter, Occasion, RenderError, render},
+    letter::{Content, Invitation, Letter, Occasion, RenderError},
+    message::render,
     wording::{moment, wording},
 };
 use crate::{api::clinic::TwoFactor, domain::member::Locale};

@@ -1,6 +1,7 @@
-//! Mail to people: what a letter looks like (`message`, `wording`, `templates/`) and how it reaches a relay (`smtp`, `wire`,
+//! Mail to people: what a letter looks like (`letter`, `wording`, `templates/`, `message`) and how it reaches a relay (`smtp`, `wire`,
 //! `relay`). When a mail may be sent, and what its outcome means for a member, is decided elsewhere.
 
+mod letter;
 mod message;
 mod relay;
 mod smtp;
@@ -14,6 +15,7 @@ mod scripted_relay;
 #[cfg(test)]
 mod smtp_tests;
 
-pub use message::{Content, Invitation, Letter, Occasion, RenderError, RenderedMail, render};
+pub use letter::{Content, Invitation, Letter, Occasion, RenderError};
+pub use message::{RenderedMail, render};
 pub use relay::{Credentials, Limits, Relay, TlsMode, UnknownTlsMode};
 pub use smtp::{Accepted, Undelivered, deliver};

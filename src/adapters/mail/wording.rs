@@ -5,7 +5,7 @@ use jiff::{Timestamp, civil::Weekday, tz::TimeZone};
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use secrecy::ExposeSecret as _;
 
-use super::message::{Content, Invitation, Letter, Occasion, RenderError};
+use super::letter::{Content, Invitation, Letter, Occasion, RenderError};
 use crate::{api::clinic::TwoFactor, domain::member::Locale};
 
 const NO_BREAK_SPACE: char = '\u{a0}';

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use self::decide::{Observed, decide};
 use super::cache::{Index, Kind, guard};
 use super::context::{Context, ReconcileError, wait_until};
-use super::mailer::Turn;
+use super::outbox::Turn;
 use crate::adapters::kubernetes::{ApiError, merge_difference};
 use crate::api::account::{Access, ClinicAccount, ClinicAccountSpec};
 use crate::api::convert::ClinicView;

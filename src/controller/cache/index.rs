@@ -7,6 +7,7 @@ use kube::api::DynamicObject;
 
 use super::packed::Packed;
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
+use crate::controller::queue::Key;
 use crate::domain::email::{ClaimName, Email};
 
 /// The kinds that are watched.
@@ -28,19 +29,6 @@ impl Kind {
     /// All of them.
     pub const ALL: [Self; 5] =
         [Self::Clinic, Self::ClinicUser, Self::ServiceAccount, Self::ClinicAccount, Self::EmailClaim];
-}
-
-/// A piece of work that a change makes necessary.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Key {
-    /// The `Clinic`'s status.
-    Clinic,
-    /// A `ClinicUser` by name.
-    Member(String),
-    /// A `ServiceAccount` by name.
-    ServiceAccount(String),
-    /// A `ClinicAccount` by name.
-    Account(String),
 }
 
 /// What is kept of an object beside its text.

@@ -13,11 +13,11 @@ use kube::api::DynamicObject;
 use serde::Serialize;
 use tokio::sync::watch::{Receiver, Sender, channel};
 
-pub use index::{Index, Key, Kind};
+pub use index::{Index, Kind};
 pub use packed::guard;
 pub use watch::watch_all;
 
-use super::queue::Queue;
+use super::queue::{Key, Queue};
 
 /// The Clinic's status counts members, so every change of one changes it: it is written once for all changes in this time.
 const CLINIC_STATUS_AT_MOST_EVERY: Duration = Duration::from_secs(2);

@@ -3,7 +3,6 @@
 //! worker and nothing else.
 
 mod ledger;
-mod outbox;
 mod send;
 
 use std::num::NonZeroU32;
@@ -15,8 +14,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{info, warn};
-
-pub use outbox::{Outbox, Turn};
 
 use self::send::send;
 use super::context::Context;

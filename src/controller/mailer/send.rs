@@ -17,8 +17,9 @@ use crate::api::ClinicAccount;
 use crate::api::account::{Access, Attempt};
 use crate::controller::accounts::decide::{Observed, decide, may_still_go};
 use crate::controller::accounts::{access_differs, observe};
-use crate::controller::cache::{Key, Kind, guard};
+use crate::controller::cache::{Kind, guard};
 use crate::controller::context::{Context, ReconcileError};
+use crate::controller::queue::Key;
 use crate::domain::delivery::{Failure, Fault};
 use crate::domain::invitation::{Due, Outcome, Token, WRITE_AHEAD_VALID, link_expires};
 

@@ -6,6 +6,7 @@ use crate::api::clinic_user::ClinicUserSpec;
 use crate::api::convert::{ClinicView, access_until};
 use crate::api::{ClinicUser, RESEND_ANNOTATION};
 use crate::domain::email::{ClaimName, Email};
+use crate::domain::invitation::resend_value;
 use crate::domain::lifecycle::ClinicStanding;
 use crate::domain::member::{Member, Violation};
 
@@ -210,7 +211,12 @@ fn with_wishes_of(user: &ClinicUser, desired: Desired) -> Desired {
         roles: spec.roles,
         permissions: spec.permissions,
         locale: spec.locale,
-        resend: user.metadata.annotations.as_ref().and_then(|all| all.get(RESEND_ANNOTATION)).cloned(),
+        resend: user
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(RESEND_ANNOTATION))
+            .map(|value| resend_value(value)),
         ..desired
     }
 }
