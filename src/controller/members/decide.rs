@@ -10,6 +10,9 @@ use crate::domain::invitation::resend_value;
 use crate::domain::lifecycle::ClinicStanding;
 use crate::domain::member::{Member, Violation};
 
+/// Claims that an account remembers to have given up; the CRD allows no more.
+const RELEASED_KEPT: usize = 16;
+
 /// Everything that the decision depends on.
 #[derive(Clone, Debug)]
 pub struct Observed {
@@ -110,25 +113,44 @@ fn only_access_follows(observed: &Observed) -> Decision {
 }
 
 fn a_new_member_claims_the_address_first(observed: &Observed, member: &Member) -> Decision {
-    let account = first_account_name(&observed.user);
+    let claim = member.email.key().claim();
+    let create = |email: Option<String>, releasing: Vec<String>| {
+        let desired = Desired { email, releasing, ..without_address(&observed.user.spec, holder(&observed.user)) };
+        Decision::step(Step::CreateAccount(Box::new(ClinicAccountSpec {
+            id: first_account_name(&observed.user),
+            desired: with_access_of(observed, &with_wishes_of(&observed.user, desired)),
+            access: None,
+            delivery: None,
+            acceptance: None,
+        })))
+    };
+    let strays = stray_claims(observed, &[claim]);
+    if !strays.is_empty() {
+        // The manifest was edited between claim and account. The account is created all the same, without an address, so
+        // that the claim is given up in the one way there is.
+        return create(None, strays);
+    }
     match &observed.address {
         AddressHolder::Another(holder) => held_by(holder),
-        AddressHolder::Nobody => Decision::step(Step::PostClaim { claim: member.email.key().claim(), account }),
-        AddressHolder::Us(_) => {
-            let empty = Desired {
-                email: Some(member.email.as_str().to_owned()),
-                ..without_address(&observed.user.spec, holder(&observed.user))
-            };
-            let desired = with_access_of(observed, &with_wishes_of(&observed.user, empty));
-            Decision::step(Step::CreateAccount(Box::new(ClinicAccountSpec {
-                id: account,
-                desired,
-                access: None,
-                delivery: None,
-                acceptance: None,
-            })))
-        }
+        AddressHolder::Nobody => Decision::step(Step::PostClaim { claim, account: first_account_name(&observed.user) }),
+        AddressHolder::Us(_) => create(Some(member.email.as_str().to_owned()), Vec::new()),
     }
+}
+
+/// The UIDs of claims that name our account and are of none of these addresses.
+fn stray_claims(observed: &Observed, wanted: &[ClaimName]) -> Vec<String> {
+    let strays = observed.own_claims.iter().filter(|(claim, _)| !wanted.contains(claim));
+    strays.map(|(_, uid)| uid.clone()).collect()
+}
+
+/// The claims that were given up, with these added. Old entries stay (the newest 16), though their claims are gone: the
+/// caches of claims and accounts are not of one moment, so "gone" cannot be seen for certain, and a UID that stands here
+/// is never used again.
+fn released(desired: &Desired, uids: Vec<String>) -> Vec<String> {
+    let mut all = desired.releasing.clone();
+    all.extend(uids);
+    let surplus = all.len().saturating_sub(RELEASED_KEPT);
+    all.split_off(surplus)
 }
 
 fn a_known_member_follows_the_manifest(observed: &Observed, account: &ClinicAccount, member: &Member) -> Decision {
@@ -140,13 +162,17 @@ fn a_known_member_follows_the_manifest(observed: &Observed, account: &ClinicAcco
     let claim = member.email.key().claim();
     let held = desired.email.as_deref().and_then(|address| Email::parse(address).ok()).map(|email| email.key().claim());
     let accepted = account.spec.acceptance.is_some();
+    let gives_up = held.is_some_and(|held| held != claim) && !accepted;
+    let mut kept = account.spec.claims();
+    kept.push(claim);
+    let strays = stray_claims(observed, if gives_up { &[] } else { &kept });
+    if gives_up || !strays.is_empty() {
+        let email = if gives_up { None } else { wanted.email.clone() };
+        let given_up = Desired { email, releasing: released(desired, strays), ..wanted };
+        return Decision::step(Step::PatchDesired(Box::new(given_up)));
+    }
     match held {
-        Some(held) if held != claim && accepted => patch_if_different(account, wanted),
-        Some(held) if held != claim => {
-            let releasing = observed.own_claims.iter().filter(|(name, _)| *name == held).map(|(_, uid)| uid.clone());
-            let given_up = Desired { email: None, releasing: releasing.collect(), ..wanted };
-            Decision::step(Step::PatchDesired(Box::new(given_up)))
-        }
+        Some(held) if held != claim => patch_if_different(account, wanted),
         Some(_) | None => match &observed.address {
             AddressHolder::Another(holder) => {
                 Decision { step: patch_if_different(account, wanted).step, ..held_by(holder) }
@@ -154,7 +180,7 @@ fn a_known_member_follows_the_manifest(observed: &Observed, account: &ClinicAcco
             AddressHolder::Nobody => Decision::step(Step::PostClaim { claim, account: account.spec.id.clone() }),
             AddressHolder::Us(_) => {
                 let email = Some(member.email.as_str().to_owned());
-                patch_if_different(account, Desired { email, releasing: Vec::new(), ..wanted })
+                patch_if_different(account, Desired { email, ..wanted })
             }
         },
     }

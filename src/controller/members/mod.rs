@@ -123,3 +123,6 @@ async fn patch_account(context: &Context, account: &ClinicAccount, spec: &Value)
     context.cache.put(Kind::ClinicAccount, &known);
     Ok(())
 }
+
+#[cfg(test)]
+mod race_tests;
