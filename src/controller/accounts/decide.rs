@@ -86,3 +86,7 @@ pub fn may_still_go(observed: &Observed, token_digest: &str, now: Timestamp) -> 
     });
     is_current && an_invitation_may_be_mailed(observed, reason)
 }
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

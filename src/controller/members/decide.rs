@@ -256,3 +256,7 @@ fn with_access_of(observed: &Observed, desired: &Desired) -> Desired {
     };
     Desired { suspended: observed.user.spec.suspended, access_until: until, ..desired.clone() }
 }
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;
