@@ -162,12 +162,12 @@ fn a_known_member_follows_the_manifest(observed: &Observed, account: &ClinicAcco
     let claim = member.email.key().claim();
     let held = desired.email.as_deref().and_then(|address| Email::parse(address).ok()).map(|email| email.key().claim());
     let accepted = account.spec.acceptance.is_some();
-    let gives_up = held.is_some_and(|held| held != claim) && !accepted;
+    let moves = held.is_some_and(|held| held != claim) && !accepted;
     let mut kept = account.spec.claims();
     kept.push(claim);
-    let strays = stray_claims(observed, if gives_up { &[] } else { &kept });
-    if gives_up || !strays.is_empty() {
-        let email = if gives_up { None } else { wanted.email.clone() };
+    let strays = stray_claims(observed, if moves { &[] } else { &kept });
+    if moves || !strays.is_empty() {
+        let email = if moves { None } else { wanted.email.clone() };
         let given_up = Desired { email, releasing: released(desired, strays), ..wanted };
         return Decision::step(Step::PatchDesired(Box::new(given_up)));
     }

@@ -42,7 +42,7 @@ impl Server {
     }
 
     /// The object that is there afterwards, created by this call or before it.
-    fn create(&mut self, kind: Kind, name: &str, spec: Value) -> Value {
+    fn create(&mut self, kind: Kind, name: &str, spec: &Value) -> Value {
         match self.objects.get(&(kind, name.to_owned())) {
             Some(existing) => existing.clone(),
             None => self.write(kind, name, json!({ "spec": spec })),
@@ -99,11 +99,11 @@ impl Operator {
         let Some(step) = decide(&observed).step else { return false };
         match step {
             Step::PostClaim { claim, account } => {
-                let object = server.create(Kind::EmailClaim, &claim.to_string(), json!({ "account": account }));
+                let object = server.create(Kind::EmailClaim, &claim.to_string(), &json!({ "account": account }));
                 self.put(Kind::EmailClaim, &object);
             }
             Step::CreateAccount(spec) => {
-                let object = server.create(Kind::ClinicAccount, &spec.id, serde_json::to_value(&spec).unwrap());
+                let object = server.create(Kind::ClinicAccount, &spec.id, &serde_json::to_value(&spec).unwrap());
                 self.put(Kind::ClinicAccount, &object);
             }
             Step::PatchDesired(wanted) => {
