@@ -203,7 +203,9 @@ fn come_to_rest(server: &mut Server, operators: &mut [Operator]) {
         assert!(round < 50, "the operators do not come to rest");
         let mut worked = false;
         for operator in operators.iter_mut() {
-            Kind::ALL.iter().for_each(|kind| operator.watch(server, *kind, usize::MAX));
+            for kind in Kind::ALL {
+                operator.watch(server, kind, usize::MAX);
+            }
             for index in 0..MEMBERS {
                 worked |= operator.step(server, &member(index));
                 each_address_has_at_most_one_account_and_each_account_its_claim(server);
