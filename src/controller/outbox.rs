@@ -11,19 +11,29 @@ use tokio::sync::Notify;
 use crate::domain::invitation::Due;
 
 /// The place in the queue: somebody who was written to before (a resend, another try) goes before first invitations, and
-/// the oldest account first.
+/// the oldest account first. Whose mail the relay has just failed goes last, so that the next one is the probe and a mail
+/// that the relay never takes holds up nobody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Turn {
-    first_invitation: bool,
+    group: Group,
     since: Timestamp,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    WrittenToBefore,
+    FirstInvitation,
+    RelayFailed,
+}
+
 impl Turn {
-    /// The place of a due mail of an account created at `created`.
-    pub fn new(due: &Due, created: Option<&Time>) -> Self {
-        Self {
-            first_invitation: due.round == 1 && due.continues.is_none(),
-            since: created.map_or(Timestamp::UNIX_EPOCH, |created| created.0),
+    /// The place of a due mail of an account created at `created`, whose last mail the relay failed at `failed`.
+    pub fn new(due: &Due, created: Option<&Time>, failed: Option<Timestamp>) -> Self {
+        let since = created.map_or(Timestamp::UNIX_EPOCH, |created| created.0);
+        match failed {
+            Some(failed) => Self { group: Group::RelayFailed, since: failed },
+            None if due.round == 1 && due.continues.is_none() => Self { group: Group::FirstInvitation, since },
+            None => Self { group: Group::WrittenToBefore, since },
         }
     }
 }
@@ -101,7 +111,20 @@ mod tests {
 
     fn turn(round: u32, second: i64) -> Turn {
         let created = Time(Timestamp::from_second(second).unwrap());
-        Turn::new(&Due { round, continues: None }, Some(&created))
+        Turn::new(&Due { round, continues: None }, Some(&created), None)
+    }
+
+    #[test]
+    fn whose_mail_the_relay_failed_is_not_the_next_probe() {
+        let outbox = Outbox::default();
+        let created = Time(Timestamp::from_second(10).unwrap());
+        let again = Due { round: 1, continues: Some(("<m@x>".into(), created.0)) };
+        for (name, failed) in [("failed just now", 90), ("failed before", 80)] {
+            outbox.add(name, Turn::new(&again, Some(&created), Some(Timestamp::from_second(failed).unwrap())));
+        }
+        outbox.add("not tried yet", turn(1, 50));
+        let order: Vec<String> = std::iter::from_fn(|| outbox.next()).collect();
+        assert_eq!(order, ["not tried yet", "failed before", "failed just now"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod decide;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::decide::{Observed, decide};
@@ -15,6 +16,7 @@ use crate::adapters::kubernetes::{ApiError, merge_difference};
 use crate::api::account::{Access, ClinicAccount, ClinicAccountSpec};
 use crate::api::convert::ClinicView;
 use crate::domain::email::Email;
+use crate::domain::invitation::{Due, Outcome};
 use crate::domain::lifecycle::AccessReason;
 
 /// Reconciles one account. Returns after how long its access or its invitation changes by itself.
@@ -38,10 +40,19 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
         }
     }
     match decision.mail {
-        Some(due) => context.outbox.add(name, Turn::new(&due, account.metadata.creation_timestamp.as_ref())),
+        Some(due) => {
+            let created = account.metadata.creation_timestamp.as_ref();
+            context.outbox.add(name, Turn::new(&due, created, relay_failed_at(&account.spec, &due)));
+        }
         None => context.outbox.withdraw(name),
     }
     Ok(decision.next.map(|next| wait_until(next, now)))
+}
+
+/// When the relay failed the last mail of this round, if that is how it ended.
+fn relay_failed_at(account: &ClinicAccountSpec, due: &Due) -> Option<Timestamp> {
+    let last = account.delivery.as_ref()?.attempts.last()?;
+    (last.round == due.round && last.outcome == Outcome::MailerFailed).then_some(last.at)
 }
 
 /// Reads an account and everything that decides about it from one state of the cache.
