@@ -4,8 +4,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use kube::api::DynamicObject;
+use kube::core::ObjectMeta;
 
-use super::packed::Packed;
+use super::packed::{Packed, version};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 use crate::controller::queue::Key;
 use crate::domain::email::{ClaimName, Email};
@@ -53,6 +54,8 @@ pub struct Index {
     member_by_uid: HashMap<String, String>,
     claims_by_account: HashMap<String, BTreeSet<ClaimName>>,
     listed: HashSet<Kind>,
+    /// Up to which resourceVersion the watch of a kind has told everything.
+    told: HashMap<Kind, u64>,
 }
 
 impl Index {
@@ -65,12 +68,31 @@ impl Index {
         if known.is_some_and(|known| !packed.is_newer_than(&known.packed)) {
             return BTreeSet::new();
         }
+        let only_status = kind == Kind::Clinic && known.is_some_and(|known| differ_in_status_only(&known.packed, &packed));
         let mut work = self.forget(kind, &name);
         let entry = describe(kind, packed, uid);
+        if only_status {
+            // Nobody's decision depends on it; and each change of a member changes it.
+            self.objects.entry(kind).or_default().insert(name, entry);
+            return BTreeSet::from([Key::Clinic]);
+        }
         self.link(kind, &name, &entry);
         work.append(&mut self.affected(kind, &name, &entry));
         self.objects.entry(kind).or_default().insert(name, entry);
         work
+    }
+
+    /// Takes in the answer to a write of ours or to a live read. What the watch has told already is not taken: it may have
+    /// told since that the object is gone.
+    pub fn apply_answer(&mut self, kind: Kind, object: DynamicObject) -> BTreeSet<Key> {
+        let told = self.told.get(&kind).is_some_and(|told| version(&object.metadata) <= *told);
+        if told { BTreeSet::new() } else { self.apply(kind, object) }
+    }
+
+    /// Takes in that the watch of a kind has come to this state of an object (or to its end); told in order.
+    pub fn watched(&mut self, kind: Kind, metadata: &ObjectMeta) {
+        let told = self.told.entry(kind).or_default();
+        *told = version(metadata).max(*told);
     }
 
     /// Takes in that an object is gone. If `uid` is given, only if it is still that one.
@@ -238,6 +260,12 @@ fn key(kind: Kind, name: &str) -> Option<Key> {
     }
 }
 
+fn differ_in_status_only(before: &Packed, after: &Packed) -> bool {
+    let decided_by = |clinic: Clinic| (clinic.metadata.uid, clinic.metadata.annotations, clinic.spec);
+    let (before, after) = (before.unpack().map(decided_by), after.unpack().map(decided_by));
+    before.is_some() && before == after
+}
+
 fn describe(kind: Kind, packed: Packed, uid: String) -> Entry {
     let entry = |packed, claims, points_to, state| Entry { packed, claims, points_to, uid, state };
     match kind {
@@ -286,3 +314,7 @@ fn unlink(map: &mut HashMap<ClaimName, BTreeSet<String>>, claims: &[ClaimName], 
         }
     }
 }
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

@@ -50,7 +50,7 @@ impl Cache {
     pub fn put<K: Serialize>(&self, kind: Kind, object: &K) {
         let dynamic = serde_json::to_value(object).and_then(serde_json::from_value::<DynamicObject>);
         if let Ok(object) = dynamic {
-            let work = self.read().apply(kind, object);
+            let work = self.read().apply_answer(kind, object);
             self.enqueue(work);
         }
     }

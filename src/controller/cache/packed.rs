@@ -46,7 +46,8 @@ impl Packed {
     }
 }
 
-fn version(metadata: &ObjectMeta) -> u64 {
+/// The resourceVersion as a number.
+pub fn version(metadata: &ObjectMeta) -> u64 {
     metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 

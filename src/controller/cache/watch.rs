@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use futures::{StreamExt, future::join_all};
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject};
+use kube::core::ObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Config, Event, watcher};
 use tracing::{info, warn};
@@ -58,12 +59,17 @@ fn take_in(cache: &Cache, kind: Kind, event: Event<DynamicObject>, listing: &mut
             cache.read().apply(kind, object)
         }
         Event::InitDone => cache.read().listed(kind, listing),
-        Event::Apply(object) => cache.read().apply(kind, object),
-        Event::Delete(object) => cache.read().remove(
-            kind,
-            object.metadata.name.as_deref().unwrap_or_default(),
-            object.metadata.uid.as_deref(),
-        ),
+        Event::Apply(object) => {
+            let mut index = cache.read();
+            index.watched(kind, &object.metadata);
+            index.apply(kind, object)
+        }
+        Event::Delete(object) => {
+            let mut index = cache.read();
+            index.watched(kind, &object.metadata);
+            let ObjectMeta { name, uid, .. } = object.metadata;
+            index.remove(kind, name.as_deref().unwrap_or_default(), uid.as_deref())
+        }
     };
     cache.enqueue(work);
     let complete = cache.read().is_complete();
