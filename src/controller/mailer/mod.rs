@@ -76,14 +76,17 @@ pub async fn run(
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
-            Some(result) = under_way.join_next() => failures = learn(&standing, failures, result.unwrap_or(Probe::Untested)),
+            Some(result) = under_way.join_next() => {
+                let (begun_after, probe) = result.unwrap_or((failures, Probe::Untested));
+                failures = learn(&standing, failures, begun_after, probe);
+            }
             Ok(slot) = turn => {
                 if let Some(account) = context.outbox.next() {
                     let (context, settings) = (Arc::clone(&context), Arc::clone(&settings));
                     under_way.spawn(async move {
                         let probe = send(&context, &settings, &account).await;
                         drop(slot);
-                        probe
+                        (failures, probe)
                     });
                 }
             }
@@ -96,8 +99,9 @@ fn wait_after(failures: u32) -> Duration {
     FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_WAIT)
 }
 
-/// Takes in what a mail showed about the relay; returns how often it has failed in a row.
-fn learn(standing: &watch::Sender<MailerStanding>, failures: u32, probe: Probe) -> u32 {
+/// Takes in what a mail showed about the relay that began after `begun_after` failures; returns how often it has failed in a
+/// row. Mails that were under way together and fail together are one failure.
+fn learn(standing: &watch::Sender<MailerStanding>, failures: u32, begun_after: u32, probe: Probe) -> u32 {
     match probe {
         Probe::Untested => failures,
         Probe::Works => {
@@ -107,12 +111,28 @@ fn learn(standing: &watch::Sender<MailerStanding>, failures: u32, probe: Probe) 
             0
         }
         Probe::Fails(why) => {
-            let failures = failures.saturating_add(1);
+            let failures = failures.max(begun_after.saturating_add(1));
             let down = MailerStanding::Down(why.clone());
             if standing.send_if_modified(|was| std::mem::replace(was, down.clone()) != down) {
                 warn!(error = why, "the mail relay does not take mail; the queue waits");
             }
             failures
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mails_that_fail_together_are_one_failure_and_a_failed_probe_is_another() {
+        let (standing, _) = watch::channel(MailerStanding::Up);
+        let fails = || Probe::Fails("the server cannot be reached".into());
+        let together = (0..4).fold(0, |failures, _| learn(&standing, failures, 0, fails()));
+        assert_eq!((together, wait_after(together)), (1, FIRST_WAIT));
+        assert_eq!(learn(&standing, together, together, fails()), 2);
+        assert_eq!(learn(&standing, 2, 2, Probe::Untested), 2);
+        assert_eq!(learn(&standing, 2, 2, Probe::Works), 0);
     }
 }

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::ledger::{Conclusion, concluded, written_ahead};
 use super::{Probe, Settings};
 use crate::adapters::kubernetes::{ApiError, merge_difference};
-use crate::adapters::mail::{Content, Invitation, Letter, Occasion, Undelivered, deliver, render};
+use crate::adapters::mail::{Content, Invitation, Letter, Occasion, RenderError, Undelivered, deliver, render};
 use crate::adapters::random::secret_bytes;
 use crate::api::ClinicAccount;
 use crate::api::account::{Access, Attempt};
@@ -21,10 +21,10 @@ use crate::controller::cache::{Kind, guard};
 use crate::controller::context::{Context, ReconcileError};
 use crate::controller::queue::Key;
 use crate::domain::delivery::{Failure, Fault};
-use crate::domain::invitation::{Due, Outcome, Token, WRITE_AHEAD_VALID, link_expires};
+use crate::domain::invitation::{Due, OUTCOME_KNOWN_WITHIN, Outcome, Token, WRITE_AHEAD_VALID, link_expires};
 
-/// Waits between tries to write an outcome. If all fail, the attempt stays without one, which is what a crash leaves too.
-const OUTCOME_TRIES: [u64; 6] = [0, 1, 2, 4, 8, 16];
+/// Longest wait between tries to write an outcome; the first is a second, and each doubles it.
+const LONGEST_OUTCOME_WAIT: Duration = Duration::from_secs(16);
 
 /// Mails one account, if that is still right.
 pub async fn send(context: &Context, settings: &Settings, name: &str) -> Probe {
@@ -36,6 +36,7 @@ pub async fn send(context: &Context, settings: &Settings, name: &str) -> Probe {
         Ok(bytes) => Token::new(bytes),
         Err(error) => {
             warn!(%error, "failed to draw random bytes: no mail can be sent");
+            context.cache.work_on(Key::Account(name.to_owned()), Duration::from_secs(5));
             return Probe::Untested;
         }
     };
@@ -99,9 +100,10 @@ async fn hand_over(
     token: &Token,
 ) -> (Conclusion, Probe) {
     let dropped = (Conclusion { outcome: Outcome::Dropped, code: None }, Probe::Untested);
-    let Some((address, message)) = letter(settings, observed, ahead, token) else {
-        warn!(account = name, "failed to render the mail; it was not sent");
-        return (Conclusion { outcome: Outcome::Refused, code: None }, Probe::Untested);
+    let (address, message) = match letter(settings, observed, ahead, token) {
+        Some(Ok(letter)) => letter,
+        Some(Err(error)) => return not_rendered(name, &error),
+        None => return dropped,
     };
     let now = context.clock.now();
     let latest = observe(&context.cache.read(), name);
@@ -126,8 +128,28 @@ fn conclude(undelivered: &Undelivered) -> (Conclusion, Probe) {
     (Conclusion { outcome, code }, probe)
 }
 
-/// The recipient and the message; `None` if they cannot be rendered, which will not change by itself.
-fn letter(settings: &Settings, observed: &Observed, ahead: &Attempt, token: &Token) -> Option<(String, Vec<u8>)> {
+/// Only the recipient is the member's fault. Everything else that a mail is made of is the same for all: our configuration.
+fn not_rendered(name: &str, error: &RenderError) -> (Conclusion, Probe) {
+    warn!(account = name, %error, "the mail was not sent");
+    match error {
+        RenderError::Recipient => (Conclusion { outcome: Outcome::Refused, code: None }, Probe::Untested),
+        RenderError::MessageId
+        | RenderError::Link
+        | RenderError::Date
+        | RenderError::Template(_)
+        | RenderError::Headers => {
+            (Conclusion { outcome: Outcome::MailerFailed, code: None }, Probe::Fails(error.to_string()))
+        }
+    }
+}
+
+/// The recipient and the message; `None`: there is no address or no clinic.
+fn letter(
+    settings: &Settings,
+    observed: &Observed,
+    ahead: &Attempt,
+    token: &Token,
+) -> Option<Result<(String, Vec<u8>), RenderError>> {
     let clinic = observed.clinic.as_ref()?;
     let zone = clinic.zone.as_ref()?;
     let desired = &observed.account.desired;
@@ -150,7 +172,7 @@ fn letter(settings: &Settings, observed: &Observed, ahead: &Attempt, token: &Tok
             occasion: if ahead.round > 1 { Occasion::Again } else { Occasion::First },
         }),
     });
-    Some((address, mail.ok()?.bytes().to_vec()))
+    Some(mail.map(|mail| (address, mail.bytes().to_vec())))
 }
 
 /// Writes the outcome, whatever others write at the same time. An unknown outcome is what the ledger says already.
@@ -158,12 +180,18 @@ async fn write_outcome(context: &Context, name: &str, ahead: &Attempt, conclusio
     if conclusion.outcome == Outcome::Sending {
         return;
     }
-    for seconds in OUTCOME_TRIES {
-        sleep(Duration::from_secs(seconds)).await;
+    let mut wait = Duration::from_secs(1);
+    // A known outcome must not turn into an unknown one, which would send a second copy, for as long as it counts.
+    loop {
         match try_write_outcome(context, name, ahead, conclusion).await {
-            Ok(()) => return,
+            Ok(()) | Err(ReconcileError::Api(ApiError::NotFound)) => return,
             Err(error) => warn!(account = name, %error, "failed to write the outcome of a mail; trying again"),
         }
+        if context.clock.now().duration_since(ahead.at) >= OUTCOME_KNOWN_WITHIN {
+            break;
+        }
+        sleep(wait).await;
+        wait = wait.saturating_mul(2).min(LONGEST_OUTCOME_WAIT);
     }
     warn!(account = name, "gave up writing the outcome of a mail: it counts as unknown");
 }
