@@ -1,5 +1,5 @@
 //! API errors as we may show them. The server's messages can repeat what was sent (an address, a name), so of most errors
-//! only code and reason are kept; refusals of rights are kept whole, since they name verb and resource only.
+//! only code and reason are kept, of a missing right also verb and resource.
 
 use kube::core::Status;
 
@@ -57,7 +57,7 @@ impl From<&Status> for ApiError {
             (409, "AlreadyExists") => Self::AlreadyExists,
             (409, _) => Self::Conflict,
             (404, _) => Self::NotFound,
-            (401 | 403, _) => Self::Forbidden(status.message.clone()),
+            (401 | 403, reason) => Self::Forbidden(missing_right(&status.message).unwrap_or(reason).to_owned()),
             (400 | 422, reason) => {
                 let fields: Vec<&str> = status
                     .details
@@ -69,6 +69,14 @@ impl From<&Status> for ApiError {
             (code, reason) => Self::Other { code, reason: reason.to_owned() },
         }
     }
+}
+
+/// The part of RBAC's own refusal that names verb and resource. Who asks may be called by an email address, and an admission
+/// webhook that refuses with 403 says what it likes: neither is repeated.
+fn missing_right(message: &str) -> Option<&str> {
+    let (_, refusal) = message.split_once(" is forbidden: User \"")?;
+    let start = refusal.find("cannot ")?;
+    refusal.get(start..).filter(|right| !right.contains('@'))
 }
 
 /// Transport errors name hosts and system errors only; their causes say what happened.
@@ -110,7 +118,17 @@ mod tests {
         assert_eq!(ApiError::from(&status(409, "AlreadyExists", "")), ApiError::AlreadyExists);
         assert_eq!(ApiError::from(&status(409, "Conflict", "")), ApiError::Conflict);
         assert_eq!(ApiError::from(&status(404, "NotFound", "")), ApiError::NotFound);
-        let forbidden = ApiError::from(&status(403, "Forbidden", "clinics is forbidden: cannot list"));
-        assert_eq!(forbidden.to_string(), "clinics is forbidden: cannot list");
+    }
+
+    #[test]
+    fn a_refused_right_is_told_and_what_a_webhook_says_is_not() {
+        let right = "cannot list resource \"clinics\" in API group \"clinic-operator.dev\" in the namespace \"maple\"";
+        for (message, expected) in [
+            (format!("clinics.clinic-operator.dev is forbidden: User \"canary@maple.example\" {right}"), right),
+            ("admission webhook \"x.example\" denied the request: canary@maple.example".to_owned(), "Forbidden"),
+            ("x is forbidden: User \"u\" cannot set canary@maple.example".to_owned(), "Forbidden"),
+        ] {
+            assert_eq!(ApiError::from(&status(403, "Forbidden", &message)).to_string(), expected);
+        }
     }
 }
