@@ -67,15 +67,16 @@ enum CommandError {
     Write(String, std::io::Error),
     #[error("failed to serialise: {0}")]
     Serialise(String),
+    #[error("failed to start: {0}")]
+    Runtime(std::io::Error),
     #[error("failed to listen for signals: {0}")]
     Signals(std::io::Error),
 }
 
-#[tokio::main(worker_threads = 2)]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Controller { config, namespace, kubeconfig } => {
-            run_controller(&config, namespace, kubeconfig.as_deref()).await
+            in_runtime(run_controller(&config, namespace, kubeconfig.as_deref()))
         }
         Command::Crds { output } => write_crds(output.as_deref()),
         Command::Role { rules } => print_role(rules),
@@ -87,6 +88,16 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Does not wait for what cannot be interrupted, such as a name look-up that gets no answer: stopping must not take longer
+/// than the controller itself takes.
+fn in_runtime(command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(CommandError::Runtime)?;
+    let result = runtime.block_on(command);
+    runtime.shutdown_background();
+    result
 }
 
 async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Path>) -> Result<(), CommandError> {

@@ -70,7 +70,11 @@ pub struct Settings {
 /// See [`ControllerError`].
 pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<bool>) -> Result<(), ControllerError> {
     let Settings { namespace, listen, mailer: mail } = settings;
-    preflight(&clients.write, &namespace).await?;
+    let mut asked_to_stop = stop.clone();
+    tokio::select! {
+        result = preflight(&clients.write, &namespace) => result?,
+        _ = asked_to_stop.wait_for(|stop| *stop) => return Ok(()),
+    }
     let (queue, lanes) = queue(Clock);
     let cache = Cache::new(queue.clone());
     let (standing, mailer_standing) = watch::channel(MailerStanding::Up);
@@ -87,10 +91,13 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
         work(&context, lanes, &queue).await;
     };
     let mailer = async {
-        drop(cache.complete().wait_for(|complete| *complete).await);
+        let (mut complete, mut asked_to_stop) = (cache.complete(), stop.clone());
+        tokio::select! {
+            _ = complete.wait_for(|complete| *complete) => {}
+            _ = asked_to_stop.wait_for(|stop| *stop) => return,
+        }
         mailer::run(Arc::clone(&context), mail, standing, stop.clone()).await;
     };
-    let mut asked_to_stop = stop.clone();
     let others = async {
         tokio::select! {
             () = watch_all(&cache, &clients.watch, &namespace) => {}
