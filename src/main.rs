@@ -118,7 +118,15 @@ async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Pa
     Ok(controller::run(clients, settings, stop).await?)
 }
 
-/// Libraries log warnings only, whatever the level: what they log below that is not ours to keep free of secrets.
+/// Libraries log warnings only, whatever the level: what they log below that is not ours to keep free of secrets. kube logs
+/// nothing: its warnings hold whole answers of the API server, addresses and all, and what failed is told by us.
+fn log_filter(level: LevelFilter) -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::WARN.min(level))
+        .with_target("kube", LevelFilter::OFF)
+        .with_target("clinic_operator", level)
+}
+
 fn start_logging(log: LogConfig) {
     let level = match log.level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -127,7 +135,7 @@ fn start_logging(log: LogConfig) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let filter = Targets::new().with_default(LevelFilter::WARN.min(level)).with_target("clinic_operator", level);
+    let filter = log_filter(level);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry();
     match log.format {
@@ -169,4 +177,24 @@ fn print(text: &str) -> Result<(), CommandError> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .map_err(|error| CommandError::Write("standard output".to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    #[test]
+    fn no_library_logs_what_it_was_sent() {
+        let filter = log_filter(LevelFilter::TRACE);
+        for (target, level, expected) in [
+            ("kube_client::client", Level::WARN, false),
+            ("kube_runtime::watcher", Level::ERROR, false),
+            ("hyper", Level::INFO, false),
+            ("hyper", Level::WARN, true),
+            ("clinic_operator::controller", Level::TRACE, true),
+        ] {
+            assert_eq!(filter.would_enable(target, &level), expected, "{target} {level}");
+        }
+    }
 }
