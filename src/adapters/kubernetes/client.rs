@@ -8,6 +8,10 @@ use kube::{Client, Config, config::KubeConfigOptions, config::Kubeconfig};
 /// No single request but a watch may take longer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 
+/// The server ends a watch after 290 s, as kube asks it to. A longer silence, in a list too, is a connection that broke
+/// without a word, and without a limit the cache would stay as it is for ever.
+const WATCH_SILENCE_LIMIT: Duration = Duration::from_secs(300);
+
 /// Two clients: a watch lives for minutes without a byte, every other request must end.
 #[derive(Clone)]
 pub struct Clients {
@@ -46,7 +50,9 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Clients, ConnectError>
         }
         None => Config::infer().await.map_err(|error| ConnectError::NoCluster(error.to_string()))?,
     };
-    let mut bounded = config.clone();
+    let mut watching = config.clone();
+    watching.read_timeout = Some(WATCH_SILENCE_LIMIT);
+    let mut bounded = config;
     bounded.connect_timeout = Some(Duration::from_secs(5));
     bounded.read_timeout = Some(REQUEST_LIMIT);
     bounded.write_timeout = Some(REQUEST_LIMIT);
@@ -54,5 +60,5 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Clients, ConnectError>
     bounded.default_retry = false;
     let client =
         |config| Client::try_from(config).map_err(|error: kube::Error| ConnectError::Client(error.to_string()));
-    Ok(Clients { watch: client(config)?, write: client(bounded)? })
+    Ok(Clients { watch: client(watching)?, write: client(bounded)? })
 }
