@@ -68,7 +68,8 @@ impl Index {
         if known.is_some_and(|known| !packed.is_newer_than(&known.packed)) {
             return BTreeSet::new();
         }
-        let only_status = kind == Kind::Clinic && known.is_some_and(|known| differ_in_status_only(&known.packed, &packed));
+        let only_status =
+            kind == Kind::Clinic && known.is_some_and(|known| differ_in_status_only(&known.packed, &packed));
         let mut work = self.forget(kind, &name);
         let entry = describe(kind, packed, uid);
         if only_status {
@@ -125,6 +126,12 @@ impl Index {
     /// A member.
     pub fn member(&self, name: &str) -> Option<ClinicUser> {
         self.entry(Kind::ClinicUser, name)?.packed.unpack()
+    }
+
+    /// A member's object as it is stored, if it does not fit our type.
+    pub fn misfit_member(&self, name: &str) -> Option<DynamicObject> {
+        let entry = self.entry(Kind::ClinicUser, name)?;
+        if entry.packed.unpack::<ClinicUser>().is_some() { None } else { entry.packed.unpack() }
     }
 
     /// A service account.

@@ -45,3 +45,13 @@ fn an_answer_that_comes_after_the_end_of_its_object_does_not_bring_it_back() {
     index.apply_answer(Kind::ClinicUser, user(9));
     assert!(index.member("ana").is_some());
 }
+
+#[test]
+fn a_member_that_does_not_fit_our_type_is_known_as_such() {
+    let mut index = Index::default();
+    index.apply(Kind::ClinicUser, user(1));
+    assert!(index.misfit_member("ana").is_none());
+    index.apply(Kind::ClinicUser, object("ClinicUser", "ana", 2, &json!({"spec": {"type": "Visitor"}})));
+    let misfit = index.misfit_member("ana").unwrap();
+    assert_eq!((misfit.metadata.uid.as_deref(), &misfit.data["spec"]["type"]), (Some("uid-ana"), &json!("Visitor")));
+}

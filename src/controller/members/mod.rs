@@ -27,7 +27,8 @@ const MOST_STEPS: usize = 8;
 /// A request that failed; all of it is tried again.
 pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>, ReconcileError> {
     for _ in 0..MOST_STEPS {
-        let Some(observed) = observe(&context.cache.read(), name) else { return Ok(None) };
+        let seen = observe(&context.cache.read(), name);
+        let Some(observed) = seen else { return status::write_that_it_does_not_fit(context, name).await };
         let decision = decide(&observed);
         match decision.step {
             Some(step) => perform(context, &observed, step).await?,

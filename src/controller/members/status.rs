@@ -4,11 +4,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kube::api::DynamicObject;
+use serde_json::{Value, json};
 
 use super::decide::{AddressHolder, Decision, Observed};
 use crate::adapters::kubernetes::{ApiError, merge_difference};
 use crate::api::ClinicUser;
 use crate::api::clinic_user::{InvitationStatus, ListedMember, MemberStatus};
+use crate::api::condition::Condition;
 use crate::api::convert::ClinicView;
 use crate::api::status::written;
 use crate::controller::accounts;
@@ -16,11 +19,14 @@ use crate::controller::cache::{Kind, guard};
 use crate::controller::context::{Context, ReconcileError, wait_until};
 use crate::domain::conditions::conditions;
 use crate::domain::invitation::Standing;
-use crate::domain::lifecycle::{MailerStanding, Situation, State, state};
+use crate::domain::lifecycle::{MailerStanding, Situation, State, Verdict, state};
 use crate::domain::member::designation;
 
 /// A new member's mail leaves within moments as a rule: for so long "it waits" is not worth a write.
 const PENDING_WORTH_TELLING_AFTER: Duration = Duration::from_secs(2);
+
+/// When it is looked at again whether an object that does not fit is told so.
+const MISFIT_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Writes the status if it differs. Returns after how long it changes by itself.
 pub async fn write(
@@ -45,6 +51,43 @@ pub async fn write(
         Err(error) => return Err(error.into()),
     }
     Ok(wait)
+}
+
+/// Whoever wrote an object that does not fit our type (under another CRD) is told so. Writes nothing if there is none.
+pub async fn write_that_it_does_not_fit(context: &Context, name: &str) -> Result<Option<Duration>, ReconcileError> {
+    let seen = context.cache.read().misfit_member(name);
+    let Some(object) = seen else { return Ok(None) };
+    let (before, status) = misfit(&object, context.clock.now())?;
+    let Some(difference) = merge_difference(&before, &status) else { return Ok(None) };
+    match context.users.patch_status(name, &guard(&object.metadata), &difference).await {
+        Ok(user) => context.cache.put(Kind::ClinicUser, &user),
+        Err(ApiError::Conflict | ApiError::NotFound) => {}
+        // The answer does not fit either, so whether it was written is seen from the watch.
+        Err(ApiError::NoAnswer(_)) => return Ok(Some(MISFIT_AGAIN_AFTER)),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(None)
+}
+
+/// The status as it is stored, and as it should be: of the fields that do not fit nothing is kept.
+fn misfit(object: &DynamicObject, now: Timestamp) -> Result<(Value, Value), serde_json::Error> {
+    let before = object.data.get("status").filter(|status| status.is_object()).cloned().unwrap_or_else(|| json!({}));
+    let conditions_before: Vec<Condition> =
+        before.get("conditions").cloned().and_then(|all| serde_json::from_value(all).ok()).unwrap_or_default();
+    let verdict = Verdict {
+        state: State::Invalid,
+        message: "The object does not fit this version of the operator: it was stored under another version of the \
+                  custom resource definitions. Apply the crds/ of this version, then the manifest again."
+            .to_owned(),
+    };
+    let generation = object.metadata.generation;
+    let status = MemberStatus {
+        observed_generation: generation,
+        state: Some(verdict.state.name().to_owned()),
+        conditions: written(&conditions_before, conditions(&verdict), generation, now),
+        ..MemberStatus::default()
+    };
+    Ok((before, serde_json::to_value(status)?))
 }
 
 fn is_new(user: &ClinicUser, now: Timestamp) -> bool {
@@ -128,4 +171,27 @@ fn invitation_status(observed: &Observed, invitation: &Standing) -> Option<Invit
         | Standing::Unknown => (None, None),
     };
     Some(InvitationStatus { round, sent_at, expires_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_does_not_fit_is_told_so_once() {
+        let mut object: DynamicObject = serde_json::from_value(json!({
+            "apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicUser",
+            "metadata": {"name": "ana", "uid": "1", "resourceVersion": "1", "generation": 3},
+            "spec": {"email": "canary@maple.example", "type": "Visitor"},
+            "status": {"observedGeneration": 3, "accessEndsAt": "tomorrow", "state": "Active"},
+        }))
+        .unwrap();
+        let (before, status) = misfit(&object, Timestamp::UNIX_EPOCH).unwrap();
+        let patch = merge_difference(&before, &status).unwrap();
+        assert_eq!((&patch["state"], &patch["accessEndsAt"]), (&json!("Invalid"), &Value::Null));
+        assert!(status["conditions"][1]["type"] == "Stalled" && !status.to_string().contains("canary"));
+        object.data["status"] = status;
+        let (before, status) = misfit(&object, Timestamp::MAX).unwrap();
+        assert_eq!(merge_difference(&before, &status), None);
+    }
 }
