@@ -27,7 +27,7 @@ pub struct Config {
     pub mail: MailConfig,
 }
 
-/// What is logged. Names and addresses never are, at no level.
+/// What is logged. Addresses, links, tokens and passwords never are, at no level; names of objects are.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogConfig {
@@ -197,11 +197,16 @@ impl Config {
             .map_err(|error| ConfigError::Invalid { path: path.to_owned(), error: error.to_string() })?;
         let value = |field, error| ConfigError::Value { path: path.to_owned(), field, error };
         let is_url = ["https://", "http://"].iter().any(|scheme| {
-            config.portal_url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+            let rest = config.portal_url.strip_prefix(scheme);
+            rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '['))
         });
-        if !is_url || config.portal_url.ends_with('/') || config.portal_url.contains(['?', '#', ' ']) {
+        let is_plain = |character: char| character.is_ascii_alphanumeric() || "-._~:/[]%".contains(character);
+        if !is_url || config.portal_url.ends_with('/') || !config.portal_url.chars().all(is_plain) {
             let right = "must be https:// and a host such as https://portal.maple.example, without a slash at its end";
             return Err(value("portalUrl", right));
+        }
+        if !config.mail.from.email.to_string().is_ascii() {
+            return Err(value("mail.from", "must be an ASCII address (write an accented domain in its xn-- form)"));
         }
         if config.mail.host.trim().is_empty() {
             return Err(value("mail.host", "must be the DNS name or IP address of the relay"));
@@ -260,6 +265,8 @@ mod tests {
                 "portalUrl: must be https://",
             ),
             ("portal.maple.example\n", "portal.maple.example/\n", "without a slash at its end"),
+            ("portal.maple.example\n", "portal.maple.example/it's\n", "portalUrl: must be https://"),
+            ("no-reply@maple.example", "no-reply@érable.example", "mail.from: must be an ASCII address"),
             ("mail:\n", "mail:\n  tls: Sometimes\n", "Sometimes"),
             ("mail:\n", "mail:\n  mailsPerMinute: 0\n", "mailsPerMinute"),
             ("mail:\n", "mail:\n  hots: x\n", "hots"),

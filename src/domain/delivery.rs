@@ -210,10 +210,13 @@ fn is_quota(reply: Reply) -> bool {
     matches!(reply.enhanced, Some((4 | 5, 4, 5) | (5, 3, 1)))
 }
 
+/// The longest wait of [`back_off`].
+pub const LONGEST_BACK_OFF: SignedDuration = SignedDuration::from_mins(60);
+
 /// How long to wait after that many failures in a row (1 for the first): 1 minute, doubled each time, at most 60.
 pub fn back_off(failures: u32) -> SignedDuration {
     let minutes = 1_i64 << failures.saturating_sub(1).min(6);
-    SignedDuration::from_mins(minutes.min(60))
+    SignedDuration::from_mins(minutes).min(LONGEST_BACK_OFF)
 }
 
 #[cfg(test)]

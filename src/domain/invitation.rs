@@ -12,6 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::delivery::LONGEST_BACK_OFF;
+
 /// How long an attempt without known outcome may still be under way, before another copy may be sent. Longer than the sum
 /// of all time limits of a mail dialogue.
 pub const OUTCOME_KNOWN_WITHIN: SignedDuration = SignedDuration::from_mins(10);
@@ -174,7 +176,7 @@ pub fn standing(ledger: Option<&Ledger<'_>>, wish: &Wish<'_>, now: Timestamp) ->
         Outcome::Sending => {
             let until = last.at.saturating_add(OUTCOME_KNOWN_WITHIN).unwrap_or(Timestamp::MAX);
             let unknown = tries.iter().filter(|attempt| attempt.outcome == Outcome::Sending).count();
-            if now < until {
+            if is_waited_for(until, OUTCOME_KNOWN_WITHIN, now) {
                 Standing::UnderWay { until }
             } else if unknown >= COPIES_WITHOUT_OUTCOME {
                 Standing::Unknown
@@ -184,11 +186,19 @@ pub fn standing(ledger: Option<&Ledger<'_>>, wish: &Wish<'_>, now: Timestamp) ->
         }
         Outcome::Refused => Standing::Refused { code: last.code.map(str::to_owned) },
         Outcome::Deferred => match ledger.not_before {
-            Some(until) if now < until => Standing::BackingOff { until, code: last.code.map(str::to_owned) },
+            Some(until) if is_waited_for(until, LONGEST_BACK_OFF, now) => {
+                Standing::BackingOff { until, code: last.code.map(str::to_owned) }
+            }
             Some(_) | None => again,
         },
         Outcome::MailerFailed | Outcome::Dropped | Outcome::Sent => again,
     }
+}
+
+/// Whether to wait for an instant that is at most `longest` away. One that is further away was written by a clock that has
+/// been set back since, and is not waited for.
+fn is_waited_for(until: Timestamp, longest: SignedDuration, now: Timestamp) -> bool {
+    now < until && until.duration_since(now) <= longest
 }
 
 fn a_new_round_is_wished_for(ledger: &Ledger<'_>, address: &str, resend: Option<&str>) -> bool {

@@ -29,6 +29,7 @@ fn the_ledger_says_what_is_to_be_done() {
     for (name, tries, minute, expected) in [
         ("round opened only", vec![], 0, Standing::Due(Due { round: 1, continues: None })),
         ("just written ahead", vec![attempt(1, 0, Sending)], 9, Standing::UnderWay { until: at(10) }),
+        ("written ahead by a clock that was set back", vec![attempt(1, 100, Sending)], 0, due_again()),
         ("no outcome in time", vec![attempt(1, 0, Sending)], 10, due_again()),
         (
             "second copy under way",
@@ -53,6 +54,7 @@ fn the_ledger_says_what_is_to_be_done() {
         ("expired", vec![attempt(1, 0, Sent)], WEEK, Standing::Expired { at: at(WEEK) }),
         ("refused", vec![attempt(1, 0, Refused)], 1000, Standing::Refused { code: code.clone() }),
         ("deferred", vec![attempt(1, 0, Deferred)], 4, Standing::BackingOff { until: at(5), code: code.clone() }),
+        ("deferred by a clock that was set back", vec![attempt(1, 0, Deferred)], -100, due_again()),
         ("deferred, time over", vec![attempt(1, 0, Deferred)], 5, due_again()),
         ("mailer failed", vec![attempt(1, 0, MailerFailed)], 1, due_again()),
         ("dropped", vec![attempt(1, 0, Dropped)], 1, due_again()),

@@ -12,8 +12,6 @@ use crate::domain::member::{Member, Violation};
 
 /// Claims that an account remembers to have given up; the CRD allows no more.
 const RELEASED_KEPT: usize = 16;
-/// Characters of a resend value that an account can hold.
-const LONGEST_RESEND: usize = 256;
 
 /// Everything that the decision depends on.
 #[derive(Clone, Debug)]
@@ -87,10 +85,9 @@ impl Decision {
 
 /// Decides.
 pub fn decide(observed: &Observed) -> Decision {
-    let member = match (observed.user.spec.parse(), resend_is_too_long(&observed.user)) {
-        (Ok(member), None) => member,
-        (Ok(_), Some(violation)) => return Decision { violations: vec![violation], ..only_access_follows(observed) },
-        (Err(violations), _) => return Decision { violations, ..only_access_follows(observed) },
+    let member = match observed.user.spec.parse() {
+        Ok(member) => member,
+        Err(violations) => return Decision { violations, ..only_access_follows(observed) },
     };
     match ClinicView::standing(observed.clinic.as_ref()) {
         ClinicStanding::Missing | ClinicStanding::UnknownZone(_) | ClinicStanding::Paused(_) => {
@@ -101,14 +98,6 @@ pub fn decide(observed: &Observed) -> Decision {
             Some(account) => a_known_member_follows_the_manifest(observed, account, &member),
         },
     }
-}
-
-/// The account could not take it, and with it nothing else: not even a suspension.
-fn resend_is_too_long(user: &ClinicUser) -> Option<Violation> {
-    let value = user.metadata.annotations.as_ref()?.get(RESEND_ANNOTATION)?;
-    let field = format!("metadata.annotations[{RESEND_ANNOTATION}]");
-    let message = format!("must be at most {LONGEST_RESEND} characters");
-    (value.chars().count() > LONGEST_RESEND).then_some(Violation { field, message })
 }
 
 /// The name of the account of a `ClinicUser` that never had one.

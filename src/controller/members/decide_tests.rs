@@ -167,19 +167,3 @@ fn a_claim_deleted_by_hand_is_taken_again() {
         Some(Step::PostClaim { claim: claim("ana@maple.example"), account: "a-1".into() })
     );
 }
-
-#[test]
-fn a_resend_value_that_no_account_can_hold_is_told_and_does_not_keep_a_suspension_back() {
-    let mut observed = known_member(&json!({}));
-    let resend = |length: usize| user(&json!({"suspended": true}), &json!({RESEND_ANNOTATION: "é".repeat(length)}));
-    observed.user = resend(256);
-    assert!(decide(&observed).violations.is_empty());
-    observed.user = resend(257);
-    let decision = decide(&observed);
-    assert_eq!(
-        decision.violations.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["metadata.annotations[clinic-operator.dev/resend]: must be at most 256 characters"]
-    );
-    let Some(Step::PatchDesired(desired)) = decision.step else { panic!("{decision:?}") };
-    assert_eq!((desired.suspended, desired.resend), (true, None));
-}
