@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use lettre::message::Mailbox;
 use serde::Deserialize;
 
-use crate::adapters::mail::{Credentials, Limits, Relay, TlsMode};
+use crate::adapters::mail::{Credentials, Limits, Relay, TlsMode, authorities};
 use crate::controller::mailer;
 
 /// The file, as it is written.
@@ -180,10 +180,9 @@ impl Config {
                 .map_err(|error| ConfigError::File { field: "mail.credentials", error: error.to_string() })?;
         }
         if let Some(file) = &config.mail.ca_file {
-            tokio::fs::read(file).await.map_err(|error| ConfigError::File {
-                field: "mail.caFile",
-                error: format!("failed to read {}: {}", file.display(), error.kind()),
-            })?;
+            authorities(file)
+                .await
+                .map_err(|error| ConfigError::File { field: "mail.caFile", error: error.to_string() })?;
         }
         Ok(config)
     }
@@ -193,8 +192,8 @@ impl Config {
     /// # Errors
     /// The first fault.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let config: Self = serde_yaml::from_str(text)
-            .map_err(|error| ConfigError::Invalid { path: path.to_owned(), error: error.to_string() })?;
+        let config: Self = serde_yaml::from_str_with_options(text, serde_yaml::options! { with_snippet: false })
+            .map_err(|error| ConfigError::Invalid { path: path.to_owned(), error: in_words(&error, text) })?;
         let value = |field, error| ConfigError::Value { path: path.to_owned(), field, error };
         let is_url = ["https://", "http://"].iter().any(|scheme| {
             let rest = config.portal_url.strip_prefix(scheme);
@@ -239,6 +238,20 @@ impl Config {
     }
 }
 
+/// One line. A fault in a value names its key, but never the value: somebody may have put a password there.
+fn in_words(error: &serde_yaml::Error, text: &str) -> String {
+    let key = error.location().and_then(|place| {
+        let line = text.lines().nth(usize::try_from(place.line()).ok()?.checked_sub(1)?)?;
+        let before: String = line.chars().take(usize::try_from(place.column()).ok()?.checked_sub(1)?).collect();
+        let key = before.trim_end().strip_suffix(':')?.rsplit(['{', ',', ' ']).next()?.trim_matches('"').to_owned();
+        Some(key)
+    });
+    match key {
+        Some(key) => format!("{key}: {error}"),
+        None => error.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,10 +281,10 @@ mod tests {
             ("portal.maple.example\n", "portal.maple.example/it's\n", "portalUrl: must be https://"),
             ("no-reply@maple.example", "no-reply@érable.example", "mail.from: must be an ASCII address"),
             ("mail:\n", "mail:\n  tls: Sometimes\n", "Sometimes"),
-            ("mail:\n", "mail:\n  mailsPerMinute: 0\n", "mailsPerMinute"),
+            ("mail:\n", "mail:\n  mailsPerMinute: 0\n", "expected a nonzero u32 at line 3"),
             ("mail:\n", "mail:\n  hots: x\n", "hots"),
             ("  host: smtp.maple.example\n", "", "host"),
-            ("from: Maple Clinic <no-reply@maple.example>", "from: nobody", "from"),
+            ("from: Maple Clinic <no-reply@maple.example>", "from: nobody", "from: "),
         ] {
             let error = parse(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert!(

@@ -72,7 +72,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
     let Settings { namespace, listen, mailer: mail } = settings;
     let mut asked_to_stop = stop.clone();
     tokio::select! {
-        result = preflight(&clients.write, &namespace) => result?,
+        result = preflight(&clients, &namespace) => result?,
         _ = asked_to_stop.wait_for(|stop| *stop) => return Ok(()),
     }
     let (queue, lanes) = queue(Clock);

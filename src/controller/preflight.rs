@@ -7,7 +7,7 @@ use kube::{Client, ResourceExt};
 use serde_json::Value;
 
 use super::rights::{Right, rights};
-use crate::adapters::kubernetes::ApiError;
+use crate::adapters::kubernetes::{ApiError, Clients};
 use crate::api::crds::crds;
 use crate::api::{GROUP, VERSION};
 
@@ -15,8 +15,13 @@ use crate::api::{GROUP, VERSION};
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
     /// No answer, or not the one of a Kubernetes API server.
-    #[error("failed to reach the cluster: {0}")]
-    Unreachable(ApiError),
+    #[error("failed to use the cluster at {server}: {error}; check its address, certificate authority and token")]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// What happened.
+        error: ApiError,
+    },
     /// The group is not served.
     #[error("the custom resources of {GROUP} are not installed in this cluster: kubectl apply -f crds/")]
     NoCrds,
@@ -44,20 +49,27 @@ pub enum PreflightError {
 ///
 /// # Errors
 /// The first fault.
-pub async fn preflight(client: &Client, namespace: &str) -> Result<(), PreflightError> {
-    let schemas = served_schemas(client).await?;
+pub async fn preflight(clients: &Clients, namespace: &str) -> Result<(), PreflightError> {
+    let unreachable = |error| PreflightError::Unreachable { server: clients.server.clone(), error };
+    let schemas = served_schemas(&clients.write).await.map_err(unreachable)?.ok_or(PreflightError::NoCrds)?;
     a_served_schema_has_every_field(&schemas)?;
-    every_right_is_granted(client, namespace).await
+    let missing = missing_rights(&clients.write, namespace).await.map_err(unreachable)?;
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(PreflightError::NoRights { namespace: namespace.to_owned(), missing: missing.join(", ") })
+    }
 }
 
-async fn served_schemas(client: &Client) -> Result<Value, PreflightError> {
+/// `None`: the group is not served.
+async fn served_schemas(client: &Client) -> Result<Option<Value>, ApiError> {
     let path = format!("/openapi/v3/apis/{GROUP}/{VERSION}");
-    let request = http::Request::get(path)
-        .body(Vec::new())
-        .map_err(|error| PreflightError::Unreachable(ApiError::NoAnswer(error.to_string())))?;
-    client.request(request).await.map_err(ApiError::from).map_err(|error| {
-        if error == ApiError::NotFound { PreflightError::NoCrds } else { PreflightError::Unreachable(error) }
-    })
+    let request = http::Request::get(path).body(Vec::new()).map_err(|error| ApiError::NoAnswer(error.to_string()))?;
+    match client.request(request).await.map_err(ApiError::from) {
+        Ok(document) => Ok(Some(document)),
+        Err(ApiError::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn a_served_schema_has_every_field(document: &Value) -> Result<(), PreflightError> {
@@ -101,7 +113,7 @@ fn missing_field(needed: &Value, served: &Value, path: &str) -> Option<String> {
     needed.get("items").and_then(|items| missing_field(items, &served["items"], &format!("{path}[]")))
 }
 
-async fn every_right_is_granted(client: &Client, namespace: &str) -> Result<(), PreflightError> {
+async fn missing_rights(client: &Client, namespace: &str) -> Result<Vec<String>, ApiError> {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut missing = Vec::new();
     for Right { resource, subresource, verbs } in rights() {
@@ -118,19 +130,12 @@ async fn every_right_is_granted(client: &Client, namespace: &str) -> Result<(), 
                 spec: SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() },
                 ..Default::default()
             };
-            let answer = reviews
-                .create(&PostParams::default(), &review)
-                .await
-                .map_err(|error| PreflightError::Unreachable(error.into()))?;
+            let answer = reviews.create(&PostParams::default(), &review).await?;
             if !answer.status.is_some_and(|status| status.allowed) {
                 let subresource = subresource.map_or(String::new(), |name| format!("/{name}"));
                 missing.push(format!("{verb} {resource}{subresource}"));
             }
         }
     }
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(PreflightError::NoRights { namespace: namespace.to_owned(), missing: missing.join(", ") })
-    }
+    Ok(missing)
 }

@@ -5,5 +5,7 @@
 mod harness;
 mod manifests;
 mod path;
+mod startup;
 #[path = "../support/mod.rs"]
 mod support;
+mod world;

@@ -2,80 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::control_plane::{Namespace, control_plane};
-use crate::support::operator::{Operator, OperatorOptions};
-use crate::support::smtp::SmtpServer;
 use crate::support::wait::{PATIENCE, eventually_ok};
-
-const CLINIC: &str = "
-apiVersion: clinic-operator.dev/v1alpha1
-kind: Clinic
-metadata: {name: clinic}
-spec: {displayName: Maple Clinic, timeZone: America/Toronto}
-";
-
-/// A clinic with a running operator.
-pub(crate) struct World {
-    pub(crate) namespace: Namespace,
-    pub(crate) relay: SmtpServer,
-    pub(crate) operator: Operator,
-}
-
-impl World {
-    pub(crate) fn new(prefix: &str) -> Self {
-        let world = Self::without_clinic(prefix);
-        world.apply(CLINIC);
-        world
-    }
-
-    pub(crate) fn without_clinic(prefix: &str) -> Self {
-        let namespace = control_plane().namespace(prefix);
-        let relay = SmtpServer::start();
-        let operator = Operator::start(&namespace, &relay, OperatorOptions::default());
-        Self { namespace, relay, operator }
-    }
-
-    pub(crate) fn apply(&self, manifest: &str) {
-        control_plane().kubectl_stdin(&self.namespace, &["apply", "-f", "-"], manifest).ok();
-    }
-
-    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
-        control_plane().kubectl(&self.namespace, arguments).ok()
-    }
-
-    pub(crate) fn object(&self, resource: &str, name: &str) -> Value {
-        serde_json::from_str(&self.kubectl(&["get", resource, name, "-o", "json"])).unwrap()
-    }
-
-    /// Waits until the member is in that state, and returns it.
-    #[track_caller]
-    pub(crate) fn member_in(&self, state: &str, name: &str) -> Value {
-        self.in_state("clinicuser", state, name)
-    }
-
-    #[track_caller]
-    pub(crate) fn in_state(&self, resource: &str, state: &str, name: &str) -> Value {
-        eventually_ok(PATIENCE, &format!("{name} in state {state}"), || {
-            let object = self.object(resource, name);
-            if object["status"]["state"] == state { Ok(object) } else { Err(object["status"].clone()) }
-        })
-    }
-
-    pub(crate) fn names(&self, resource: &str) -> Vec<String> {
-        self.kubectl(&["get", resource, "-o", "name"]).lines().map(str::to_owned).collect()
-    }
-}
-
-/// A staff member's manifest.
-pub(crate) fn staff(name: &str, email: &str) -> String {
-    format!(
-        "apiVersion: clinic-operator.dev/v1alpha1\nkind: ClinicUser\nmetadata: {{name: {name}}}\nspec: {{email: {email}, type: Staff}}\n---\n"
-    )
-}
-
-pub(crate) fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
-    object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == type_)
-}
+use crate::world::{CLINIC, World, condition, staff};
 
 #[test]
 fn a_manifest_becomes_a_claim_an_account_and_a_mailed_invitation() {

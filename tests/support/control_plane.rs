@@ -118,16 +118,32 @@ impl AuditRecord {
 /// The control plane of this test process; the first caller boots it and the others wait.
 pub(crate) fn control_plane() -> &'static ControlPlane {
     static CONTROL_PLANE: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
-    match CONTROL_PLANE.get_or_init(ControlPlane::boot) {
+    match CONTROL_PLANE.get_or_init(ControlPlane::with_kinds) {
         Ok(control_plane) => control_plane,
         Err(message) => panic!("no control plane: {message}"),
     }
 }
 
+/// The folder of the CRDs.
+pub(crate) fn crds() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("crds")
+}
+
 impl ControlPlane {
-    fn boot() -> Result<Self, String> {
+    fn with_kinds() -> Result<Self, String> {
+        let control_plane = Self::boot("")?;
+        control_plane.install_kinds(&crds());
+        Ok(control_plane)
+    }
+
+    /// Another one, of the test that asks for it alone: a cluster in which our kinds were never installed.
+    pub(crate) fn without_kinds() -> Self {
+        Self::boot("-bare").unwrap_or_else(|message| panic!("no control plane: {message}"))
+    }
+
+    fn boot(suffix: &str) -> Result<Self, String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let folder = std::env::temp_dir().join(format!("clinic-operator-tests-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("clinic-operator-tests-{}{suffix}", std::process::id()));
         let mut supervisor = Command::new(root.join("tests/control-plane/run"))
             .arg(&folder)
             .stdin(Stdio::piped())
@@ -147,12 +163,11 @@ impl ControlPlane {
         };
         let server = ["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"];
         control_plane.server = control_plane.admin(&server, None).ok();
-        control_plane.install_kinds(&root.join("crds"));
         Ok(control_plane)
     }
 
     /// Applies the CRDs, if there are any yet, and waits until the API server serves and describes the kinds.
-    fn install_kinds(&self, folder: &Path) {
+    pub(crate) fn install_kinds(&self, folder: &Path) {
         let files = folder.read_dir().map_or(0, Iterator::count);
         if files == 0 {
             return;

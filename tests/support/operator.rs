@@ -82,12 +82,23 @@ impl Operator {
         self.process.id()
     }
 
+    /// The folder with its `username` and `password`.
+    pub(crate) fn credentials(&self) -> &Path {
+        &self.prepared.credentials
+    }
+
     /// Asks it to stop (SIGTERM) and waits: how it ended and how long that took.
     #[track_caller]
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
+        self.stop("-TERM")
+    }
+
+    /// Asks it to stop by a signal (`-TERM`, `-INT`) and waits: how it ended and how long that took.
+    #[track_caller]
+    pub(crate) fn stop(&mut self, signal: &str) -> (ExitStatus, Duration) {
         let asked = now();
         let id = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill starts");
+        let sent = Command::new("kill").args([signal, &id]).status().expect("kill starts");
         assert!(sent.success(), "the operator had stopped before it was asked to");
         let status = eventually(PATIENCE, "the operator to stop", || self.process.try_wait().expect("its own child"));
         (status, asked.elapsed())
@@ -106,6 +117,16 @@ impl Operator {
         self.kill();
         self.process = self.prepared.spawn();
         self.wait_until_ready();
+    }
+
+    /// Stops being this process and starts another one whose kubeconfig names `server`; does not wait for it.
+    pub(crate) fn restart_at(&mut self, server: &str) {
+        self.kill();
+        let text = std::fs::read_to_string(&self.prepared.kubeconfig).expect("its own file");
+        let changed =
+            changed(serde_json::from_str(&text).expect("JSON"), &[("/clusters/0/cluster/server", json!(server))]);
+        write_private(&self.prepared.kubeconfig, &changed.to_string());
+        self.process = self.prepared.spawn();
     }
 
     #[track_caller]
@@ -201,7 +222,7 @@ pub(crate) fn run_once(arguments: &[&str]) -> Output {
     let mut command = Command::new("timeout");
     command.args(["--signal", "KILL", &PATIENCE.as_secs().to_string()]);
     let inner = isolated(arguments);
-    command.arg(inner.get_program()).args(inner.get_args()).env_clear().envs(path()).stdin(Stdio::null());
+    command.arg(inner.get_program()).args(inner.get_args()).env_clear().envs(environment()).stdin(Stdio::null());
     let output = command.output().expect("timeout (package coreutils) starts");
     let killed = output.status.code() == Some(137) || output.status.signal() == Some(9);
     let output = Output::from(output);
@@ -213,12 +234,13 @@ pub(crate) fn run_once(arguments: &[&str]) -> Output {
 fn isolated(arguments: &[&str]) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", PROGRAM]).args(arguments);
-    command.env_clear().envs(path()).stdin(Stdio::null());
+    command.env_clear().envs(environment()).stdin(Stdio::null());
     command
 }
 
-fn path() -> Option<(&'static str, String)> {
-    std::env::var("PATH").ok().map(|path| ("PATH", path))
+fn environment() -> impl Iterator<Item = (&'static str, String)> {
+    let home = ("HOME", "/nonexistent".to_owned()); // without it the user's own home is looked up
+    std::env::var("PATH").ok().map(|path| ("PATH", path)).into_iter().chain([home])
 }
 
 fn usual_configuration(port: u16, relay: u16, credentials: Option<&Path>) -> Value {

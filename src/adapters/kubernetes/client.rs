@@ -1,9 +1,11 @@
 //! How the API server is reached: two clients with the limits that each kind of request needs.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kube::{Client, Config, config::KubeConfigOptions, config::Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
 
 /// No single request but a watch may take longer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(20);
@@ -19,6 +21,8 @@ pub struct Clients {
     pub watch: Client,
     /// For everything else. Bounded, and without the client's own retries, which would repeat a POST.
     pub write: Client,
+    /// The API server's address, for messages.
+    pub server: String,
 }
 
 /// Why there is no client.
@@ -27,8 +31,11 @@ pub enum ConnectError {
     /// The kubeconfig file.
     #[error("failed to read the kubeconfig {0}: {1}")]
     Kubeconfig(PathBuf, String),
+    /// The kubeconfig that the environment names.
+    #[error("failed to read the kubeconfig of KUBECONFIG or ~/.kube/config: {0}")]
+    Environment(String),
     /// Neither a kubeconfig nor a pod's credentials.
-    #[error("failed to find a cluster: not in a pod, and no kubeconfig (set --kubeconfig or KUBECONFIG): {0}")]
+    #[error("failed to find a cluster: no kubeconfig (set --kubeconfig or KUBECONFIG), and not in a pod ({0})")]
     NoCluster(String),
     /// The configuration cannot be used.
     #[error("failed to set up the API client: {0}")]
@@ -40,16 +47,21 @@ pub enum ConnectError {
 /// # Errors
 /// See [`ConnectError`]. No request is made yet.
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Clients, ConnectError> {
+    let options = KubeConfigOptions::default();
     let config = match kubeconfig {
         Some(path) => {
-            let unreadable = |error: String| ConnectError::Kubeconfig(path.to_owned(), error);
-            let file = Kubeconfig::read_from(path).map_err(|error| unreadable(error.to_string()))?;
-            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-                .await
-                .map_err(|error| unreadable(error.to_string()))?
+            let unusable = |error: KubeconfigError| ConnectError::Kubeconfig(path.to_owned(), words(&error));
+            let file = Kubeconfig::read_from(path).map_err(unusable)?;
+            Config::from_custom_kubeconfig(file, &options).await.map_err(unusable)?
         }
-        None => Config::infer().await.map_err(|error| ConnectError::NoCluster(error.to_string()))?,
+        None => match Config::from_kubeconfig(&options).await {
+            Err(error) if is_absent(&error) => {
+                Config::incluster().map_err(|error| ConnectError::NoCluster(error.to_string()))?
+            }
+            other => other.map_err(|error| ConnectError::Environment(words(&error)))?,
+        },
     };
+    let server = config.cluster_url.to_string();
     let mut watching = config.clone();
     watching.read_timeout = Some(WATCH_SILENCE_LIMIT);
     let mut bounded = config;
@@ -60,5 +72,23 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Clients, ConnectError>
     bounded.default_retry = false;
     let client =
         |config| Client::try_from(config).map_err(|error: kube::Error| ConnectError::Client(error.to_string()));
-    Ok(Clients { watch: client(watching)?, write: client(bounded)? })
+    Ok(Clients { watch: client(watching)?, write: client(bounded)?, server })
+}
+
+fn is_absent(error: &KubeconfigError) -> bool {
+    let no_file = matches!(error, KubeconfigError::ReadConfig(error, _) if error.kind() == ErrorKind::NotFound);
+    no_file || matches!(error, KubeconfigError::FindPath)
+}
+
+/// What is wrong with a kubeconfig. Of a syntax error only the place: its words and lines may quote a token.
+#[expect(clippy::wildcard_enum_match_arm, reason = "an enum of kube's, whose other faults quote no value")]
+fn words(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::ReadConfig(error, _) => error.to_string(),
+        KubeconfigError::Parse(error) => error.location().map_or_else(
+            || "it is not a kubeconfig".to_owned(),
+            |place| format!("it is not a kubeconfig: see line {}, column {}", place.line(), place.column()),
+        ),
+        other => other.to_string(),
+    }
 }

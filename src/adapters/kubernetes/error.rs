@@ -15,7 +15,10 @@ pub enum ApiError {
     /// There is no such object (404).
     #[error("not found")]
     NotFound,
-    /// No right to do this (401, 403).
+    /// The API server does not know who we are (401).
+    #[error("the API server does not accept our token: it is wrong or has expired")]
+    Unauthorized,
+    /// No right to do this (403).
     #[error("{0}")]
     Forbidden(String),
     /// The API server refused the object (400, 422): the fields at fault.
@@ -57,7 +60,8 @@ impl From<&Status> for ApiError {
             (409, "AlreadyExists") => Self::AlreadyExists,
             (409, _) => Self::Conflict,
             (404, _) => Self::NotFound,
-            (401 | 403, reason) => Self::Forbidden(missing_right(&status.message).unwrap_or(reason).to_owned()),
+            (401, _) => Self::Unauthorized,
+            (403, reason) => Self::Forbidden(missing_right(&status.message).unwrap_or(reason).to_owned()),
             (400 | 422, reason) => {
                 let fields: Vec<&str> = status
                     .details

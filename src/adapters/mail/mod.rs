@@ -19,3 +19,4 @@ pub use letter::{Content, Invitation, Letter, Occasion, RenderError};
 pub use message::{RenderedMail, render};
 pub use relay::{Credentials, Limits, Relay, TlsMode, UnknownTlsMode};
 pub use smtp::{Accepted, Undelivered, deliver};
+pub use wire::authorities;

@@ -1,7 +1,7 @@
 //! One connection to a relay: lines out, replies in, TLS in between. Knows how SMTP looks on the wire (RFC 5321 §2.3.8,
 //! §4.2); which command comes when is `smtp`'s business. Sets no time limits and writes no logs.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use futures::FutureExt as _;
 use rustls_platform_verifier::BuilderVerifierExt as _;
@@ -166,16 +166,21 @@ async fn client_config(relay: &Relay) -> Result<ClientConfig, Failure> {
         let platform = platform.map_err(|_| Failure::Unreadable("the platform's trusted certificates".to_owned()))?;
         return Ok(platform.with_no_client_auth());
     };
+    Ok(builder.with_root_certificates(authorities(path).await?).with_no_client_auth())
+}
+
+/// Reads the authorities of a PEM file.
+///
+/// # Errors
+/// Names the file and what is wrong with it.
+pub async fn authorities(path: &Path) -> Result<RootCertStore, Failure> {
     let pem = tokio::fs::read(path).await.map_err(|error| unreadable(path, &error.kind()))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|_| unreadable(path, &"not PEM"))?;
         roots.add(certificate).map_err(|_| unreadable(path, &"not a certificate"))?;
     }
-    if roots.is_empty() {
-        return Err(unreadable(path, &"holds no certificate"));
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    if roots.is_empty() { Err(unreadable(path, &"holds no certificate")) } else { Ok(roots) }
 }
 
 #[cfg(test)]
