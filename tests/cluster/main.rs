@@ -6,6 +6,7 @@ mod harness;
 mod manifests;
 mod path;
 mod startup;
+mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;

@@ -188,8 +188,8 @@ fn each_missing_right_is_named_with_verb_and_resource() {
     let mut role: Value = serde_json::from_str(&role).unwrap();
     for (resource, verb) in [("clinicaccounts", "patch"), ("clinicusers", "watch"), ("emailclaims", "delete")] {
         let rules = role["rules"].as_array_mut().unwrap();
-        let rule = rules.iter_mut().find(|rule| rule["resources"][0] == resource).unwrap();
-        rule["verbs"].as_array_mut().unwrap().retain(|granted| granted != verb);
+        let found = rules.iter_mut().find(|rule| rule["resources"][0] == resource).unwrap();
+        found["verbs"].as_array_mut().unwrap().retain(|granted| granted != verb);
     }
     role["rules"].as_array_mut().unwrap().retain(|rule| rule["resources"][0] != "clinics/status");
     control_plane().kubectl_stdin(&ground.namespace, &["replace", "-f", "-"], &role.to_string()).ok();

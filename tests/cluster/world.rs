@@ -106,7 +106,7 @@ impl World {
             if writes.len() != last.0 {
                 last = (writes.len(), now());
             }
-            if last.1.elapsed() >= quiet { Ok(writes.len()) } else { Err(writes.last().cloned()) }
+            if last.1.elapsed() >= quiet { Ok(writes.len()) } else { Err(format!("{:?}", writes.last())) }
         })
     }
 
