@@ -5,6 +5,7 @@
 mod harness;
 mod manifests;
 mod path;
+mod rest;
 mod startup;
 mod stopping;
 #[path = "../support/mod.rs"]
