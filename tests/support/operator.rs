@@ -62,6 +62,13 @@ impl Operator {
         Prepared::new(namespace, relay, options).start()
     }
 
+    /// Starts a second operator for the same clinic, with a token of the same identity, as a roll-out that goes wrong
+    /// would; waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start_another(first: &Self, relay: &SmtpServer) -> Self {
+        Self::start(&first.prepared.namespace, relay, OperatorOptions::default())
+    }
+
     /// What it said so far, on standard output and standard error.
     pub(crate) fn log(&self) -> String {
         self.prepared.log()

@@ -101,7 +101,12 @@ pub(crate) struct SmtpServer {
 impl SmtpServer {
     /// Starts a server that takes everything.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
+        Self::start_at(0)
+    }
+
+    /// Starts a server on a port that was free a moment ago.
+    pub(crate) fn start_at(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("loopback has a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
         let shared = Arc::new(Shared::default());
         let accepting = Arc::clone(&shared);

@@ -1,0 +1,247 @@
+//! What becomes of members when mail cannot leave: each fault of DESIGN.md §7 by a relay that is scripted to show it.
+//! Never here: which reply means which fault (that table has tests of its own).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::operator::{Operator, OperatorOptions};
+use crate::support::smtp::{SmtpServer, Stage};
+use crate::support::wait::{PATIENCE, eventually, eventually_ok, never, now};
+use crate::world::{World, condition, staff};
+
+/// Long enough for a mail to leave that should not.
+const A_WHILE: Duration = Duration::from_secs(4);
+/// The second look at a relay that failed comes after 5 s, the third 10 s later.
+const RECOVERY: Duration = Duration::from_secs(60);
+
+fn delivery(world: &World, member: &str) -> Value {
+    world.account_of(member)["spec"]["delivery"].take()
+}
+
+/// Outcomes of all attempts.
+fn outcomes(world: &World, member: &str) -> Vec<String> {
+    let delivery = delivery(world, member);
+    let attempts = delivery["attempts"].as_array().cloned().unwrap_or_default();
+    attempts.iter().map(|attempt| attempt["outcome"].as_str().unwrap().to_owned()).collect()
+}
+
+#[track_caller]
+fn no_mail_leaves(world: &World, what: &str) {
+    let connections = world.relay.connections();
+    never(A_WHILE, what, || (world.relay.connections() != connections).then(|| world.relay.commands()));
+}
+
+fn recipients(relay: &SmtpServer) -> Vec<String> {
+    let mut all: Vec<String> = relay.mails().into_iter().flat_map(|mail| mail.recipients).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_refused_address_is_undeliverable_until_a_resend() {
+    let mut world = World::new("refused");
+    world.relay.at(Stage::RcptTo).of("ana@maple.example").reply(550, "5.1.1 <ana@maple.example> unknown");
+    world.apply(&(staff("ana", "ana@maple.example") + &staff("bea", "bea@maple.example")));
+    let ana = world.member_in("Undeliverable", "ana");
+    assert_eq!(
+        condition(&ana, "Stalled").unwrap()["message"],
+        "The email address was refused (550 5.1.1). Correct it in the manifest, or set the annotation \
+         clinic-operator.dev/resend to a new value to try again."
+    );
+    world.member_in("Invited", "bea");
+    world.operator.restart();
+    no_mail_leaves(&world, "another try of a refused address");
+    assert_eq!(delivery(&world, "ana")["attempts"][0]["code"], "550 5.1.1");
+
+    world.relay.take_everything();
+    world.kubectl(&["annotate", "clinicuser", "ana", "clinic-operator.dev/resend=again"]);
+    world.member_in("Invited", "ana");
+    assert_eq!(recipients(&world.relay), ["ana@maple.example", "bea@maple.example"]);
+}
+
+#[test]
+fn a_recipient_put_off_waits_a_minute_across_a_restart() {
+    let mut world = World::new("deferred");
+    world.relay.at(Stage::RcptTo).reply(450, "4.2.1 try later");
+    world.apply(&staff("ana", "ana@maple.example"));
+    let ana = world.member_told("ana", "The mail relay asked to try later (450 4.2.1); next try at ");
+    assert_eq!(ana["status"]["state"], "Pending");
+    assert_eq!(condition(&ana, "Reconciling").unwrap()["status"], "True");
+    let ledger = delivery(&world, "ana");
+    assert_eq!(ledger["attempts"][0]["outcome"], "Deferred");
+    let instant = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let wait = instant(&ledger["notBefore"]).duration_since(instant(&ledger["attempts"][0]["at"])).as_secs();
+    assert!((60..90).contains(&wait), "a minute and the dialogue: {wait} s");
+
+    world.relay.take_everything();
+    world.operator.restart();
+    no_mail_leaves(&world, "a mail before its time");
+    assert_eq!(delivery(&world, "ana"), ledger);
+}
+
+#[test]
+fn a_relay_that_does_not_know_us_stops_the_queue_and_nothing_more() {
+    let credentials = Some(("clinic".to_owned(), "wrong".to_owned()));
+    let world = World::with("auth", OperatorOptions { credentials, ..OperatorOptions::default() });
+    world.relay.at(Stage::Auth).reply(535, "5.7.8 wrong password");
+    let names = ["ana", "bea", "cai"];
+    world.apply(&names.map(|name| staff(name, &format!("{name}@maple.example"))).concat());
+    let why = "failed to deliver at AUTH: the server answered 535 5.7.8";
+    for name in names {
+        let member = world.member_told(name, &format!("the mail relay does not take mail ({why})"));
+        assert_eq!(member["status"]["state"], "Pending");
+    }
+    let told = format!("The mail relay does not take mail: {why}. Mails wait and are tried again.");
+    assert_eq!(clinic_is_told(&world, "False")["message"], json!(told));
+    let metric = |value: u8| format!("clinic_operator_mailer_up {value}\n");
+    assert!(world.operator.metrics().contains(&metric(0)), "{}", world.operator.metrics());
+
+    std::fs::write(world.operator.credentials().join("password"), "right").unwrap();
+    world.relay.take_everything();
+    let mails = world.relay.wait_for(3, RECOVERY);
+    assert_eq!(mails[0].login, Some(("clinic".into(), "right".into())), "the file is read again");
+    for name in names {
+        world.member_in("Invited", name);
+    }
+    clinic_is_told(&world, "True");
+    assert!(world.operator.metrics().contains(&metric(1)));
+    no_mail_leaves(&world, "a mail more than one each");
+    assert_eq!(recipients(&world.relay), ["ana@maple.example", "bea@maple.example", "cai@maple.example"]);
+}
+
+/// Waits until the Clinic's condition `MailerReady` has this status, and returns it.
+#[track_caller]
+fn clinic_is_told(world: &World, status: &str) -> Value {
+    eventually_ok(PATIENCE, &format!("MailerReady={status}"), || {
+        let clinic = world.object("clinic", "clinic");
+        let mailer = condition(&clinic, "MailerReady").cloned().unwrap_or_default();
+        if mailer["status"] == status { Ok(mailer) } else { Err(mailer) }
+    })
+}
+
+#[test]
+fn a_relay_that_is_away_gets_each_mail_once_when_it_is_back() {
+    let relay = SmtpServer::start();
+    let port = relay.port;
+    drop(relay);
+    let options = OperatorOptions { configuration: vec![("/mail/port", json!(port))], ..OperatorOptions::default() };
+    let mut world = World::with("away", options);
+    world.apply(&(staff("ana", "ana@maple.example") + &staff("bea", "bea@maple.example")));
+    for name in ["ana", "bea"] {
+        world.member_told(name, "does not take mail (failed to deliver at connecting: the server cannot be reached)");
+    }
+    clinic_is_told(&world, "False");
+    world.relay = SmtpServer::start_at(port);
+    world.relay.wait_for(2, RECOVERY);
+    for name in ["ana", "bea"] {
+        world.member_in("Invited", name);
+    }
+    clinic_is_told(&world, "True");
+    assert_eq!(recipients(&world.relay), ["ana@maple.example", "bea@maple.example"]);
+}
+
+#[test]
+fn a_connection_lost_after_the_dot_is_not_followed_by_a_copy_even_after_a_restart() {
+    let mut world = World::new("lost");
+    world.relay.at(Stage::AfterDot).of("ana@maple.example").times(1).take_then_drop();
+    world.apply(&staff("ana", "ana@maple.example"));
+    world.relay.wait_for(1, PATIENCE);
+    let ana = world.member_in("Pending", "ana");
+    assert_eq!(condition(&ana, "Stalled"), None);
+    no_mail_leaves(&world, "a copy at once");
+    world.operator.restart();
+    no_mail_leaves(&world, "a copy after a restart");
+    assert_eq!(outcomes(&world, "ana"), ["Sending"]);
+    // The relay itself is not to blame: others are mailed.
+    world.apply(&staff("bea", "bea@maple.example"));
+    world.member_in("Invited", "bea");
+    assert_eq!(recipients(&world.relay), ["ana@maple.example", "bea@maple.example"]);
+}
+
+#[test]
+fn one_slow_recipient_holds_up_neither_the_other_mails_nor_a_status() {
+    let slow = Duration::from_secs(20);
+    let world = World::new("slow");
+    world.relay.at(Stage::RcptTo).of("ana@maple.example").delay(slow);
+    let started = now();
+    world.apply(&staff("ana", "ana@maple.example"));
+    eventually(PATIENCE, "the slow dialogue", || (world.relay.connections() > 0).then_some(()));
+    world
+        .apply(&["bea", "cai", "dev", "eva", "fay"].map(|name| staff(name, &format!("{name}@maple.example"))).concat());
+    for name in ["bea", "cai", "dev", "eva", "fay"] {
+        world.member_in("Invited", name);
+    }
+    world.kubectl(&["patch", "clinicuser", "bea", "--type=merge", "-p", "{\"spec\": {\"suspended\": true}}"]);
+    world.member_in("Suspended", "bea");
+    assert!(started.elapsed() < slow, "the others waited for the slow one: {:?}", started.elapsed());
+    assert_eq!(outcomes(&world, "ana"), ["Sending"]);
+    world.member_in("Invited", "ana");
+}
+
+#[test]
+fn two_operators_at_once_mail_and_record_each_member_once() {
+    let world = World::new("twice");
+    let _second = Operator::start_another(&world.operator, &world.relay);
+    let names: Vec<String> = (0..20).map(|number| format!("member-{number:02}")).collect();
+    world.apply(&names.iter().map(|name| staff(name, &format!("{name}@maple.example"))).collect::<String>());
+    for name in &names {
+        world.member_in("Invited", name);
+    }
+    no_mail_leaves(&world, "a second mail to anybody");
+    let expected: Vec<String> = names.iter().map(|name| format!("{name}@maple.example")).collect();
+    assert_eq!(recipients(&world.relay), expected);
+    assert_eq!((world.names("clinicaccounts").len(), world.names("emailclaims").len()), (20, 20));
+    let ids: BTreeSet<_> = world.relay.mails().iter().map(|mail| mail.header("Message-ID")).collect();
+    assert_eq!(ids.len(), 20);
+}
+
+#[test]
+fn a_member_suspended_from_the_start_is_mailed_once_access_is_wished_for() {
+    let world = World::new("suspended");
+    let ana = staff("ana", "ana@maple.example");
+    world.apply(&ana.replace("type: Staff", "type: Staff, suspended: true"));
+    world.member_in("Suspended", "ana");
+    no_mail_leaves(&world, "a mail to a suspended member");
+    assert_eq!(outcomes(&world, "ana"), Vec::<String>::new());
+    world.apply(&ana);
+    world.member_in("Invited", "ana");
+    no_mail_leaves(&world, "a second mail");
+    assert_eq!(recipients(&world.relay), ["ana@maple.example"]);
+}
+
+#[test]
+fn a_trainee_whose_two_weeks_are_over_is_not_mailed() {
+    let world = World::new("ended");
+    let sam = "
+apiVersion: clinic-operator.dev/v1alpha1
+kind: ClinicUser
+metadata: {name: sam}
+spec: {email: sam@maple.example, type: Practitioner, classification: ClinicalTrainee, expectedEndOfTraining: 2024-06-30}
+";
+    world.apply(sam);
+    let ended = world.member_in("TrainingEnded", "sam");
+    assert_eq!(ended["status"]["accessEndsAt"], "2024-07-15T04:00:00Z");
+    no_mail_leaves(&world, "a mail to a trainee whose access has ended");
+    world.apply(&sam.replace("2024", "2087"));
+    world.member_in("Invited", "sam");
+    assert_eq!(recipients(&world.relay), ["sam@maple.example"]);
+}
+
+#[test]
+fn a_paused_clinic_neither_claims_nor_mails_until_it_goes_on() {
+    let world = World::new("paused");
+    let pause = |paused: bool| {
+        let patch = json!({"spec": {"paused": paused}}).to_string();
+        world.kubectl(&["patch", "clinic", "clinic", "--type=merge", "-p", &patch]);
+    };
+    pause(true);
+    world.apply(&staff("ana", "ana@maple.example"));
+    world.member_in("Paused", "ana");
+    no_mail_leaves(&world, "a mail of a paused clinic");
+    assert!(world.names("emailclaims").is_empty() && world.names("clinicaccounts").is_empty());
+    pause(false);
+    world.member_in("Invited", "ana");
+    assert_eq!(recipients(&world.relay), ["ana@maple.example"]);
+}
