@@ -7,6 +7,7 @@ mod mail_trouble;
 mod manifests;
 mod path;
 mod rest;
+mod secrecy;
 mod startup;
 mod stopping;
 #[path = "../support/mod.rs"]
