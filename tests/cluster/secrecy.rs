@@ -157,8 +157,7 @@ fn no_address_token_or_password_comes_out_whatever_goes_wrong() {
     for expected in ["INFO", "WARN"] {
         assert!(open[0].text.contains(expected), "the log was not even written: {}", open[0].text);
     }
-    nothing_is_found(&[ADDRESS.to_owned()], &open);
-    nothing_is_found(&secrets, &open);
+    nothing_is_found(&[secrets.as_slice(), &[ADDRESS.to_owned()]].concat(), &open);
     nothing_is_found(&secrets, &whole);
     // The addresses are where they belong: so the search would have found them.
     assert!(!places_of(&[ADDRESS.to_owned()], &whole).is_empty());
