@@ -24,8 +24,10 @@ lint: ## Formatting and clippy, without a warning
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
+STARTED := $(shell date +%s)
+
 test: preflight lint control-plane ## Every test, on a real API server; ends with the counts
-	@tests/run
+	@STARTED=$(STARTED) tests/run
 
 # A cluster of one's own only where it is asked for on the command line, never because the shell happens to name one.
 OWN_CLUSTER = $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
