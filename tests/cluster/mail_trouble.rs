@@ -285,3 +285,17 @@ fn a_paused_clinic_neither_claims_nor_mails_until_it_goes_on() {
     world.member_in("Invited", "ana");
     assert_eq!(recipients(&world.relay), ["ana@maple.example"]);
 }
+
+#[test]
+fn who_was_deleted_while_the_mail_waited_is_not_mailed() {
+    let world = World::new("deleted");
+    world.relay.at(Stage::Greeting).reply(421, "not now");
+    world.apply(&(staff("ana", "ana@maple.example") + &staff("bea", "bea@maple.example")));
+    world.member_told("ana", "does not take mail");
+    world.kubectl(&["delete", "clinicuser", "ana"]);
+    world.relay.take_everything();
+    world.relay.wait_for(1, RECOVERY);
+    world.member_in("Invited", "bea");
+    no_mail_leaves(&world, "a mail to somebody who was deleted");
+    assert_eq!(recipients(&world.relay), ["bea@maple.example"]);
+}

@@ -18,6 +18,8 @@ pub struct Observed {
     pub clinic: Option<ClinicView>,
     /// Whether the claim of the address wished for names this account.
     pub address_is_ours: bool,
+    /// Whether the `ClinicUser` that holds the account is there.
+    pub holder_is_there: bool,
 }
 
 /// The decision.
@@ -55,10 +57,11 @@ pub fn invitation(observed: &Observed, now: Timestamp) -> Standing {
     standing(observed.account.ledger().as_ref(), &observed.account.wish(validity), now)
 }
 
-/// I3: only a member who is to have access and does not have it yet, whose address is claimed, in a clinic that is open.
+/// I3: only a member who is to have access and does not have it yet, whose manifest is there and whose address is claimed, in
+/// a clinic that is open.
 fn an_invitation_may_be_mailed(observed: &Observed, reason: AccessReason) -> bool {
     let open = matches!(ClinicView::standing(observed.clinic.as_ref()), ClinicStanding::Open(_));
-    open && observed.address_is_ours && reason == AccessReason::NotAccepted
+    open && observed.holder_is_there && observed.address_is_ours && reason == AccessReason::NotAccepted
 }
 
 fn changes_at(invitation: &Standing) -> Option<Timestamp> {

@@ -63,6 +63,7 @@ pub fn observe(index: &Index, name: &str) -> Option<(ClinicAccount, Observed)> {
     let address_is_ours = holder
         .is_some_and(|(holder, uid)| holder == name && !account.spec.desired.releasing.iter().any(|old| old == uid));
     let observed = Observed {
+        holder_is_there: index.has_member(&account.spec.desired.holder.uid),
         account: account.spec.clone(),
         clinic: index.clinic().as_ref().map(ClinicView::new),
         address_is_ours,

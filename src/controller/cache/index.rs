@@ -149,6 +149,11 @@ impl Index {
         self.account(self.account_by_holder.get(uid)?)
     }
 
+    /// Whether there is a `ClinicUser` with this UID.
+    pub fn has_member(&self, uid: &str) -> bool {
+        self.member_by_uid.contains_key(uid)
+    }
+
     /// The account that a claim names, and the claim's UID.
     pub fn claim(&self, claim: ClaimName) -> Option<(&str, &str)> {
         self.entry(Kind::EmailClaim, &claim.to_string()).map(|entry| (entry.points_to.as_str(), entry.uid.as_str()))
@@ -236,7 +241,8 @@ impl Index {
         }
     }
 
-    /// A change of an object concerns itself, everybody who has or wants one of its addresses, and for an account its holder.
+    /// A change of an object concerns itself, everybody who has or wants one of its addresses, the
+    /// holder of an account and the account of a holder.
     fn affected(&self, kind: Kind, name: &str, entry: &Entry) -> BTreeSet<Key> {
         if kind == Kind::Clinic {
             return self.everything();
@@ -251,7 +257,8 @@ impl Index {
         match kind {
             Kind::ClinicAccount => work.extend(self.member_by_uid.get(&entry.points_to).cloned().map(Key::Member)),
             Kind::EmailClaim => work.extend([Key::Account(entry.points_to.clone())]),
-            Kind::Clinic | Kind::ClinicUser | Kind::ServiceAccount => {}
+            Kind::ClinicUser => work.extend(self.account_by_holder.get(&entry.uid).cloned().map(Key::Account)),
+            Kind::Clinic | Kind::ServiceAccount => {}
         }
         work
     }

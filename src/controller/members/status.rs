@@ -110,6 +110,7 @@ pub fn project(
             account: account.clone(),
             clinic: observed.clinic.clone(),
             address_is_ours: matches!(observed.address, AddressHolder::Us(_)),
+            holder_is_there: true,
         };
         accounts::decide::decide(&observed, now)
     });
