@@ -36,7 +36,8 @@ demo: preflight ## Manifests become accounts and mails; DEMO_EXIT=1 ends after t
 	@KUBECONFIG=$(OWN_CLUSTER) demo/run
 
 bench: preflight control-plane ## The figures of the README, with the machine they were taken on
-	cargo bench --bench figures
+	cargo build --release
+	CLINIC_OPERATOR_BINARY="$(CURDIR)/target/release/clinic-operator" cargo bench --profile figures --bench figures
 
 sabotage: preflight control-plane ## Break each invariant on purpose and demand that its test fails; ONLY=name for one
 	@tests/sabotage/run $(ONLY)

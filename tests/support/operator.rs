@@ -16,8 +16,10 @@ use super::control_plane::{Namespace, Output, control_plane};
 use super::wait::{PATIENCE, eventually, eventually_ok, now};
 use super::{http, smtp::SmtpServer};
 
-/// The compiled binary.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_clinic-operator");
+/// The compiled binary; `make bench` names the release build instead.
+pub(crate) fn program() -> String {
+    std::env::var("CLINIC_OPERATOR_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_clinic-operator").to_owned())
+}
 
 /// The operator's service account in the namespace of a test.
 const IDENTITY: &str = "clinic-operator";
@@ -240,7 +242,7 @@ pub(crate) fn run_once(arguments: &[&str]) -> Output {
 /// The program with nothing of the developer's environment: no kubeconfig, no proxy, no log settings.
 fn isolated(arguments: &[&str]) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", PROGRAM]).args(arguments);
+    command.args(["--pdeathsig", "KILL", "--", &program()]).args(arguments);
     command.env_clear().envs(environment()).stdin(Stdio::null());
     command
 }

@@ -1,0 +1,119 @@
+//! The figures of the README, measured on a real control plane with the release binary, and printed with the machine.
+//! Never here: a figure that decides whether a test passes.
+#![expect(clippy::expect_used, clippy::panic, reason = "a figure that cannot be measured ends the run with its cause")]
+
+#[path = "figures/audit.rs"]
+mod audit;
+#[path = "figures/footprint.rs"]
+mod footprint;
+#[path = "figures/machine.rs"]
+mod machine;
+#[path = "figures/members.rs"]
+mod members;
+#[path = "../tests/support/mod.rs"]
+#[expect(dead_code, reason = "the figures use a part of what the tests use")]
+mod support;
+#[path = "figures/throughput.rs"]
+mod throughput;
+
+use std::collections::BTreeMap;
+
+use self::machine::Memory;
+use self::throughput::Run;
+
+/// The writes that no operator of this design can do without, and why.
+const MINIMUM: [(&str, usize, &str); 4] = [
+    ("create emailclaims", 1, "its existence is the uniqueness of the address (I1)"),
+    ("create clinicaccounts", 1, "the record outlives the manifest (I6)"),
+    ("patch clinicaccounts", 2, "the attempt before the mail (I2), its outcome after it"),
+    ("patch clinicusers/status", 1, "people and GitOps tools see the result"),
+];
+
+#[tokio::main(worker_threads = 2)]
+async fn main() {
+    let administrator = members::administrator().await;
+    let (counted, record) = throughput::count_writes(&administrator).await;
+    let relay = throughput::relay_alone().await;
+    let runs = throughput::race(&administrator, &record).await;
+    let footprints = footprint::measure(&administrator, &record).await;
+    println!("\nFigures of clinic-operator {}", env!("CARGO_PKG_VERSION"));
+    println!("on {}; API server, etcd and bench on the same machine\n", machine::describe());
+    print_writes(&counted);
+    print_race(&runs, relay);
+    print_footprints(&footprints);
+    let size = std::fs::metadata(support::operator::program()).expect("the binary is there").len();
+    println!("Binary: {:.1} MiB", mebibytes(size / 1024));
+    println!(
+        "\nMeasured elsewhere, on 2 cores, for comparison, with 5 writes a member: a plain Go controller-runtime operator
+  1.0 of raw, 6 ms of processor time a member, 32 MB empty and 13 kB a member; a kopf one 0.6 of raw, 19 ms, 86 MB
+  and 38 kB."
+    );
+}
+
+fn print_writes(counted: &BTreeMap<String, usize>) {
+    println!(
+        "API writes a member from apply to Invited, by the audit log (without the Clinic's status, which is written"
+    );
+    println!("at most every 2 s for all members together):");
+    for (what, count) in counted {
+        let minimum = MINIMUM.iter().find(|(known, _, _)| known == what);
+        let (minimum, why) = minimum.map_or((0, "not needed"), |(_, minimum, why)| (*minimum, *why));
+        println!("  {:>5}  {what:<26} minimum {minimum}: {why}", throughput::per_member(*count));
+    }
+    println!("  {:>5}  in all; minimum 5\n", throughput::per_member(counted.values().sum()));
+}
+
+fn print_race(runs: &[(Run, Run)], relay: f64) {
+    let members = throughput::racers();
+    println!("{members:.0} members to Invited, beside a raw client that makes the same five writes a member:");
+    for (operator, raw) in runs {
+        println!(
+            "  operator {:>4.0} members/s, raw {:>4.0} members/s: {:.2}   ({:.2} writes a member, {:.1} ms of processor time a member)",
+            operator.members_a_second,
+            raw.members_a_second,
+            operator.members_a_second / raw.members_a_second,
+            throughput::as_number(operator.writes) / members,
+            operator.processor * 1000.0 / members,
+        );
+    }
+    let ratios = runs.iter().map(|(operator, raw)| operator.members_a_second / raw.members_a_second).collect();
+    let processor = median(runs.iter().map(|(operator, _)| operator.processor).collect());
+    println!(
+        "  median {:.2} of raw (aim 0.95), {processor:.2} s of processor time in all, {:.1} ms a member",
+        median(ratios),
+        processor * 1000.0 / members
+    );
+    println!("  (the SMTP server of the bench alone takes {relay:.0} mails/s)\n");
+}
+
+fn print_footprints(footprints: &[(usize, Memory)]) {
+    println!("Memory of the operator at rest (RSS), and its peak since it started:");
+    for (members, memory) in footprints {
+        let aim = match members {
+            5_000 => " (aim < 24)",
+            10_000 => " (aim < 40)",
+            _ => "",
+        };
+        println!(
+            "  {members:>6} members  {:>5.1} MiB{aim}, peak {:.1} MiB",
+            mebibytes(memory.now),
+            mebibytes(memory.peak)
+        );
+    }
+    if let (Some((_, first)), Some((members, last))) = (footprints.first(), footprints.last()) {
+        let kibibytes = throughput::as_number(usize::try_from(last.now.saturating_sub(first.now)).unwrap_or(0));
+        println!(
+            "  {:.1} KiB a member; nothing was written: nothing had changed (I5)\n",
+            kibibytes / throughput::as_number(*members)
+        );
+    }
+}
+
+fn mebibytes(kibibytes: u64) -> f64 {
+    f64::from(u32::try_from(kibibytes).expect("less than 4 TiB")) / 1024.0
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
