@@ -34,12 +34,16 @@ async fn main() {
     let administrator = members::administrator().await;
     let (counted, record) = throughput::count_writes(&administrator).await;
     let relay = throughput::relay_alone().await;
-    let runs = throughput::race(&administrator, &record).await;
+    let only = std::env::args().nth(1);
+    let runs =
+        if only.as_deref() == Some("footprint") { Vec::new() } else { throughput::race(&administrator, &record).await };
     let footprints = footprint::measure(&administrator, &record).await;
     println!("\nFigures of clinic-operator {}", env!("CARGO_PKG_VERSION"));
     println!("on {}; API server, etcd and bench on the same machine\n", machine::describe());
     print_writes(&counted);
-    print_race(&runs, relay);
+    if !runs.is_empty() {
+        print_race(&runs, relay);
+    }
     print_footprints(&footprints);
     let size = std::fs::metadata(support::operator::program()).expect("the binary is there").len();
     println!("Binary: {:.1} MiB", mebibytes(size / 1024));
@@ -95,9 +99,10 @@ fn print_footprints(footprints: &[(usize, Memory)]) {
             _ => "",
         };
         println!(
-            "  {members:>6} members  {:>5.1} MiB{aim}, peak {:.1} MiB",
+            "  {members:>6} members  {:>5.1} MiB{aim}, peak {:.1} MiB; {:.1} MiB is the program's file",
             mebibytes(memory.now),
-            mebibytes(memory.peak)
+            mebibytes(memory.peak),
+            mebibytes(memory.file)
         );
     }
     if let (Some((_, first)), Some((members, last))) = (footprints.first(), footprints.last()) {

@@ -21,12 +21,14 @@ pub(crate) struct Memory {
     pub(crate) now: u64,
     /// The most so far, in KiB.
     pub(crate) peak: u64,
+    /// What of `now` is the program's file, which the kernel can drop and read again, in KiB.
+    pub(crate) file: u64,
 }
 
-/// `VmRSS` and `VmHWM` of a process.
+/// `VmRSS`, `VmHWM` and `RssFile` of a process.
 pub(crate) fn memory(process: u32) -> Memory {
     let status = read(&format!("/proc/{process}/status"));
-    Memory { now: kibibytes(&status, "VmRSS"), peak: kibibytes(&status, "VmHWM") }
+    Memory { now: kibibytes(&status, "VmRSS"), peak: kibibytes(&status, "VmHWM"), file: kibibytes(&status, "RssFile") }
 }
 
 /// Seconds of processor time that a process has used, in user and in kernel mode.
