@@ -38,11 +38,11 @@ pub async fn reconcile(context: &Context) -> Result<Option<Duration>, ReconcileE
     Ok(None)
 }
 
-fn count<'a>(states: impl Iterator<Item = &'a str>) -> MemberCounts {
+fn count(states: impl Iterator<Item = Option<State>>) -> MemberCounts {
     let mut counts = MemberCounts::default();
-    for name in states {
+    for state in states {
         counts.total += 1;
-        match State::parse(name) {
+        match state {
             Some(State::Active) => counts.active += 1,
             Some(State::Invited) => counts.invited += 1,
             Some(state) if state.attention() == Attention::Stalled => counts.stalled += 1,

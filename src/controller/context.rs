@@ -13,8 +13,8 @@ use crate::adapters::kubernetes::{ApiError, Clients, Store};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 use crate::domain::lifecycle::MailerStanding;
 
-/// Nothing waits longer than this for its next look, since clocks can jump.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// Everything is looked at so often, since clocks can jump.
+pub const LOOK_AT_EVERYTHING_EVERY: Duration = Duration::from_secs(3600);
 
 /// See the file's head.
 pub struct Context {
@@ -64,9 +64,10 @@ impl Context {
     }
 }
 
-/// How long to wait for `instant`: at most an hour, at least a second.
-pub fn wait_until(instant: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(instant.duration_since(now)).unwrap_or_default().clamp(Duration::from_secs(1), LONGEST_WAIT)
+/// How long to wait for `instant`: at least a second. `None`: it will be looked at anyway before then.
+pub fn wait_until(instant: Timestamp, now: Timestamp) -> Option<Duration> {
+    let wait = Duration::try_from(instant.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1));
+    (wait < LOOK_AT_EVERYTHING_EVERY).then_some(wait)
 }
 
 /// Why a reconcile failed. All of them are tried again, with back-off.

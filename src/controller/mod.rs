@@ -23,13 +23,13 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use self::cache::{Cache, watch_all};
-use self::context::{Context, ReconcileError};
+use self::context::{Context, LOOK_AT_EVERYTHING_EVERY, ReconcileError};
 use self::metrics::Metrics;
-use self::queue::{Key, Lanes, Queue, queue};
+use self::queue::{Key, Queue};
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::Clients;
 use crate::adapters::random::fraction;
@@ -75,7 +75,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
         result = preflight(&clients, &namespace) => result?,
         _ = asked_to_stop.wait_for(|stop| *stop) => return Ok(()),
     }
-    let (queue, lanes) = queue(Clock);
+    let queue = Queue::new(Clock);
     let cache = Cache::new(queue.clone());
     let (standing, mailer_standing) = watch::channel(MailerStanding::Up);
     let context =
@@ -88,7 +88,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
         // Nothing is concluded from absence before every list is there.
         drop(complete.wait_for(|complete| *complete).await);
         info!("the caches are complete");
-        work(&context, lanes, &queue).await;
+        work(&context, &queue).await;
     };
     let mailer = async {
         let (mut complete, mut asked_to_stop) = (cache.complete(), stop.clone());
@@ -103,6 +103,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
             () = watch_all(&cache, &clients.watch, &namespace) => {}
             () = work => {}
             () = tell_members_how_the_mailer_stands(&cache, mailer_standing) => {}
+            () = look_at_everything_now_and_then(&cache) => {}
             result = http::serve(listener, Arc::clone(&context)) => return result.map_err(|error| ControllerError::Listen(listen, error)),
             _ = asked_to_stop.wait_for(|stop| *stop) => {}
         }
@@ -121,6 +122,14 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
     ended
 }
 
+/// What changes by itself later than this is not kept as a timer for each object: it is found here.
+async fn look_at_everything_now_and_then(cache: &Cache) {
+    loop {
+        sleep(LOOK_AT_EVERYTHING_EVERY).await;
+        cache.work_on_everything();
+    }
+}
+
 /// A member whose mail waits is told why.
 async fn tell_members_how_the_mailer_stands(cache: &Cache, mut standing: watch::Receiver<MailerStanding>) {
     while standing.changed().await.is_ok() {
@@ -128,11 +137,11 @@ async fn tell_members_how_the_mailer_stands(cache: &Cache, mut standing: watch::
     }
 }
 
-async fn work(context: &Context, lanes: Lanes, queue: &Queue) {
+async fn work(context: &Context, queue: &Queue) {
     let failures: Mutex<HashMap<Key, u32>> = Mutex::default();
     let failures = &failures;
-    lanes
-        .run(queue, |key| async move {
+    queue
+        .run(|key| async move {
             let (controller, result) = reconcile(context, &key).await;
             context.metrics.reconciled(controller, result.as_ref().map(drop).map_err(drop));
             let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);

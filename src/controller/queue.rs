@@ -1,17 +1,16 @@
 //! The work queue: a key that is asked for twice runs once, and never twice at the same time. Keys are spread over lanes by
-//! their hash; each lane is a scheduler of kube's that works one key after the other.
+//! their hash; each lane works one key after the other, the one that waits longest first. What the work is never stands here.
 
 use std::collections::hash_map::DefaultHasher;
-use std::future::Future;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::{Future, pending};
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::join_all;
-use futures::stream::poll_fn;
-use kube::runtime::scheduler::{ScheduleRequest, scheduler};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use crate::adapters::clock::Clock;
 
@@ -24,32 +23,39 @@ pub enum Key {
     /// The `Clinic`'s status.
     Clinic,
     /// A `ClinicUser` by name.
-    Member(String),
+    Member(Arc<str>),
     /// A `ServiceAccount` by name.
-    ServiceAccount(String),
+    ServiceAccount(Arc<str>),
     /// A `ClinicAccount` by name.
-    Account(String),
+    Account(Arc<str>),
 }
 
-type Requests = UnboundedReceiver<ScheduleRequest<Key>>;
-
-/// The side that asks for work.
+/// The queue.
 #[derive(Clone)]
 pub struct Queue {
-    lanes: Arc<[UnboundedSender<ScheduleRequest<Key>>]>,
+    lanes: Arc<[Lane]>,
     clock: Clock,
 }
 
-/// The side that does the work.
-pub struct Lanes(Vec<Requests>);
+#[derive(Default)]
+struct Lane {
+    waiting: Mutex<Waiting>,
+    filled: Notify,
+}
 
-/// A queue and its lanes.
-pub fn queue(clock: Clock) -> (Queue, Lanes) {
-    let (senders, receivers): (Vec<_>, Vec<_>) = (0..LANES).map(|_| unbounded_channel()).unzip();
-    (Queue { lanes: senders.into(), clock }, Lanes(receivers))
+/// The keys that wait, each once.
+#[derive(Default)]
+struct Waiting {
+    turns: BTreeSet<(Instant, Key)>,
+    due: BTreeMap<Key, Instant>,
 }
 
 impl Queue {
+    /// An empty queue.
+    pub fn new(clock: Clock) -> Self {
+        Self { lanes: (0..LANES).map(|_| Lane::default()).collect(), clock }
+    }
+
     /// Asks for `key` to be worked on now.
     pub fn add(&self, key: Key) {
         self.add_after(key, Duration::ZERO);
@@ -59,29 +65,93 @@ impl Queue {
     pub fn add_after(&self, key: Key, delay: Duration) {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
-        let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0);
-        let request = ScheduleRequest { message: key, run_at: self.clock.monotonic() + delay };
-        // A closed lane means that the process is stopping: then nothing is worked on any more.
-        drop(self.lanes[lane].send(request));
+        let lane = &self.lanes[usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0)];
+        lane.waiting.lock().unwrap_or_else(PoisonError::into_inner).add(key, self.clock.monotonic() + delay);
+        lane.filled.notify_one();
     }
-}
 
-impl Lanes {
     /// Works until dropped. `work` says after how long to come back to the key; `None`: only when something changes.
-    pub async fn run<F, W>(self, queue: &Queue, work: W)
+    pub async fn run<F, W>(&self, work: W)
     where
         W: Fn(Key) -> F,
         F: Future<Output = Option<Duration>>,
     {
         let work = &work;
-        join_all(self.0.into_iter().map(|mut requests| async move {
-            let mut due = scheduler(poll_fn(move |context| requests.poll_recv(context)));
-            while let Some(key) = due.next().await {
+        join_all(self.lanes.iter().map(|lane| async move {
+            loop {
+                let key = lane.next(self.clock).await;
                 if let Some(delay) = work(key.clone()).await {
-                    queue.add_after(key, delay);
+                    self.add_after(key, delay);
                 }
             }
         }))
         .await;
+    }
+}
+
+impl Lane {
+    /// Takes the next key out, once its time has come.
+    async fn next(&self, clock: Clock) -> Key {
+        loop {
+            let until = match self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take(clock.monotonic()) {
+                Ok(key) => return key,
+                Err(until) => until,
+            };
+            let its_time = async {
+                match until {
+                    Some(until) => sleep_until(until).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = its_time => {}
+                () = self.filled.notified() => {}
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn add(&mut self, key: Key, at: Instant) {
+        if let Some(known) = self.due.get(&key).copied() {
+            if known <= at {
+                return;
+            }
+            self.turns.remove(&(known, key.clone()));
+        }
+        self.due.insert(key.clone(), at);
+        self.turns.insert((at, key));
+    }
+
+    /// The key that waits longest, or when the next one's time comes.
+    fn take(&mut self, now: Instant) -> Result<Key, Option<Instant>> {
+        match self.turns.first() {
+            Some((at, _)) if *at > now => return Err(Some(*at)),
+            Some(_) | None => {}
+        }
+        let (_, key) = self.turns.pop_first().ok_or(None)?;
+        self.due.remove(&key);
+        Ok(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_once_in_the_order_of_their_time_and_the_earliest_request_counts() {
+        let start = Clock.monotonic();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let [ana, bea] = ["ana", "bea"].map(|name| Key::Member(name.into()));
+        let mut waiting = Waiting::default();
+        waiting.add(ana.clone(), after(3));
+        waiting.add(bea.clone(), after(2));
+        waiting.add(ana.clone(), after(1));
+        waiting.add(bea.clone(), after(4));
+        assert_eq!(waiting.take(start), Err(Some(after(1))));
+        assert_eq!(waiting.take(after(5)), Ok(ana));
+        assert_eq!(waiting.take(after(5)), Ok(bea));
+        assert_eq!(waiting.take(after(5)), Err(None));
     }
 }

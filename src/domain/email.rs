@@ -98,6 +98,9 @@ impl fmt::Debug for EmailKey {
 pub struct ClaimName([u8; CLAIM_BYTES]);
 
 impl ClaimName {
+    /// The lowest of all, for lookups in an order.
+    pub const FIRST: Self = Self([0; CLAIM_BYTES]);
+
     /// Reads an object name; `None` if no address can have it.
     pub fn parse(text: &str) -> Option<Self> {
         let encoded = text.strip_prefix("e-")?;

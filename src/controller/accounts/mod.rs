@@ -46,7 +46,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
         }
         None => context.outbox.withdraw(name),
     }
-    Ok(decision.next.map(|next| wait_until(next, now)))
+    Ok(decision.next.and_then(|next| wait_until(next, now)))
 }
 
 /// When the relay failed the last mail of this round, if that is how it ended.
@@ -60,8 +60,8 @@ pub fn observe(index: &Index, name: &str) -> Option<(ClinicAccount, Observed)> {
     let account = index.account(name)?;
     let address = account.spec.desired.email.as_deref().and_then(|address| Email::parse(address).ok());
     let holder = address.and_then(|email| index.claim(email.key().claim()));
-    let address_is_ours = holder
-        .is_some_and(|(holder, uid)| holder == name && !account.spec.desired.releasing.iter().any(|old| old == uid));
+    let address_is_ours =
+        holder.is_some_and(|(holder, uid)| holder == name && !account.spec.desired.releasing.contains(&uid));
     let observed = Observed {
         holder_is_there: index.has_member(&account.spec.desired.holder.uid),
         account: account.spec.clone(),

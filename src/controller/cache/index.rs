@@ -1,7 +1,8 @@
 //! The cache of the clinic's objects with the lookups that decisions need: by name, by holder, by claim. It is fed by watches
 //! and by the answers to our own writes, whichever is newer. It decides nothing and writes nothing.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use kube::api::DynamicObject;
 use kube::core::ObjectMeta;
@@ -10,6 +11,7 @@ use super::packed::{Packed, version};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 use crate::controller::queue::Key;
 use crate::domain::email::{ClaimName, Email};
+use crate::domain::lifecycle::State;
 
 /// The kinds that are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,27 +34,36 @@ impl Kind {
         [Self::Clinic, Self::ClinicUser, Self::ServiceAccount, Self::ClinicAccount, Self::EmailClaim];
 }
 
-/// What is kept of an object beside its text.
+/// What is kept of an object. What else is asked of it is unpacked when it is asked for: a clinic has thousands of these.
 #[derive(Debug)]
 struct Entry {
     packed: Packed,
+    /// A member's state; `None` for others, and before there is one.
+    state: Option<State>,
+}
+
+/// What the lookups need to know of an object.
+#[derive(Debug, Default)]
+struct Facts {
     /// The claims of the addresses that it has or wants.
     claims: Vec<ClaimName>,
     /// An account's holder or a claim's account; empty for others.
     points_to: String,
     uid: String,
-    state: String,
 }
+
+/// A claim and the name of an object that has or wants its address.
+type ByClaim = BTreeSet<(ClaimName, Arc<str>)>;
 
 /// The cache.
 #[derive(Debug, Default)]
 pub struct Index {
-    objects: HashMap<Kind, HashMap<String, Entry>>,
-    members_by_claim: HashMap<ClaimName, BTreeSet<String>>,
-    accounts_by_claim: HashMap<ClaimName, BTreeSet<String>>,
-    account_by_holder: HashMap<String, String>,
-    member_by_uid: HashMap<String, String>,
-    claims_by_account: HashMap<String, BTreeSet<ClaimName>>,
+    objects: HashMap<Kind, BTreeMap<Arc<str>, Entry>>,
+    members_by_claim: ByClaim,
+    accounts_by_claim: ByClaim,
+    account_by_holder: BTreeMap<Box<str>, Arc<str>>,
+    member_by_uid: BTreeMap<Box<str>, Arc<str>>,
+    claims_by_account: BTreeSet<(Arc<str>, ClaimName)>,
     listed: HashSet<Kind>,
     /// Up to which resourceVersion the watch of a kind has told everything.
     told: HashMap<Kind, u64>,
@@ -62,23 +73,22 @@ impl Index {
     /// Takes a state of an object in. Returns the work that it makes necessary: none if it is not newer than what is known.
     pub fn apply(&mut self, kind: Kind, object: DynamicObject) -> BTreeSet<Key> {
         let Some(name) = object.metadata.name.clone() else { return BTreeSet::new() };
-        let uid = object.metadata.uid.clone().unwrap_or_default();
         let packed = Packed::new(object);
-        let known = self.objects.get(&kind).and_then(|all| all.get(&name));
-        if known.is_some_and(|known| !packed.is_newer_than(&known.packed)) {
+        if self.entry(kind, &name).is_some_and(|known| !packed.is_newer_than(&known.packed)) {
             return BTreeSet::new();
         }
-        let only_status =
-            kind == Kind::Clinic && known.is_some_and(|known| differ_in_status_only(&known.packed, &packed));
-        let mut work = self.forget(kind, &name);
-        let entry = describe(kind, packed, uid);
-        if only_status {
+        let known = self.entry(kind, &name);
+        if kind == Kind::Clinic && known.is_some_and(|known| differ_in_status_only(&known.packed, &packed)) {
             // Nobody's decision depends on it; and each change of a member changes it.
-            self.objects.entry(kind).or_default().insert(name, entry);
+            self.objects.entry(kind).or_default().insert(name.into(), Entry { packed, state: None });
             return BTreeSet::from([Key::Clinic]);
         }
-        self.link(kind, &name, &entry);
-        work.append(&mut self.affected(kind, &name, &entry));
+        let mut work = self.forget(kind, &name);
+        let facts = facts(kind, &packed);
+        let entry = Entry { state: state(kind, &packed), packed };
+        let name: Arc<str> = name.into();
+        self.link(kind, &name, &facts);
+        work.append(&mut self.affected(kind, &name, &facts));
         self.objects.entry(kind).or_default().insert(name, entry);
         work
     }
@@ -98,17 +108,18 @@ impl Index {
 
     /// Takes in that an object is gone. If `uid` is given, only if it is still that one.
     pub fn remove(&mut self, kind: Kind, name: &str, uid: Option<&str>) -> BTreeSet<Key> {
-        let is_it = self.entry(kind, name).is_some_and(|entry| uid.is_none_or(|uid| uid == entry.uid));
+        let known = self.entry(kind, name).map(|entry| facts(kind, &entry.packed).uid);
+        let is_it = known.is_some_and(|known| uid.is_none_or(|uid| uid == known));
         if is_it { self.forget(kind, name) } else { BTreeSet::new() }
     }
 
     /// Takes in that a list is complete: what is known of the kind and was not listed is gone.
     pub fn listed(&mut self, kind: Kind, names: &HashSet<String>) -> BTreeSet<Key> {
         self.listed.insert(kind);
-        let gone: Vec<String> = self
+        let gone: Vec<Arc<str>> = self
             .objects
             .get(&kind)
-            .map(|all| all.keys().filter(|name| !names.contains(*name)).cloned().collect())
+            .map(|all| all.keys().filter(|name| !names.contains(&***name)).cloned().collect())
             .unwrap_or_default();
         gone.iter().flat_map(|name| self.forget(kind, name)).collect()
     }
@@ -155,36 +166,38 @@ impl Index {
     }
 
     /// The account that a claim names, and the claim's UID.
-    pub fn claim(&self, claim: ClaimName) -> Option<(&str, &str)> {
-        self.entry(Kind::EmailClaim, &claim.to_string()).map(|entry| (entry.points_to.as_str(), entry.uid.as_str()))
+    pub fn claim(&self, claim: ClaimName) -> Option<(String, String)> {
+        let facts = facts(Kind::EmailClaim, &self.entry(Kind::EmailClaim, &claim.to_string())?.packed);
+        Some((facts.points_to, facts.uid))
     }
 
     /// The claims that name an account, with their UIDs.
     pub fn claims_of(&self, account: &str) -> Vec<(ClaimName, String)> {
-        let claims = self.claims_by_account.get(account).into_iter().flatten();
-        claims.filter_map(|claim| self.claim(*claim).map(|(_, uid)| (*claim, uid.to_owned()))).collect()
+        let from = (Arc::from(account), ClaimName::FIRST);
+        let claims = self.claims_by_account.range(from..).take_while(|(name, _)| **name == *account);
+        claims.filter_map(|(_, claim)| self.claim(*claim).map(|(_, uid)| (*claim, uid))).collect()
     }
 
     /// The accounts that have an address, other than `account`.
     pub fn other_accounts_with(&self, claim: ClaimName, account: &str) -> Vec<&str> {
-        let all = self.accounts_by_claim.get(&claim).into_iter().flatten();
-        all.map(String::as_str).filter(|name| *name != account).collect()
+        with_claim(&self.accounts_by_claim, claim).map(|name| &**name).filter(|name| *name != account).collect()
     }
 
     /// The member whose account `account` is, described for a person.
     pub fn holder_of(&self, account: &str) -> String {
-        let holder = self.entry(Kind::ClinicAccount, account).map(|entry| entry.points_to.as_str());
-        let uid = holder.or_else(|| account.strip_prefix("a-"));
+        let record = self.entry(Kind::ClinicAccount, account);
+        let holder = record.map(|entry| facts(Kind::ClinicAccount, &entry.packed).points_to);
+        let uid = holder.as_deref().or_else(|| account.strip_prefix("a-"));
         match uid.and_then(|uid| self.member_by_uid.get(uid)) {
             Some(name) => format!("ClinicUser \"{name}\""),
             None => format!("ClinicAccount \"{account}\""),
         }
     }
 
-    /// Every member and service account with its state (empty: none yet).
-    pub fn states(&self) -> impl Iterator<Item = &str> {
+    /// The state of every member and service account; `None`: none yet.
+    pub fn states(&self) -> impl Iterator<Item = Option<State>> {
         let of = |kind| self.objects.get(&kind).into_iter().flat_map(|all| all.values());
-        of(Kind::ClinicUser).chain(of(Kind::ServiceAccount)).map(|entry| entry.state.as_str())
+        of(Kind::ClinicUser).chain(of(Kind::ServiceAccount)).map(|entry| entry.state)
     }
 
     /// All work there is.
@@ -201,41 +214,48 @@ impl Index {
     }
 
     fn forget(&mut self, kind: Kind, name: &str) -> BTreeSet<Key> {
-        let Some(entry) = self.objects.get_mut(&kind).and_then(|all| all.remove(name)) else { return BTreeSet::new() };
+        let Some((name, entry)) = self.objects.get_mut(&kind).and_then(|all| all.remove_entry(name)) else {
+            return BTreeSet::new();
+        };
+        let facts = facts(kind, &entry.packed);
         match kind {
             Kind::ClinicUser => {
-                self.member_by_uid.remove(&entry.uid);
-                unlink(&mut self.members_by_claim, &entry.claims, name);
+                self.member_by_uid.remove(&*facts.uid);
+                for claim in &facts.claims {
+                    self.members_by_claim.remove(&(*claim, Arc::clone(&name)));
+                }
             }
             Kind::ClinicAccount => {
-                self.account_by_holder.remove(&entry.points_to);
-                unlink(&mut self.accounts_by_claim, &entry.claims, name);
+                self.account_by_holder.remove(&*facts.points_to);
+                for claim in &facts.claims {
+                    self.accounts_by_claim.remove(&(*claim, Arc::clone(&name)));
+                }
             }
             Kind::EmailClaim => {
-                if let Some(claims) = self.claims_by_account.get_mut(&entry.points_to) {
-                    claims.retain(|claim| !entry.claims.contains(claim));
-                    if claims.is_empty() {
-                        self.claims_by_account.remove(&entry.points_to);
-                    }
+                let account: Arc<str> = facts.points_to.as_str().into();
+                for claim in &facts.claims {
+                    self.claims_by_account.remove(&(Arc::clone(&account), *claim));
                 }
             }
             Kind::Clinic | Kind::ServiceAccount => {}
         }
-        self.affected(kind, name, &entry)
+        self.affected(kind, &name, &facts)
     }
 
-    fn link(&mut self, kind: Kind, name: &str, entry: &Entry) {
+    fn link(&mut self, kind: Kind, name: &Arc<str>, facts: &Facts) {
+        let claims = facts.claims.iter().map(|claim| (*claim, Arc::clone(name)));
         match kind {
             Kind::ClinicUser => {
-                self.member_by_uid.insert(entry.uid.clone(), name.to_owned());
-                link(&mut self.members_by_claim, &entry.claims, name);
+                self.member_by_uid.insert(facts.uid.as_str().into(), Arc::clone(name));
+                self.members_by_claim.extend(claims);
             }
             Kind::ClinicAccount => {
-                self.account_by_holder.insert(entry.points_to.clone(), name.to_owned());
-                link(&mut self.accounts_by_claim, &entry.claims, name);
+                self.account_by_holder.insert(facts.points_to.as_str().into(), Arc::clone(name));
+                self.accounts_by_claim.extend(claims);
             }
             Kind::EmailClaim => {
-                self.claims_by_account.entry(entry.points_to.clone()).or_default().extend(&entry.claims);
+                let account: Arc<str> = facts.points_to.as_str().into();
+                self.claims_by_account.extend(facts.claims.iter().map(|claim| (Arc::clone(&account), *claim)));
             }
             Kind::Clinic | Kind::ServiceAccount => {}
         }
@@ -243,7 +263,7 @@ impl Index {
 
     /// A change of an object concerns itself, everybody who has or wants one of its addresses, the
     /// holder of an account and the account of a holder.
-    fn affected(&self, kind: Kind, name: &str, entry: &Entry) -> BTreeSet<Key> {
+    fn affected(&self, kind: Kind, name: &Arc<str>, facts: &Facts) -> BTreeSet<Key> {
         if kind == Kind::Clinic {
             return self.everything();
         }
@@ -251,25 +271,27 @@ impl Index {
         if matches!(kind, Kind::ClinicUser | Kind::ServiceAccount) {
             work.insert(Key::Clinic);
         }
-        for members in entry.claims.iter().filter_map(|claim| self.members_by_claim.get(claim)) {
-            work.extend(members.iter().cloned().map(Key::Member));
+        for claim in &facts.claims {
+            work.extend(with_claim(&self.members_by_claim, *claim).cloned().map(Key::Member));
         }
         match kind {
-            Kind::ClinicAccount => work.extend(self.member_by_uid.get(&entry.points_to).cloned().map(Key::Member)),
-            Kind::EmailClaim => work.extend([Key::Account(entry.points_to.clone())]),
-            Kind::ClinicUser => work.extend(self.account_by_holder.get(&entry.uid).cloned().map(Key::Account)),
+            Kind::ClinicAccount => {
+                work.extend(self.member_by_uid.get(&*facts.points_to).cloned().map(Key::Member));
+            }
+            Kind::EmailClaim => work.extend([Key::Account(facts.points_to.as_str().into())]),
+            Kind::ClinicUser => work.extend(self.account_by_holder.get(&*facts.uid).cloned().map(Key::Account)),
             Kind::Clinic | Kind::ServiceAccount => {}
         }
         work
     }
 }
 
-fn key(kind: Kind, name: &str) -> Option<Key> {
+fn key(kind: Kind, name: &Arc<str>) -> Option<Key> {
     match kind {
         Kind::Clinic => Some(Key::Clinic),
-        Kind::ClinicUser => Some(Key::Member(name.to_owned())),
-        Kind::ServiceAccount => Some(Key::ServiceAccount(name.to_owned())),
-        Kind::ClinicAccount => Some(Key::Account(name.to_owned())),
+        Kind::ClinicUser => Some(Key::Member(Arc::clone(name))),
+        Kind::ServiceAccount => Some(Key::ServiceAccount(Arc::clone(name))),
+        Kind::ClinicAccount => Some(Key::Account(Arc::clone(name))),
         Kind::EmailClaim => None,
     }
 }
@@ -280,53 +302,38 @@ fn differ_in_status_only(before: &Packed, after: &Packed) -> bool {
     before.is_some() && before == after
 }
 
-fn describe(kind: Kind, packed: Packed, uid: String) -> Entry {
-    let entry = |packed, claims, points_to, state| Entry { packed, claims, points_to, uid, state };
-    match kind {
-        Kind::Clinic => entry(packed, Vec::new(), String::new(), String::new()),
-        Kind::ServiceAccount => {
-            let state = packed.unpack::<ServiceAccount>().and_then(|object| object.status?.state).unwrap_or_default();
-            entry(packed, Vec::new(), String::new(), state)
-        }
-        Kind::ClinicUser => {
-            let user: Option<ClinicUser> = packed.unpack();
-            let wanted =
-                user.as_ref().and_then(|user| Email::parse(&user.spec.email).ok()).map(|email| email.key().claim());
-            let state = user.and_then(|user| user.status?.state).unwrap_or_default();
-            entry(packed, wanted.into_iter().collect(), String::new(), state)
-        }
-        Kind::ClinicAccount => match packed.unpack::<ClinicAccount>() {
-            Some(account) => {
-                let claims = account.spec.claims();
-                entry(packed, claims, account.spec.desired.holder.uid, String::new())
-            }
-            None => entry(packed, Vec::new(), String::new(), String::new()),
-        },
-        Kind::EmailClaim => match packed.unpack::<EmailClaim>() {
-            Some(claim) => {
-                let name = claim.metadata.name.as_deref().and_then(ClaimName::parse);
-                entry(packed, name.into_iter().collect(), claim.spec.account, String::new())
-            }
-            None => entry(packed, Vec::new(), String::new(), String::new()),
-        },
-    }
+/// The names of those that have or want the address.
+fn with_claim(names: &ByClaim, claim: ClaimName) -> impl Iterator<Item = &Arc<str>> {
+    names.range((claim, Arc::from(""))..).take_while(move |(found, _)| *found == claim).map(|(_, name)| name)
 }
 
-fn link(map: &mut HashMap<ClaimName, BTreeSet<String>>, claims: &[ClaimName], name: &str) {
-    for claim in claims {
-        map.entry(*claim).or_default().insert(name.to_owned());
-    }
+fn state(kind: Kind, packed: &Packed) -> Option<State> {
+    let status = match kind {
+        Kind::ClinicUser => packed.unpack::<ClinicUser>()?.status,
+        Kind::ServiceAccount => packed.unpack::<ServiceAccount>()?.status,
+        Kind::Clinic | Kind::ClinicAccount | Kind::EmailClaim => None,
+    };
+    State::parse(&status?.state?)
 }
 
-fn unlink(map: &mut HashMap<ClaimName, BTreeSet<String>>, claims: &[ClaimName], name: &str) {
-    for claim in claims {
-        if let Some(names) = map.get_mut(claim) {
-            names.remove(name);
-            if names.is_empty() {
-                map.remove(claim);
-            }
+/// The facts of an object. One that does not fit its type has none but its UID.
+fn facts(kind: Kind, packed: &Packed) -> Facts {
+    let known = match kind {
+        Kind::Clinic | Kind::ServiceAccount => None,
+        Kind::ClinicUser => packed.unpack::<ClinicUser>().map(|user| {
+            let wanted = Email::parse(&user.spec.email).ok().map(|email| email.key().claim());
+            (wanted.into_iter().collect(), String::new())
+        }),
+        Kind::ClinicAccount => {
+            packed.unpack::<ClinicAccount>().map(|account| (account.spec.claims(), account.spec.desired.holder.uid))
         }
-    }
+        Kind::EmailClaim => packed.unpack::<EmailClaim>().map(|claim| {
+            let name = claim.metadata.name.as_deref().and_then(ClaimName::parse);
+            (name.into_iter().collect(), claim.spec.account)
+        }),
+    };
+    let (claims, points_to) = known.unwrap_or_default();
+    Facts { claims, points_to, uid: packed.uid() }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! Objects as the cache holds them: pruned JSON text, about a fifth of the size of the Rust value with its maps and strings.
-//! A reconcile unpacks the few it needs, which costs microseconds beside the milliseconds of an API write.
+//! Objects as the cache holds them: pruned JSON text, compressed with a dictionary of what such texts have in common, about a
+//! twentieth of the size of the Rust value with its maps and strings. A reconcile unpacks the few it needs, which costs
+//! microseconds beside the milliseconds of an API write.
 
 use kube::api::DynamicObject;
 use kube::core::ObjectMeta;
+use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,10 +12,15 @@ use serde_json::Value;
 use crate::adapters::kubernetes::Guard;
 use crate::api::GROUP;
 
+/// A member, an account and a claim as [`Packed::new`] writes them: only what differs from these is stored. It is never read
+/// as objects, so a dictionary that is out of date costs memory and nothing else.
+const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
+
 /// One object of any kind.
 #[derive(Clone, Debug)]
 pub struct Packed {
-    text: Box<str>,
+    /// LZ4 block with its length before it.
+    compressed: Box<[u8]>,
     resource_version: u64,
 }
 
@@ -30,13 +37,21 @@ impl Packed {
     pub fn new(object: DynamicObject) -> Self {
         let DynamicObject { metadata, data, .. } = object;
         let resource_version = version(&metadata);
-        let text = serde_json::to_string(&Parts { metadata: pruned(metadata), data }).unwrap_or_default();
-        Self { text: text.into_boxed_str(), resource_version }
+        let text = serde_json::to_vec(&Parts { metadata: pruned(metadata), data }).unwrap_or_default();
+        let compressed = compress_prepend_size_with_dict(&text, DICTIONARY);
+        // A box of its own length: the compressor's buffer is as long as the text.
+        Self { compressed: Box::from(compressed.as_slice()), resource_version }
+    }
+
+    /// The object's UID; empty if it cannot be read.
+    pub fn uid(&self) -> String {
+        self.unpack::<Parts>().and_then(|parts| parts.metadata.uid).unwrap_or_default()
     }
 
     /// The object as its type; `None` if it does not fit the type (it was stored under another CRD).
     pub fn unpack<K: DeserializeOwned>(&self) -> Option<K> {
-        serde_json::from_str(&self.text).ok()
+        let text = decompress_size_prepended_with_dict(&self.compressed, DICTIONARY).ok()?;
+        serde_json::from_slice(&text).ok()
     }
 
     /// Whether this is a later state of the object than `other`. Resource versions of one resource are ordered numbers
@@ -98,7 +113,7 @@ mod tests {
         let claim: EmailClaim = packed.unpack().unwrap();
         assert_eq!(claim.spec.account, "a-1");
         assert_eq!(claim.metadata.annotations.unwrap().len(), 1);
-        assert!(!packed.text.contains("managedFields") && !packed.text.contains("labels"));
+        assert_eq!((claim.metadata.managed_fields, claim.metadata.labels), (None, None));
     }
 
     #[test]

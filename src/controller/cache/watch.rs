@@ -71,9 +71,15 @@ fn take_in(cache: &Cache, kind: Kind, event: Event<DynamicObject>, listing: &mut
             index.remove(kind, name.as_deref().unwrap_or_default(), uid.as_deref())
         }
     };
-    cache.enqueue(work);
-    let complete = cache.read().is_complete();
-    cache.complete.send_if_modified(|was| std::mem::replace(was, complete) != complete);
+    // Until every list is there nothing is worked on, and then everything is.
+    if !cache.read().is_complete() {
+        return;
+    }
+    if cache.complete.send_if_modified(|was| !std::mem::replace(was, true)) {
+        cache.work_on_everything();
+    } else {
+        cache.enqueue(work);
+    }
 }
 
 fn resource(kind: Kind) -> ApiResource {

@@ -36,7 +36,7 @@ pub async fn send(context: &Context, settings: &Settings, name: &str) -> Probe {
         Ok(bytes) => Token::new(bytes),
         Err(error) => {
             warn!(%error, "failed to draw random bytes: no mail can be sent");
-            context.cache.work_on(Key::Account(name.to_owned()), Duration::from_secs(5));
+            context.cache.work_on(Key::Account(name.into()), Duration::from_secs(5));
             return Probe::Untested;
         }
     };
@@ -45,7 +45,7 @@ pub async fn send(context: &Context, settings: &Settings, name: &str) -> Probe {
         Ok(None) => return Probe::Untested,
         Err(error) => {
             warn!(account = name, %error, "failed to write ahead; nothing was sent");
-            context.cache.work_on(Key::Account(name.to_owned()), Duration::from_secs(5));
+            context.cache.work_on(Key::Account(name.into()), Duration::from_secs(5));
             return Probe::Untested;
         }
     };
@@ -83,7 +83,7 @@ async fn write_ahead(
         }
         Err(ApiError::Conflict) => {
             context.cache.put(Kind::ClinicAccount, &context.accounts.read(name).await?);
-            context.cache.work_on(Key::Account(name.clone()), Duration::ZERO);
+            context.cache.work_on(Key::Account(name.as_str().into()), Duration::ZERO);
             Ok(None)
         }
         Err(error) => Err(error.into()),

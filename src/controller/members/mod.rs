@@ -56,8 +56,8 @@ fn observe(index: &Index, name: &str) -> Option<Observed> {
 /// A claim decides; without one an account that has the address already goes before us, since its claim will be restored.
 fn address_holder(index: &Index, claim: ClaimName, own: &str) -> AddressHolder {
     match index.claim(claim) {
-        Some((account, uid)) if account == own => AddressHolder::Us(uid.to_owned()),
-        Some((account, _)) => AddressHolder::Another(index.holder_of(account)),
+        Some((account, uid)) if account == own => AddressHolder::Us(uid),
+        Some((account, _)) => AddressHolder::Another(index.holder_of(&account)),
         None => match index.other_accounts_with(claim, own).first() {
             Some(account) => AddressHolder::Another(index.holder_of(account)),
             None => AddressHolder::Nobody,

@@ -38,7 +38,7 @@ pub async fn write(
     let mailer = context.mailer.borrow().clone();
     let (status, state, next) = project(observed, decision, &mailer, now);
     let before = serde_json::to_value(observed.user.status.clone().unwrap_or_default())?;
-    let wait = next.map(|next| wait_until(next, now));
+    let wait = next.and_then(|next| wait_until(next, now));
     let Some(difference) = merge_difference(&before, &serde_json::to_value(&status)?) else { return Ok(wait) };
     if state == State::Pending && is_new(&observed.user, now) {
         return Ok(Some(PENDING_WORTH_TELLING_AFTER));
