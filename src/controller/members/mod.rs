@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::decide::{AddressHolder, Observed, Step, decide, first_account_name};
+use super::accounts;
 use super::cache::{Index, Kind, guard};
 use super::context::{Context, ReconcileError};
 use crate::adapters::kubernetes::{ApiError, merge_difference};
@@ -103,7 +104,8 @@ async fn create_account(context: &Context, spec: ClinicAccountSpec) -> Result<()
         other => other?,
     };
     context.cache.put(Kind::ClinicAccount, &known);
-    Ok(())
+    // Its mail takes its turn now, not behind everything else that waits to be looked at.
+    accounts::reconcile(context, &name).await.map(drop)
 }
 
 async fn patch_desired(context: &Context, observed: &Observed, wanted: &Desired) -> Result<(), ReconcileError> {

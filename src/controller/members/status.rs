@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::decide::{AddressHolder, Decision, Observed};
 use crate::adapters::kubernetes::{ApiError, merge_difference};
-use crate::api::ClinicUser;
 use crate::api::clinic_user::{InvitationStatus, ListedMember, MemberStatus};
 use crate::api::condition::Condition;
 use crate::api::convert::ClinicView;
@@ -40,7 +39,7 @@ pub async fn write(
     let before = serde_json::to_value(observed.user.status.clone().unwrap_or_default())?;
     let wait = next.and_then(|next| wait_until(next, now));
     let Some(difference) = merge_difference(&before, &serde_json::to_value(&status)?) else { return Ok(wait) };
-    if state == State::Pending && is_new(&observed.user, now) {
+    if state == State::Pending && is_about_to_leave(observed, now) {
         return Ok(Some(PENDING_WORTH_TELLING_AFTER));
     }
     let name = observed.user.metadata.name.as_deref().unwrap_or_default();
@@ -90,11 +89,16 @@ fn misfit(object: &DynamicObject, now: Timestamp) -> Result<(Value, Value), serd
     Ok((before, serde_json::to_value(status)?))
 }
 
-fn is_new(user: &ClinicUser, now: Timestamp) -> bool {
-    let has_state = user.status.as_ref().is_some_and(|status| status.state.is_some());
-    let age = user.metadata.creation_timestamp.as_ref().map(|created| now.duration_since(created.0));
-    let young = age.is_some_and(|age| !age.is_negative() && age.unsigned_abs() < PENDING_WORTH_TELLING_AFTER);
-    !has_state && young
+/// Whether something happened a moment ago to a member who waits for a mail: the account was made, or the mail's turn came.
+fn is_about_to_leave(observed: &Observed, now: Timestamp) -> bool {
+    let told = observed.user.status.as_ref().and_then(|status| State::parse(status.state.as_deref()?));
+    let account = observed.account.as_ref();
+    let attempt = account.and_then(|account| account.spec.delivery.as_ref()?.attempts.last()).map(|last| last.at);
+    let record = account.map_or(&observed.user.metadata, |account| &account.metadata);
+    let made = record.creation_timestamp.as_ref().map(|created| created.0);
+    let age = attempt.max(made).map(|latest| now.duration_since(latest));
+    let recent = age.is_some_and(|age| !age.is_negative() && age.unsigned_abs() < PENDING_WORTH_TELLING_AFTER);
+    told.is_none_or(|told| told == State::Pending) && recent
 }
 
 /// The status, its state, and when it changes by itself.
