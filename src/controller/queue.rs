@@ -1,5 +1,6 @@
 //! The work queue: a key that is asked for twice runs once, and never twice at the same time. Keys are spread over lanes by
-//! their hash; each lane works one key after the other, the one that waits longest first. What the work is never stands here.
+//! their hash; each lane works one key after the other: accounts first, since people wait for their mail, then the one that waits longest.
+//! What the work is never stands here.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,7 @@ pub enum Key {
 pub struct Queue {
     lanes: Arc<[Lane]>,
     clock: Clock,
+    started: Instant,
 }
 
 #[derive(Default)]
@@ -53,7 +55,7 @@ struct Waiting {
 impl Queue {
     /// An empty queue.
     pub fn new(clock: Clock) -> Self {
-        Self { lanes: (0..LANES).map(|_| Lane::default()).collect(), clock }
+        Self { lanes: (0..LANES).map(|_| Lane::default()).collect(), clock, started: clock.monotonic() }
     }
 
     /// Asks for `key` to be worked on now.
@@ -66,7 +68,11 @@ impl Queue {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let lane = &self.lanes[usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0)];
-        lane.waiting.lock().unwrap_or_else(PoisonError::into_inner).add(key, self.clock.monotonic() + delay);
+        let at = match key {
+            Key::Account(_) if delay.is_zero() => self.started,
+            Key::Clinic | Key::Member(_) | Key::ServiceAccount(_) | Key::Account(_) => self.clock.monotonic() + delay,
+        };
+        lane.waiting.lock().unwrap_or_else(PoisonError::into_inner).add(key, at);
         lane.filled.notify_one();
     }
 

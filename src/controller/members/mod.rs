@@ -9,7 +9,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::decide::{AddressHolder, Observed, Step, decide, first_account_name};
-use super::accounts;
 use super::cache::{Index, Kind, guard};
 use super::context::{Context, ReconcileError};
 use crate::adapters::kubernetes::{ApiError, merge_difference};
@@ -104,8 +103,7 @@ async fn create_account(context: &Context, spec: ClinicAccountSpec) -> Result<()
         other => other?,
     };
     context.cache.put(Kind::ClinicAccount, &known);
-    // Its mail takes its turn now, not behind everything else that waits to be looked at.
-    accounts::reconcile(context, &name).await.map(drop)
+    Ok(())
 }
 
 async fn patch_desired(context: &Context, observed: &Observed, wanted: &Desired) -> Result<(), ReconcileError> {
