@@ -1,6 +1,6 @@
 //! The work queue: a key that is asked for twice runs once, and never twice at the same time. Keys are spread over lanes by
-//! their hash; each lane works one key after the other: accounts first, since people wait for their mail, then the one that waits longest.
-//! What the work is never stands here.
+//! their hash; each lane works one key after the other: accounts first, since people wait for their mail, then the one that
+//! waits longest. What the work is never stands here.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,11 +56,6 @@ impl Queue {
     /// An empty queue.
     pub fn new(clock: Clock) -> Self {
         Self { lanes: (0..LANES).map(|_| Lane::default()).collect(), clock, started: clock.monotonic() }
-    }
-
-    /// Asks for `key` to be worked on now.
-    pub fn add(&self, key: Key) {
-        self.add_after(key, Duration::ZERO);
     }
 
     /// Asks for `key` to be worked on after `delay`. Of several requests the earliest counts.
