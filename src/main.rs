@@ -1,6 +1,6 @@
 //! The command line: one program, one command a part. It parses, wires and reports; nothing is decided here.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -36,7 +36,7 @@ enum Command {
         /// The clinic's namespace.
         #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
         namespace: String,
-        /// The cluster; default: KUBECONFIG, else the pod's own service account.
+        /// How to reach the cluster; default: KUBECONFIG or ~/.kube/config, else the pod's own service account.
         #[arg(long, value_name = "FILE")]
         kubeconfig: Option<PathBuf>,
     },
@@ -136,7 +136,8 @@ fn start_logging(log: LogConfig) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let filter = log_filter(level);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let registry = tracing_subscriber::registry();
     match log.format {
         LogFormat::Json => registry.with(layer.json().flatten_event(true).with_filter(filter)).init(),

@@ -44,7 +44,7 @@ pub struct ClinicSpec {
     /// Limits that keep a mistake, such as a wrong file applied to the clinic, from reaching everybody.
     #[serde(default)]
     pub guard: Guard,
-    /// `true`: the operator invites, adopts and removes nobody. Suspensions and ends of access still take effect.
+    /// `true`: nobody is added, mailed or removed. Suspensions and ends of access still take effect.
     #[serde(default)]
     pub paused: bool,
 }

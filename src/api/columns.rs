@@ -36,6 +36,7 @@ pub(super) fn clinic() -> Vec<Column> {
         text("Time zone", ".spec.timeZone", "Where the clinic's days begin and end"),
         number("Members", ".status.members.total", "ClinicUsers and ServiceAccounts together"),
         number("Active", ".status.members.active", "Members in the state Active"),
+        number("Invited", ".status.members.invited", "Members in the state Invited: mailed, not accepted yet"),
         number("Stalled", ".status.members.stalled", "Members that wait for a person to act"),
         text("Ready", READY, "Whether the operator can do its work for the clinic"),
         age(),

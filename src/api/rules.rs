@@ -90,7 +90,7 @@ pub(super) fn clinic_user_spec() -> Vec<Rule> {
         only_for(
             "expectedEndOfTraining",
             "'ClinicalTrainee'",
-            "only a ClinicalTrainee has an expectedEndOfTraining: remove it; to end the access of anybody else, delete the ClinicUser",
+            "only a ClinicalTrainee has an expectedEndOfTraining: remove it; to end the access of anybody else, set suspended: true",
         ),
         only_for("supervisor", "'ClinicalTrainee'", "only a ClinicalTrainee has a supervisor: remove it"),
         only_for(

@@ -18,7 +18,10 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
     let seen = context.cache.read().service_account(name);
     let Some(account) = seen else { return Ok(None) };
     let verdict = if account.spec.suspended {
-        Verdict { state: State::Suspended, message: "Suspended by the manifest.".to_owned() }
+        Verdict {
+            state: State::Suspended,
+            message: "Suspended by the manifest. Set suspended: false to put it back into use.".to_owned(),
+        }
     } else {
         Verdict { state: State::Active, message: "Active. A service account cannot sign in.".to_owned() }
     };

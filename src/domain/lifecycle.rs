@@ -232,7 +232,7 @@ fn verdict_before_any_account(situation: &Situation<'_>) -> Option<Verdict> {
         ClinicStanding::Open(_) => situation.address_held_by.map(|holder| {
             say(
                 State::EmailConflict,
-                format!("The email address belongs to {holder}. Correct one of the two; this one goes on by itself."),
+                format!("The email address belongs to {holder}. Change the address of one of the two; this member then goes on by itself."),
             )
         }),
     }

@@ -75,6 +75,6 @@ fn the_loser_of_an_address_is_told_who_has_it_and_what_to_do() {
     });
     assert_eq!(
         verdict.message,
-        "The email address belongs to ClinicUser \"ana\". Correct one of the two; this one goes on by itself."
+        "The email address belongs to ClinicUser \"ana\". Change the address of one of the two; this member then goes on by itself."
     );
 }

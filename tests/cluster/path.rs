@@ -69,7 +69,7 @@ fn the_second_member_with_an_address_is_told_who_has_it_and_gets_no_mail() {
     let stalled = condition(&loser, "Stalled").unwrap();
     assert_eq!(
         stalled["message"],
-        "The email address belongs to ClinicUser \"ana\". Correct one of the two; this one goes on by itself."
+        "The email address belongs to ClinicUser \"ana\". Change the address of one of the two; this member then goes on by itself."
     );
     assert_eq!(world.names("clinicaccounts").len(), 1);
     // Freeing the address lets the waiting one through: the holder's address changes.

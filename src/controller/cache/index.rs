@@ -190,7 +190,7 @@ impl Index {
         let uid = holder.as_deref().or_else(|| account.strip_prefix("a-"));
         match uid.and_then(|uid| self.member_by_uid.get(uid)) {
             Some(name) => format!("ClinicUser \"{name}\""),
-            None => format!("ClinicAccount \"{account}\""),
+            None => format!("ClinicAccount \"{account}\", whose ClinicUser is gone"),
         }
     }
 
