@@ -20,6 +20,7 @@ use crate::domain::{
     group = "clinic-operator.dev",
     version = "v1alpha1",
     kind = "ClinicAccount",
+    derive = "PartialEq",
     namespaced,
     doc = "The record of one member's account: who holds it, what was mailed, and what the person confirmed. Kept by the operator and the portal only, and never deleted by them: do not edit.",
     annotation("helm.sh/resource-policy", "keep"),

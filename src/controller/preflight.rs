@@ -67,7 +67,7 @@ async fn served_schemas(client: &Client) -> Result<Option<Value>, ApiError> {
     let request = http::Request::get(path).body(Vec::new()).map_err(|error| ApiError::NoAnswer(error.to_string()))?;
     match client.request(request).await.map_err(ApiError::from) {
         Ok(document) => Ok(Some(document)),
-        Err(ApiError::NotFound) => Ok(None),
+        Err(ApiError::NotFound | ApiError::Other { code: 404, .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -23,8 +23,9 @@ pub fn rights() -> Vec<Right> {
     let [clinics, users, service_accounts] =
         [Clinic::plural(&()), ClinicUser::plural(&()), ServiceAccount::plural(&())].map(String::from);
     let mut rights = Vec::new();
-    for resource in [clinics, users, service_accounts] {
-        rights.push(right(resource.clone(), None, SEE));
+    // Whether a member is gone is asked of the API server itself, not of the cache.
+    for (resource, verbs) in [(clinics, SEE), (users, &["list", "watch", "get"]), (service_accounts, SEE)] {
+        rights.push(right(resource.clone(), None, verbs));
         rights.push(right(resource, Some("status"), &["patch"]));
     }
     rights.push(right(ClinicAccount::plural(&()).into_owned(), None, &["list", "watch", "get", "create", "patch"]));

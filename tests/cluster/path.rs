@@ -188,3 +188,25 @@ fn french_members_are_invited_in_french() {
     assert!(mails[0].text().contains("Bonjour"), "{}", mails[0].text());
     assert_eq!(mails[0].header("Content-Language").as_deref(), Some("fr"));
 }
+
+#[test]
+fn the_address_of_a_pending_member_who_was_deleted_is_free_for_the_next_and_the_record_stays() {
+    let world = World::new("again");
+    world.apply(&staff("ana", "ana@maple.example"));
+    let first = world.member_in("Invited", "ana");
+    world.apply(&staff("bea", "ana@maple.example"));
+    world.member_in("EmailConflict", "bea");
+    world.kubectl(&["delete", "clinicuser", "ana"]);
+    let bea = world.member_in("Invited", "bea");
+    assert_ne!(bea["status"]["account"], first["status"]["account"]);
+    let record = world.object("clinicaccount", first["status"]["account"].as_str().unwrap());
+    assert_eq!(record["spec"]["desired"]["email"], Value::Null, "the old link is dead");
+    assert_eq!((world.names("clinicaccounts").len(), world.names("emailclaims").len()), (2, 1));
+    // The same manifest again, at once: a new account, and an invitation of its own.
+    world.kubectl(&["delete", "clinicuser", "bea"]);
+    world.apply(&staff("bea", "ana@maple.example"));
+    let again = world.member_in("Invited", "bea");
+    assert_ne!(again["metadata"]["uid"], bea["metadata"]["uid"]);
+    assert_eq!(world.relay.wait_for(3, PATIENCE).len(), 3);
+    assert_eq!((world.names("clinicaccounts").len(), world.names("emailclaims").len()), (3, 1));
+}

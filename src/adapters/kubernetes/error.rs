@@ -12,7 +12,7 @@ pub enum ApiError {
     /// There is an object of that name (409).
     #[error("an object of that name exists")]
     AlreadyExists,
-    /// There is no such object (404).
+    /// There is no object of that name (404 that names it; the 404 of a kind that is not served is [`ApiError::Other`]).
     #[error("not found")]
     NotFound,
     /// The API server does not know who we are (401).
@@ -59,7 +59,7 @@ impl From<&Status> for ApiError {
         match (status.code, status.reason.as_str()) {
             (409, "AlreadyExists") => Self::AlreadyExists,
             (409, _) => Self::Conflict,
-            (404, _) => Self::NotFound,
+            (404, _) if status.details.as_ref().is_some_and(|details| !details.name.is_empty()) => Self::NotFound,
             (401, _) => Self::Unauthorized,
             (403, reason) => Self::Forbidden(missing_right(&status.message).unwrap_or(reason).to_owned()),
             (400 | 422, reason) => {
@@ -121,7 +121,14 @@ mod tests {
     fn codes_become_what_the_caller_decides_by() {
         assert_eq!(ApiError::from(&status(409, "AlreadyExists", "")), ApiError::AlreadyExists);
         assert_eq!(ApiError::from(&status(409, "Conflict", "")), ApiError::Conflict);
-        assert_eq!(ApiError::from(&status(404, "NotFound", "")), ApiError::NotFound);
+        let mut gone = status(404, "NotFound", "");
+        assert_eq!(
+            ApiError::from(&gone),
+            ApiError::Other { code: 404, reason: "NotFound".into() },
+            "a kind not served"
+        );
+        gone.details = serde_json::from_value(serde_json::json!({"name": "ana", "kind": "clinicusers"})).unwrap();
+        assert_eq!(ApiError::from(&gone), ApiError::NotFound);
     }
 
     #[test]

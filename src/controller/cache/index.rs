@@ -160,6 +160,11 @@ impl Index {
         self.account(self.account_by_holder.get(uid)?)
     }
 
+    /// Whether there is an account of that name, whether it fits our types or not.
+    pub fn has_account(&self, name: &str) -> bool {
+        self.entry(Kind::ClinicAccount, name).is_some()
+    }
+
     /// Whether there is a `ClinicUser` with this UID.
     pub fn has_member(&self, uid: &str) -> bool {
         self.member_by_uid.contains_key(uid)

@@ -29,7 +29,7 @@ pub struct Observed {
 }
 
 /// Who has an email address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum AddressHolder {
     /// Nobody: neither a claim nor an account.
     Nobody,
@@ -37,6 +37,19 @@ pub enum AddressHolder {
     Us(String),
     /// Another account, described for a person.
     Another(String),
+    /// An account that nobody ever accepted and whose `ClinicUser` is gone, as far as the cache knows.
+    Abandoned(Box<Abandoned>),
+}
+
+/// An account that has an address and nobody to whom it belongs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Abandoned {
+    /// The account; `None`: there is only its claim, since the manifest went between the two.
+    pub account: Option<ClinicAccount>,
+    /// The account's name.
+    pub name: String,
+    /// UID of the claim; `None`: the account has the address without one.
+    pub claim: Option<String>,
 }
 
 /// What to do next.
@@ -53,6 +66,14 @@ pub enum Step {
     CreateAccount(Box<ClinicAccountSpec>),
     /// Bring the account's `desired` block up to date.
     PatchDesired(Box<Desired>),
+    /// Let an abandoned account give its address up. Only if its `ClinicUser` is gone indeed, which is read from the API
+    /// server first.
+    GiveUpAbandoned {
+        /// The account.
+        account: Box<ClinicAccount>,
+        /// Its block without the address.
+        desired: Box<Desired>,
+    },
     /// Finish giving an address up.
     DeleteClaim {
         /// The claim.
@@ -132,8 +153,34 @@ fn a_new_member_claims_the_address_first(observed: &Observed, member: &Member) -
     }
     match &observed.address {
         AddressHolder::Another(holder) => held_by(holder),
+        AddressHolder::Abandoned(abandoned) => an_abandoned_account_gives_the_address_up(observed, claim, abandoned),
         AddressHolder::Nobody => Decision::step(Step::PostClaim { claim, account: first_account_name(&observed.user) }),
         AddressHolder::Us(_) => create(Some(member.email.as_str().to_owned()), Vec::new()),
+    }
+}
+
+/// In the one way there is: the account is written without the address and with the claim's UID, then the claim is deleted. A
+/// claim whose account was never made gets an account for this.
+fn an_abandoned_account_gives_the_address_up(observed: &Observed, claim: ClaimName, abandoned: &Abandoned) -> Decision {
+    let uids: Vec<String> = abandoned.claim.iter().cloned().collect();
+    let Some(account) = &abandoned.account else {
+        let uid = abandoned.name.strip_prefix("a-").unwrap_or_default().to_owned();
+        let gone = Holder { uid, ..holder(&observed.user) };
+        return Decision::step(Step::CreateAccount(Box::new(ClinicAccountSpec {
+            id: abandoned.name.clone(),
+            desired: Desired { releasing: uids, ..without_address(&observed.user.spec, gone) },
+            access: None,
+            delivery: None,
+            acceptance: None,
+        })));
+    };
+    let desired = &account.spec.desired;
+    match &abandoned.claim {
+        Some(uid) if desired.releasing.contains(uid) => Decision::step(Step::DeleteClaim { claim, uid: uid.clone() }),
+        Some(_) | None => {
+            let given_up = Desired { email: None, releasing: released(desired, uids), ..desired.clone() };
+            Decision::step(Step::GiveUpAbandoned { account: Box::new(account.clone()), desired: Box::new(given_up) })
+        }
     }
 }
 
@@ -176,6 +223,9 @@ fn a_known_member_follows_the_manifest(observed: &Observed, account: &ClinicAcco
         Some(_) | None => match &observed.address {
             AddressHolder::Another(holder) => {
                 Decision { step: patch_if_different(account, wanted).step, ..held_by(holder) }
+            }
+            AddressHolder::Abandoned(abandoned) => {
+                an_abandoned_account_gives_the_address_up(observed, claim, abandoned)
             }
             AddressHolder::Nobody => Decision::step(Step::PostClaim { claim, account: account.spec.id.clone() }),
             AddressHolder::Us(_) => {

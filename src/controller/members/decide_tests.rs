@@ -167,3 +167,24 @@ fn a_claim_deleted_by_hand_is_taken_again() {
         Some(Step::PostClaim { claim: claim("ana@maple.example"), account: "a-1".into() })
     );
 }
+
+#[test]
+fn an_abandoned_account_gives_the_address_up_in_two_steps_and_a_claim_without_account_gets_one_for_that() {
+    let gone = |desired: Value| {
+        let mut all = json!({"holder": {"name": "ana", "uid": "0"}});
+        json_patch::merge(&mut all, &desired);
+        let abandoned = Abandoned { account: Some(account(&all)), name: "a-0".into(), claim: Some("c0".into()) };
+        Observed { address: AddressHolder::Abandoned(Box::new(abandoned)), ..new_member() }
+    };
+    let Some(Step::GiveUpAbandoned { desired, .. }) = decide(&gone(json!({}))).step else { panic!("expected a patch") };
+    assert_eq!((desired.email.as_deref(), desired.releasing.as_slice()), (None, ["c0".to_owned()].as_slice()));
+    assert_eq!(
+        decide(&gone(json!({"email": null, "releasing": ["c0"]}))).step,
+        Some(Step::DeleteClaim { claim: claim("ana@maple.example"), uid: "c0".into() })
+    );
+    let orphan = Abandoned { account: None, name: "a-0".into(), claim: Some("c0".into()) };
+    let observed = Observed { address: AddressHolder::Abandoned(Box::new(orphan)), ..new_member() };
+    let Some(Step::CreateAccount(made)) = decide(&observed).step else { panic!("expected an account") };
+    assert_eq!((made.id.as_str(), made.desired.holder.uid.as_str(), made.desired.email), ("a-0", "0", None));
+    assert_eq!(made.desired.releasing, ["c0"]);
+}

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use self::decide::{AddressHolder, Observed, Step, decide, first_account_name};
+use self::decide::{Abandoned, AddressHolder, Observed, Step, decide, first_account_name};
 use super::cache::{Index, Kind, guard};
 use super::context::{Context, ReconcileError};
 use crate::adapters::kubernetes::{ApiError, merge_difference};
 use crate::api::EmailClaim;
-use crate::api::account::{ClinicAccount, ClinicAccountSpec, Desired};
+use crate::api::account::{ClinicAccount, ClinicAccountSpec, Desired, Holder};
 use crate::api::convert::ClinicView;
 use crate::api::email_claim::EmailClaimSpec;
 use crate::domain::email::{ClaimName, Email};
@@ -57,11 +57,24 @@ fn observe(index: &Index, name: &str) -> Option<Observed> {
 fn address_holder(index: &Index, claim: ClaimName, own: &str) -> AddressHolder {
     match index.claim(claim) {
         Some((account, uid)) if account == own => AddressHolder::Us(uid),
-        Some((account, _)) => AddressHolder::Another(index.holder_of(&account)),
+        Some((account, uid)) => another_holder(index, &account, Some(uid)),
         None => match index.other_accounts_with(claim, own).first() {
-            Some(account) => AddressHolder::Another(index.holder_of(account)),
+            Some(account) => another_holder(index, account, None),
             None => AddressHolder::Nobody,
         },
+    }
+}
+
+fn another_holder(index: &Index, name: &str, claim: Option<String>) -> AddressHolder {
+    let account = index.account(name);
+    let holder = account.as_ref().map(|account| account.spec.desired.holder.uid.as_str()).or(name.strip_prefix("a-"));
+    let accepted = account.as_ref().is_some_and(|account| account.spec.acceptance.is_some());
+    // An account that does not fit our types is nobody's to give up.
+    let known = account.is_some() || !index.has_account(name);
+    if known && !accepted && holder.is_some_and(|uid| !index.has_member(uid)) {
+        AddressHolder::Abandoned(Box::new(Abandoned { account, name: name.to_owned(), claim }))
+    } else {
+        AddressHolder::Another(index.holder_of(name))
     }
 }
 
@@ -69,7 +82,16 @@ async fn perform(context: &Context, observed: &Observed, step: Step) -> Result<(
     match step {
         Step::PostClaim { claim, account } => post_claim(context, claim, account).await,
         Step::CreateAccount(spec) => create_account(context, *spec).await,
-        Step::PatchDesired(desired) => patch_desired(context, observed, &desired).await,
+        Step::PatchDesired(desired) => match &observed.account {
+            Some(account) => patch_desired(context, account, &desired).await,
+            None => Ok(()),
+        },
+        Step::GiveUpAbandoned { account, desired } => {
+            if is_gone(context, &account.spec.desired.holder).await? {
+                patch_desired(context, &account, &desired).await?;
+            }
+            Ok(())
+        }
         Step::DeleteClaim { claim, uid } => {
             context.claims.delete(&claim.to_string(), &uid).await?;
             context.cache.forget(Kind::EmailClaim, &claim.to_string(), &uid);
@@ -106,8 +128,21 @@ async fn create_account(context: &Context, spec: ClinicAccountSpec) -> Result<()
     Ok(())
 }
 
-async fn patch_desired(context: &Context, observed: &Observed, wanted: &Desired) -> Result<(), ReconcileError> {
-    let Some(account) = &observed.account else { return Ok(()) };
+/// Whether a `ClinicUser` is gone: the cache does not have its UID, and now the API server says that there is no object of
+/// that name or that it is another. What it says goes into the cache.
+async fn is_gone(context: &Context, holder: &Holder) -> Result<bool, ReconcileError> {
+    match context.users.read(&holder.name).await {
+        Ok(user) => {
+            let is_it = user.metadata.uid.as_deref() == Some(&holder.uid);
+            context.cache.put(Kind::ClinicUser, &user);
+            Ok(!is_it)
+        }
+        Err(ApiError::NotFound) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn patch_desired(context: &Context, account: &ClinicAccount, wanted: &Desired) -> Result<(), ReconcileError> {
     let read = serde_json::to_value(&account.spec.desired)?;
     let Some(difference) = merge_difference(&read, &serde_json::to_value(wanted)?) else { return Ok(()) };
     let patch = json!({ "desired": difference });
