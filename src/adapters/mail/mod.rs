@@ -17,6 +17,6 @@ mod smtp_tests;
 
 pub use letter::{Content, Invitation, Letter, Occasion, RenderError};
 pub use message::{RenderedMail, render};
-pub use relay::{Credentials, Limits, Relay, TlsMode, UnknownTlsMode};
+pub use relay::{Credentials, Limits, Relay, TlsMode};
 pub use smtp::{Accepted, Undelivered, deliver};
 pub use wire::authorities;

@@ -4,7 +4,6 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    str::FromStr,
     time::Duration,
 };
 
@@ -52,36 +51,6 @@ pub enum TlsMode {
     Tls,
     /// In the clear, password and links too: for a relay on the same host, and for tests.
     None,
-}
-
-impl TlsMode {
-    /// The word in the configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::StartTls => "starttls",
-            Self::Tls => "tls",
-            Self::None => "none",
-        }
-    }
-}
-
-impl fmt::Display for TlsMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The word is none of `starttls`, `tls`, `none`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of starttls, tls, none")]
-pub struct UnknownTlsMode;
-
-impl FromStr for TlsMode {
-    type Err = UnknownTlsMode;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        [Self::StartTls, Self::Tls, Self::None].into_iter().find(|mode| mode.as_str() == word).ok_or(UnknownTlsMode)
-    }
 }
 
 /// Each bounds a whole stage, so a server that sends a byte now and then gains nothing.
