@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use clinic_operator::adapters::kubernetes::{ConnectError, connect};
 use clinic_operator::api::crds::{crds, to_yaml};
-use clinic_operator::config::{Config, ConfigError, LogConfig, LogFormat, LogLevel, Tls};
+use clinic_operator::config::{Config, ConfigError, LogConfig, LogFormat, LogLevel};
 use clinic_operator::controller::{self, ControllerError, rights};
 use k8s_openapi::api::rbac::v1::Role;
 use kube::core::ObjectMeta;
@@ -15,7 +15,6 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
-use tracing::warn;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
@@ -104,9 +103,6 @@ fn in_runtime(command: impl Future<Output = Result<(), CommandError>>) -> Result
 async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Path>) -> Result<(), CommandError> {
     let config = Config::load(config).await?;
     start_logging(config.log);
-    if matches!(config.mail.tls, Tls::None) {
-        warn!("mail.tls is None: mails, their links and the relay's password travel in the clear");
-    }
     let (asked, stop) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;

@@ -32,6 +32,7 @@ use self::metrics::Metrics;
 use self::queue::{Key, Queue};
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::Clients;
+use crate::adapters::mail::TlsMode;
 use crate::adapters::random::fraction;
 use crate::domain::lifecycle::MailerStanding;
 pub use preflight::{PreflightError, preflight};
@@ -82,6 +83,9 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
         Arc::new(Context::new(&clients, &namespace, cache.clone(), mailer_standing.clone(), Metrics::default()));
     let listener = http::bind(listen).await.map_err(|error| ControllerError::Listen(listen, error))?;
     info!(namespace, version = env!("CARGO_PKG_VERSION"), "started");
+    if mail.relay.tls == TlsMode::None {
+        warn!("mail.tls is None: mails, their links and the relay's password travel in the clear");
+    }
 
     let mut complete = cache.complete();
     let work = async {
