@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::cache::{Kind, guard};
+use super::cache::Kind;
 use super::context::{Context, ReconcileError};
-use crate::adapters::kubernetes::{ApiError, merge_difference};
 use crate::api::Clinic;
 use crate::api::clinic::{ClinicStatus, MemberCounts};
 use crate::api::convert::ClinicView;
@@ -26,15 +25,8 @@ pub async fn reconcile(context: &Context) -> Result<Option<Duration>, ReconcileE
     let Some((clinic, members)) = seen else { return Ok(None) };
     let mailer = context.mailer.borrow().clone();
     let status = project(&clinic, members, &mailer, context.clock.now());
-    let before = serde_json::to_value(clinic.status.clone().unwrap_or_default())?;
-    let Some(difference) = merge_difference(&before, &serde_json::to_value(&status)?) else { return Ok(None) };
-    let name = clinic.metadata.name.as_deref().unwrap_or_default();
-    match context.clinics.patch_status(name, &guard(&clinic.metadata), &difference).await {
-        Ok(clinic) => context.cache.put(Kind::Clinic, &clinic),
-        // Somebody edits or deletes it right now: that change brings us back.
-        Err(ApiError::Conflict | ApiError::NotFound) => {}
-        Err(error) => return Err(error.into()),
-    }
+    let before = clinic.status.clone().unwrap_or_default();
+    context.write_status(&context.clinics, Kind::Clinic, &clinic.metadata, &before, &status).await?;
     Ok(None)
 }
 

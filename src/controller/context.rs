@@ -1,15 +1,19 @@
-//! What every reconcile is given: the cache, the guarded writes, the clock, the outbox and the mailer's standing.
+//! What every reconcile is given: the cache, the clock, the outbox, the mailer's standing, and the two writes that several
+//! of them make: a status and a block of an account. What is written is decided elsewhere.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kube::core::ObjectMeta;
+use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::watch::Receiver;
 
-use super::cache::Cache;
+use super::cache::{Cache, Kind, guard};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::{ApiError, Clients, Store};
+use crate::adapters::kubernetes::{ApiError, Clients, Store, Stored, merge_difference};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 use crate::domain::lifecycle::MailerStanding;
 
@@ -61,6 +65,56 @@ impl Context {
             mailer,
             metrics,
         }
+    }
+}
+
+/// What became of a guarded write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarded {
+    /// It was made, or there was nothing to write.
+    Written,
+    /// The object was not as it was read, so nothing was written.
+    Stale,
+}
+
+impl Context {
+    /// Writes the status of an object if `wanted` differs from the status `before` that was read. Either way the cache has the
+    /// latest afterwards, or will be told by the watch: a stale object is being edited or deleted, which brings us back.
+    pub async fn write_status<K>(
+        &self,
+        store: &Store<K>,
+        kind: Kind,
+        metadata: &ObjectMeta,
+        before: &impl Serialize,
+        wanted: &impl Serialize,
+    ) -> Result<Guarded, ReconcileError>
+    where
+        K: Stored,
+    {
+        let Some(difference) = merge_difference(&serde_json::to_value(before)?, &serde_json::to_value(wanted)?) else {
+            return Ok(Guarded::Written);
+        };
+        let name = metadata.name.as_deref().unwrap_or_default();
+        match store.patch_status(name, &guard(metadata), &difference).await {
+            Ok(written) => {
+                self.cache.put(kind, &written);
+                Ok(Guarded::Written)
+            }
+            Err(ApiError::Conflict | ApiError::NotFound) => Ok(Guarded::Stale),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Patches an account as it was read. If it is stale it is read again, so that whoever decides again sees the latest.
+    pub async fn patch_account(&self, account: &ClinicAccount, spec: &Value) -> Result<Guarded, ReconcileError> {
+        let name = &account.spec.id;
+        let (known, result) = match self.accounts.patch_spec(name, &guard(&account.metadata), spec).await {
+            Ok(written) => (written, Guarded::Written),
+            Err(ApiError::Conflict) => (self.accounts.read(name).await?, Guarded::Stale),
+            Err(error) => return Err(error.into()),
+        };
+        self.cache.put(Kind::ClinicAccount, &known);
+        Ok(result)
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::cache::{Kind, guard};
+use super::cache::Kind;
 use super::context::{Context, ReconcileError};
-use crate::adapters::kubernetes::{ApiError, merge_difference};
 use crate::api::clinic_user::{ListedMember, MemberStatus};
 use crate::api::status::written;
 use crate::domain::conditions::conditions;
@@ -38,13 +37,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
         conditions: written(&before.conditions, conditions(&verdict), generation, context.clock.now()),
         ..MemberStatus::default()
     };
-    let before = serde_json::to_value(before)?;
-    let Some(difference) = merge_difference(&before, &serde_json::to_value(&status)?) else { return Ok(None) };
-    match context.service_accounts.patch_status(name, &guard(&account.metadata), &difference).await {
-        Ok(account) => context.cache.put(Kind::ServiceAccount, &account),
-        // Somebody edits or deletes it right now: that change brings us back.
-        Err(ApiError::Conflict | ApiError::NotFound) => {}
-        Err(error) => return Err(error.into()),
-    }
+    let store = &context.service_accounts;
+    context.write_status(store, Kind::ServiceAccount, &account.metadata, &before, &status).await?;
     Ok(None)
 }

@@ -24,16 +24,30 @@ pub struct Store<K> {
     api: Api<K>,
 }
 
-impl<K> Store<K>
-where
+/// What can be in a [`Store`]: any kind of ours.
+pub trait Stored:
+    Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + 'static
+{
+}
+
+impl<K> Stored for K where
     K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
         + Clone
         + Debug
         + Serialize
         + DeserializeOwned
         + Send
-        + 'static,
+        + 'static
 {
+}
+
+impl<K: Stored> Store<K> {
     /// The objects of `namespace`, through `client`.
     pub fn new(client: &Client, namespace: &str) -> Self {
         Self { api: Api::namespaced(client.clone(), namespace) }

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::decide::{Observed, decide};
-use super::cache::{Index, Kind, guard};
+use super::cache::Index;
 use super::context::{Context, ReconcileError, wait_until};
 use super::outbox::Turn;
-use crate::adapters::kubernetes::{ApiError, merge_difference};
+use crate::adapters::kubernetes::merge_difference;
 use crate::api::account::{Access, ClinicAccount, ClinicAccountSpec};
 use crate::api::convert::ClinicView;
 use crate::domain::email::Email;
@@ -33,11 +33,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
     let decision = decide(&observed, now);
     if access_differs(&account.spec, &decision.access) {
         let patch = access_patch(&account.spec, &decision.access)?;
-        match context.accounts.patch_spec(name, &guard(&account.metadata), &patch).await {
-            Ok(written) => context.cache.put(Kind::ClinicAccount, &written),
-            Err(ApiError::Conflict) => context.cache.put(Kind::ClinicAccount, &context.accounts.read(name).await?),
-            Err(error) => return Err(error.into()),
-        }
+        context.patch_account(&account, &patch).await?;
     }
     match decision.mail {
         Some(due) => {

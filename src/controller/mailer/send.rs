@@ -18,7 +18,7 @@ use crate::api::account::{Access, Attempt};
 use crate::controller::accounts::decide::{Observed, decide, may_still_go};
 use crate::controller::accounts::{access_differs, observe};
 use crate::controller::cache::{Kind, guard};
-use crate::controller::context::{Context, ReconcileError};
+use crate::controller::context::{Context, Guarded, ReconcileError};
 use crate::controller::queue::Key;
 use crate::domain::delivery::{Failure, Fault};
 use crate::domain::invitation::{Due, OUTCOME_KNOWN_WITHIN, Outcome, Token, WRITE_AHEAD_VALID, link_expires};
@@ -75,18 +75,12 @@ async fn write_ahead(
     if account.spec.access.is_none() || access_differs(&account.spec, access) {
         patch["access"] = serde_json::to_value(access)?;
     }
-    let name = &account.spec.id;
-    match context.accounts.patch_spec(name, &guard(&account.metadata), &patch).await {
-        Ok(written) => {
-            context.cache.put(Kind::ClinicAccount, &written);
-            Ok(delivery.attempts.last().cloned())
-        }
-        Err(ApiError::Conflict) => {
-            context.cache.put(Kind::ClinicAccount, &context.accounts.read(name).await?);
-            context.cache.work_on(Key::Account(name.as_str().into()), Duration::ZERO);
+    match context.patch_account(account, &patch).await? {
+        Guarded::Written => Ok(delivery.attempts.last().cloned()),
+        Guarded::Stale => {
+            context.cache.work_on(Key::Account(account.spec.id.as_str().into()), Duration::ZERO);
             Ok(None)
         }
-        Err(error) => Err(error.into()),
     }
 }
 

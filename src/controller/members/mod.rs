@@ -6,10 +6,10 @@ mod status;
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::decide::{Abandoned, AddressHolder, Observed, Step, decide, first_account_name};
-use super::cache::{Index, Kind, guard};
+use super::cache::{Index, Kind};
 use super::context::{Context, ReconcileError};
 use crate::adapters::kubernetes::{ApiError, merge_difference};
 use crate::api::EmailClaim;
@@ -146,18 +146,7 @@ async fn patch_desired(context: &Context, account: &ClinicAccount, wanted: &Desi
     let read = serde_json::to_value(&account.spec.desired)?;
     let Some(difference) = merge_difference(&read, &serde_json::to_value(wanted)?) else { return Ok(()) };
     let patch = json!({ "desired": difference });
-    patch_account(context, account, &patch).await
-}
-
-/// A conflict means that somebody else wrote: then the account is read again, and decided again.
-async fn patch_account(context: &Context, account: &ClinicAccount, spec: &Value) -> Result<(), ReconcileError> {
-    let name = &account.spec.id;
-    let known = match context.accounts.patch_spec(name, &guard(&account.metadata), spec).await {
-        Err(ApiError::Conflict) => context.accounts.read(name).await?,
-        other => other?,
-    };
-    context.cache.put(Kind::ClinicAccount, &known);
-    Ok(())
+    context.patch_account(account, &patch).await.map(drop)
 }
 
 #[cfg(test)]

@@ -8,13 +8,13 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::decide::{AddressHolder, Decision, Observed};
-use crate::adapters::kubernetes::{ApiError, merge_difference};
+use crate::adapters::kubernetes::ApiError;
 use crate::api::clinic_user::{InvitationStatus, ListedMember, MemberStatus};
 use crate::api::condition::Condition;
 use crate::api::convert::ClinicView;
 use crate::api::status::written;
 use crate::controller::accounts;
-use crate::controller::cache::{Kind, guard};
+use crate::controller::cache::Kind;
 use crate::controller::context::{Context, ReconcileError, wait_until};
 use crate::domain::conditions::conditions;
 use crate::domain::invitation::Standing;
@@ -36,20 +36,12 @@ pub async fn write(
     let now = context.clock.now();
     let mailer = context.mailer.borrow().clone();
     let (status, state, next) = project(observed, decision, &mailer, now);
-    let before = serde_json::to_value(observed.user.status.clone().unwrap_or_default())?;
-    let wait = next.and_then(|next| wait_until(next, now));
-    let Some(difference) = merge_difference(&before, &serde_json::to_value(&status)?) else { return Ok(wait) };
-    if state == State::Pending && is_about_to_leave(observed, now) {
+    let before = observed.user.status.clone().unwrap_or_default();
+    if before != status && state == State::Pending && is_about_to_leave(observed, now) {
         return Ok(Some(PENDING_WORTH_TELLING_AFTER));
     }
-    let name = observed.user.metadata.name.as_deref().unwrap_or_default();
-    match context.users.patch_status(name, &guard(&observed.user.metadata), &difference).await {
-        Ok(user) => context.cache.put(Kind::ClinicUser, &user),
-        // Somebody edits or deletes it right now: that change brings us back.
-        Err(ApiError::Conflict | ApiError::NotFound) => {}
-        Err(error) => return Err(error.into()),
-    }
-    Ok(wait)
+    context.write_status(&context.users, Kind::ClinicUser, &observed.user.metadata, &before, &status).await?;
+    Ok(next.and_then(|next| wait_until(next, now)))
 }
 
 /// Whoever wrote an object that does not fit our type (under another CRD) is told so. Writes nothing if there is none.
@@ -57,15 +49,12 @@ pub async fn write_that_it_does_not_fit(context: &Context, name: &str) -> Result
     let seen = context.cache.read().misfit_member(name);
     let Some(object) = seen else { return Ok(None) };
     let (before, status) = misfit(&object, context.clock.now())?;
-    let Some(difference) = merge_difference(&before, &status) else { return Ok(None) };
-    match context.users.patch_status(name, &guard(&object.metadata), &difference).await {
-        Ok(user) => context.cache.put(Kind::ClinicUser, &user),
-        Err(ApiError::Conflict | ApiError::NotFound) => {}
+    match context.write_status(&context.users, Kind::ClinicUser, &object.metadata, &before, &status).await {
+        Ok(_) => Ok(None),
         // The answer does not fit either, so whether it was written is seen from the watch.
-        Err(ApiError::NoAnswer(_)) => return Ok(Some(MISFIT_AGAIN_AFTER)),
-        Err(error) => return Err(error.into()),
+        Err(ReconcileError::Api(ApiError::NoAnswer(_))) => Ok(Some(MISFIT_AGAIN_AFTER)),
+        Err(error) => Err(error),
     }
-    Ok(None)
 }
 
 /// The status as it is stored, and as it should be: of the fields that do not fit nothing is kept.
@@ -181,6 +170,7 @@ fn invitation_status(observed: &Observed, invitation: &Standing) -> Option<Invit
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::kubernetes::merge_difference;
 
     #[test]
     fn an_object_that_does_not_fit_is_told_so_once() {
