@@ -114,7 +114,7 @@ pub struct Desired {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::uids")]
     pub releasing: Vec<String>,
-    /// Set while the guard against mass removal keeps this account's access.
+    /// Set while the guard against mass removal keeps this account's access, although its holder is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::present::<Hold>")]
     pub hold: Option<Hold>,
@@ -122,6 +122,10 @@ pub struct Desired {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::token")]
     pub resend: Option<String>,
+    /// Value of that annotation when a `ClinicUser` took this account over: it counts as answered, while it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::token")]
+    pub resend_at_adoption: Option<String>,
     /// Decisions about whose account this is (same person, or another) that people have made so far; never goes back, so
     /// that no annotation approves twice.
     #[serde(default)]
@@ -237,6 +241,13 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::reply_code")]
     pub code: Option<String>,
+}
+
+impl Attempt {
+    /// Whether this is the same copy of the same mail, whatever became of it.
+    pub fn is_the_same(&self, other: &Self) -> bool {
+        self.message_id == other.message_id && self.copy == other.copy
+    }
 }
 
 fn attempts(generator: &mut SchemaGenerator) -> Schema {

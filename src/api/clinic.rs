@@ -41,7 +41,8 @@ pub struct ClinicSpec {
     #[serde(default = "default_validity")]
     #[schemars(schema_with = "schema::validity_days")]
     pub invitation_validity_days: u8,
-    /// Limits that keep a mistake, such as a wrong file applied to the clinic, from reaching everybody.
+    /// Limits that keep a mistake, such as a wrong file applied to the clinic, from reaching everybody. Removals have one
+    /// without a setting: two members or a quarter of the clinic in an hour.
     #[serde(default)]
     pub guard: Guard,
     /// `true`: nobody is added, mailed or removed. Suspensions and ends of access still take effect.
@@ -67,7 +68,8 @@ pub enum TwoFactor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Guard {
-    /// First invitations in any hour, 1 to 1000; members beyond it are `Held` until a person releases them.
+    /// First invitations in any hour, 1 to 1000; members beyond it are `Held` until a person sets the annotation
+    /// clinic-operator.dev/release-hold on the Clinic to the hold's id, which its status names.
     #[serde(default = "default_per_hour")]
     #[schemars(schema_with = "schema::per_hour")]
     pub invitations_per_hour: u32,
@@ -95,10 +97,39 @@ pub struct ClinicStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::present::<MemberCounts>")]
     pub members: Option<MemberCounts>,
+    /// What the guards keep back, until a person sets the annotation clinic-operator.dev/release-hold to the id of one or the
+    /// cause is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "holds")]
+    pub holds: Vec<HoldStatus>,
     /// Ready always; others, such as those about the mail relay, while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::list")]
     pub conditions: Vec<Condition>,
+}
+
+/// What one hold keeps back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldStatus {
+    /// The value of the annotation that releases it, such as `removals-20261124T093000Z`.
+    #[schemars(schema_with = "schema::token")]
+    pub id: String,
+    /// How many members it keeps back.
+    #[schemars(schema_with = "schema::count")]
+    pub count: u32,
+    /// The first 20 of them in the order of the alphabet, by the metadata.name of their `ClinicUser`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "held_members")]
+    pub members: Vec<String>,
+}
+
+fn holds(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schema::keyed_list::<HoldStatus>(generator, 100, &["id"])
+}
+
+fn held_members(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schema::object_names(generator)
 }
 
 /// Numbers of members.

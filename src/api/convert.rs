@@ -3,12 +3,14 @@
 
 use jiff::Timestamp;
 
-use super::account::{ClinicAccountSpec, Delivery};
+use super::RELEASE_HOLD_ANNOTATION;
+use super::account::{Attempt, ClinicAccountSpec, Delivery};
 use super::clinic::{Clinic, ClinicSpec};
 use super::clinic_user::ClinicUserSpec;
 use crate::domain::calendar::{ClinicZone, parse_date};
-use crate::domain::email::{ClaimName, Email};
-use crate::domain::invitation::{Ledger, Try, Wish};
+use crate::domain::email::{ClaimName, Email, EmailKey};
+use crate::domain::identity::Names;
+use crate::domain::invitation::{Ledger, MailKind, Question, Try, Wish};
 use crate::domain::lifecycle::{AccessFacts, ClinicStanding};
 use crate::domain::member::{Classification, Member, Period, Violation};
 
@@ -55,20 +57,27 @@ pub struct ClinicView {
     pub spec: ClinicSpec,
     /// The zone; `None`: the database does not have it.
     pub zone: Option<ClinicZone>,
+    /// The hold that a person has released.
+    pub released_hold: Option<String>,
 }
 
 impl ClinicView {
     /// Looks the zone up.
     pub fn new(clinic: &Clinic) -> Self {
-        Self { spec: clinic.spec.clone(), zone: ClinicZone::find(&clinic.spec.time_zone) }
+        let annotations = clinic.metadata.annotations.as_ref();
+        Self {
+            spec: clinic.spec.clone(),
+            zone: ClinicZone::find(&clinic.spec.time_zone),
+            released_hold: annotations.and_then(|all| all.get(RELEASE_HOLD_ANNOTATION)).map(|id| id.trim().to_owned()),
+        }
     }
 
     /// How the clinic stands, as states name it.
     pub fn standing(clinic: Option<&Self>) -> ClinicStanding<'_> {
         match clinic {
             None => ClinicStanding::Missing,
-            Some(Self { zone: None, spec }) => ClinicStanding::UnknownZone(&spec.time_zone),
-            Some(Self { zone: Some(zone), spec }) if spec.paused => ClinicStanding::Paused(zone),
+            Some(Self { zone: None, spec, .. }) => ClinicStanding::UnknownZone(&spec.time_zone),
+            Some(Self { zone: Some(zone), spec, .. }) if spec.paused => ClinicStanding::Paused(zone),
             Some(Self { zone: Some(zone), .. }) => ClinicStanding::Open(zone),
         }
     }
@@ -85,18 +94,37 @@ impl ClinicAccountSpec {
         }
     }
 
+    /// The key of the address wished for; `None`: the account has given its address up, and has no login either.
+    pub fn address_key(&self) -> Option<EmailKey> {
+        key(self.desired.email.as_deref()?)
+    }
+
+    /// The key of the address that the person signs in with, once they have accepted.
+    pub fn login_key(&self) -> Option<EmailKey> {
+        key(&self.acceptance.as_ref()?.login)
+    }
+
     /// The claims that the account must have: those of its login and of the address wished for. Until somebody accepted,
-    /// the two are the same.
+    /// the two are the same; an account that has given its address up has none.
     pub fn claims(&self) -> Vec<ClaimName> {
-        let login = self.acceptance.as_ref().map(|acceptance| acceptance.login.as_str());
-        let mut claims: Vec<ClaimName> = [self.desired.email.as_deref(), login]
-            .into_iter()
-            .flatten()
-            .filter_map(|address| Email::parse(address).ok())
-            .map(|email| email.key().claim())
-            .collect();
+        let Some(address) = self.address_key() else { return Vec::new() };
+        let mut claims = vec![address.claim()];
+        claims.extend(self.login_key().map(|login| login.claim()));
         claims.dedup();
         claims
+    }
+
+    /// The names by which the record knows its person.
+    pub fn names(&self) -> Names<'_> {
+        let desired = &self.desired;
+        Names { object: &desired.holder.name, first: desired.first_name.as_deref(), last: desired.last_name.as_deref() }
+    }
+
+    /// Whether a mail of this kind may have reached its reader in an earlier round.
+    pub fn was_mailed_before(&self, kind: MailKind, round: u32) -> bool {
+        let attempts = self.delivery.iter().flat_map(|delivery| &delivery.attempts);
+        let earlier = |attempt: &&Attempt| attempt.kind == kind && attempt.round < round;
+        attempts.filter(earlier).any(|attempt| attempt.outcome.may_have_arrived())
     }
 
     /// The ledger as the rules read it.
@@ -104,9 +132,10 @@ impl ClinicAccountSpec {
         self.delivery.as_ref().map(Delivery::ledger)
     }
 
-    /// The invitation that is wished for, where links are valid for `validity_days`.
+    /// The mail that is wished for, where links are valid for `validity_days`.
     pub fn wish(&self, validity_days: u8) -> Wish<'_> {
         Wish {
+            question: Question::of(self.address_key().as_ref(), self.login_key().as_ref()),
             address: self.desired.email.as_deref(),
             resend: self.desired.resend.as_deref(),
             validity_days,
@@ -118,6 +147,7 @@ impl ClinicAccountSpec {
 impl Delivery {
     fn ledger(&self) -> Ledger<'_> {
         let tries = self.attempts.iter().map(|attempt| Try {
+            kind: attempt.kind,
             round: attempt.round,
             message_id: &attempt.message_id,
             at: attempt.at,
@@ -131,8 +161,13 @@ impl Delivery {
             resend: self.resend.as_deref(),
             tries: tries.collect(),
             not_before: self.not_before,
+            held: self.hold.as_ref().filter(|hold| !hold.released).map(|hold| hold.id.as_str()),
         }
     }
+}
+
+fn key(address: &str) -> Option<EmailKey> {
+    Email::parse(address).ok().map(|email| email.key())
 }
 
 /// The end of access of `period` at a clinic in `zone`.

@@ -30,3 +30,9 @@ pub const VERSION: &str = "v1alpha1";
 pub const CLINIC_NAME: &str = "clinic";
 /// Annotation on a `ClinicUser`: any new value asks for a new invitation round.
 pub const RESEND_ANNOTATION: &str = "clinic-operator.dev/resend";
+/// Annotation on a `ClinicUser`: the manifest is of the person to whom the named account belongs.
+pub const REACTIVATE_ANNOTATION: &str = "clinic-operator.dev/reactivate";
+/// Annotation on a `ClinicUser`: the manifest is of another person than the one to whom the named account belonged.
+pub const REPLACE_ANNOTATION: &str = "clinic-operator.dev/replace";
+/// Annotation on the `Clinic`: what the named hold keeps back may go on.
+pub const RELEASE_HOLD_ANNOTATION: &str = "clinic-operator.dev/release-hold";

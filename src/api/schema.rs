@@ -134,6 +134,12 @@ pub fn object_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "minLength": 1, "maxLength": 253, "pattern": OBJECT_NAME})
 }
 
+/// At most 20 names of objects.
+pub fn object_names(generator: &mut SchemaGenerator) -> Schema {
+    let items = object_name(generator);
+    json_schema!({"type": "array", "maxItems": 20, "items": items})
+}
+
 /// UID of an object.
 pub fn uid(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "maxLength": 36, "pattern": format!("^{UID}$")})

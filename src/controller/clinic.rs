@@ -1,17 +1,24 @@
 //! The status of the `Clinic`: how many members there are, and whether the clinic and its mailer work.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::cache::Kind;
+use super::cache::{Index, Kind};
 use super::context::{Context, ReconcileError};
 use crate::api::Clinic;
-use crate::api::clinic::{ClinicStatus, MemberCounts};
+use crate::api::clinic::{ClinicStatus, HoldStatus, MemberCounts};
 use crate::api::convert::ClinicView;
 use crate::api::status::written;
 use crate::domain::conditions::Wanted;
+use crate::domain::guard::Guard;
 use crate::domain::lifecycle::{Attention, ClinicStanding, MailerStanding, State};
+
+/// Members whom the status of a hold names; how many there are it says anyway.
+const HELD_MEMBERS_LISTED: usize = 20;
+/// Holds that the status lists.
+const MOST_HOLDS: usize = 100;
 
 /// Reconciles the status of the clinic, if there is one.
 ///
@@ -20,11 +27,11 @@ use crate::domain::lifecycle::{Attention, ClinicStanding, MailerStanding, State}
 pub async fn reconcile(context: &Context) -> Result<Option<Duration>, ReconcileError> {
     let seen = {
         let index = context.cache.read();
-        index.clinic().map(|clinic| (clinic, count(index.states())))
+        index.clinic().map(|clinic| (clinic, count(index.states()), holds(&index)))
     };
-    let Some((clinic, members)) = seen else { return Ok(None) };
+    let Some((clinic, members, holds)) = seen else { return Ok(None) };
     let mailer = context.mailer.borrow().clone();
-    let status = project(&clinic, members, &mailer, context.clock.now());
+    let status = project(&clinic, members, holds, &mailer, context.clock.now());
     let before = clinic.status.clone().unwrap_or_default();
     context.write_status(&context.clinics, Kind::Clinic, &clinic.metadata, &before, &status).await?;
     Ok(None)
@@ -44,7 +51,44 @@ fn count(states: impl Iterator<Item = Option<State>>) -> MemberCounts {
     counts
 }
 
-fn project(clinic: &Clinic, members: MemberCounts, mailer: &MailerStanding, now: Timestamp) -> ClinicStatus {
+/// What is held back, as the accounts say.
+fn holds(index: &Index) -> Vec<HoldStatus> {
+    let holds = index.guards().holds().into_iter().take(MOST_HOLDS);
+    let status = |(id, accounts): (&str, Vec<&Arc<str>>)| {
+        let mut members: Vec<String> = accounts.iter().filter_map(|account| index.holder_name(account)).collect();
+        members.sort();
+        members.dedup();
+        members.truncate(HELD_MEMBERS_LISTED);
+        HoldStatus { id: id.to_owned(), count: u32::try_from(accounts.len()).unwrap_or(u32::MAX), members }
+    };
+    holds.map(status).collect()
+}
+
+/// What is said about a clinic in which something is held.
+fn about_holds(holds: &[HoldStatus]) -> Option<String> {
+    let what = |hold: &HoldStatus| {
+        let effect = match Guard::of(&hold.id) {
+            Some(Guard::Removals) => "members without a manifest who keep their access",
+            Some(Guard::Invitations) | None => "members who are not invited",
+        };
+        format!("{} ({}: {effect})", hold.id, hold.count)
+    };
+    let all: Vec<String> = holds.iter().map(what).collect();
+    (!all.is_empty()).then(|| {
+        format!(
+            "More than usual changed within an hour, so it is held: {}. If it is meant, set the annotation clinic-operator.dev/release-hold to the id; if not, undo the change in Git.",
+            all.join(", ")
+        )
+    })
+}
+
+fn project(
+    clinic: &Clinic,
+    members: MemberCounts,
+    holds: Vec<HoldStatus>,
+    mailer: &MailerStanding,
+    now: Timestamp,
+) -> ClinicStatus {
     let view = ClinicView::new(clinic);
     let (ready, reason, message) = match ClinicView::standing(Some(&view)) {
         ClinicStanding::UnknownZone(name) => (
@@ -53,7 +97,10 @@ fn project(clinic: &Clinic, members: MemberCounts, mailer: &MailerStanding, now:
             format!("spec.timeZone: \"{name}\" is not in the IANA time zone database. Correct it; nothing is guessed."),
         ),
         ClinicStanding::Paused(_) => (true, "Paused", "Paused: nobody is added, removed or mailed.".to_owned()),
-        ClinicStanding::Open(_) | ClinicStanding::Missing => (true, "Open", "Members are managed.".to_owned()),
+        ClinicStanding::Open(_) | ClinicStanding::Missing => match about_holds(&holds) {
+            Some(message) => (false, "Held", message),
+            None => (true, "Open", "Members are managed.".to_owned()),
+        },
     };
     let mut wanted = vec![Wanted { type_: "Ready", status: ready, reason, message: message.clone() }];
     if !ready {
@@ -78,6 +125,7 @@ fn project(clinic: &Clinic, members: MemberCounts, mailer: &MailerStanding, now:
     ClinicStatus {
         observed_generation: generation,
         members: Some(members),
+        holds,
         conditions: written(before, wanted, generation, now),
     }
 }

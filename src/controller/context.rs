@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use kube::core::ObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::Mutex;
 use tokio::sync::watch::Receiver;
 
 use super::cache::{Cache, Kind, guard};
@@ -40,6 +41,8 @@ pub struct Context {
     pub outbox: Outbox,
     /// Whether mail goes out.
     pub mailer: Receiver<MailerStanding>,
+    /// Taken while a first invitation is written ahead: the guard counts them one after the other.
+    pub first_invitations: Mutex<()>,
     /// Counters.
     pub metrics: Metrics,
 }
@@ -63,6 +66,7 @@ impl Context {
             claims: Store::new(&clients.write, namespace),
             outbox: Outbox::default(),
             mailer,
+            first_invitations: Mutex::default(),
             metrics,
         }
     }

@@ -172,5 +172,6 @@ async fn reconcile(context: &Context, key: &Key) -> (&'static str, Result<Option
         Key::Member(name) => ("member", members::reconcile(context, name).await),
         Key::ServiceAccount(name) => ("service_account", service_accounts::reconcile(context, name).await),
         Key::Account(name) => ("account", accounts::reconcile(context, name).await),
+        Key::Removals => ("removals", members::removal::reconcile(context).await),
     }
 }

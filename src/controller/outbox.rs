@@ -108,17 +108,18 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::invitation::MailKind;
 
     fn turn(round: u32, second: i64) -> Turn {
         let created = Time(Timestamp::from_second(second).unwrap());
-        Turn::new(&Due { round, continues: None }, Some(&created), None)
+        Turn::new(&Due { kind: MailKind::Invitation, round, continues: None }, Some(&created), None)
     }
 
     #[test]
     fn whose_mail_the_relay_failed_is_not_the_next_probe() {
         let outbox = Outbox::default();
         let created = Time(Timestamp::from_second(10).unwrap());
-        let again = Due { round: 1, continues: Some(("<m@x>".into(), created.0)) };
+        let again = Due { kind: MailKind::Invitation, round: 1, continues: Some(("<m@x>".into(), created.0)) };
         for (name, failed) in [("failed just now", 90), ("failed before", 80)] {
             outbox.add(name, Turn::new(&again, Some(&created), Some(Timestamp::from_second(failed).unwrap())));
         }

@@ -29,6 +29,8 @@ pub enum Key {
     ServiceAccount(Arc<str>),
     /// A `ClinicAccount` by name.
     Account(Arc<str>),
+    /// The accounts whose `ClinicUser` is gone: one after the other, since a guard counts them.
+    Removals,
 }
 
 /// The queue.
@@ -65,7 +67,9 @@ impl Queue {
         let lane = &self.lanes[usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0)];
         let at = match key {
             Key::Account(_) if delay.is_zero() => self.started,
-            Key::Clinic | Key::Member(_) | Key::ServiceAccount(_) | Key::Account(_) => self.clock.monotonic() + delay,
+            Key::Clinic | Key::Member(_) | Key::ServiceAccount(_) | Key::Account(_) | Key::Removals => {
+                self.clock.monotonic() + delay
+            }
         };
         lane.waiting.lock().unwrap_or_else(PoisonError::into_inner).add(key, at);
         lane.filled.notify_one();

@@ -7,7 +7,8 @@ use super::context::{Context, ReconcileError};
 use crate::api::clinic_user::{ListedMember, MemberStatus};
 use crate::api::status::written;
 use crate::domain::conditions::conditions;
-use crate::domain::lifecycle::{State, Verdict};
+use crate::domain::lifecycle::State;
+use crate::domain::verdict::Verdict;
 
 /// Reconciles the status of one `ServiceAccount`.
 ///

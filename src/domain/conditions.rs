@@ -1,7 +1,8 @@
 //! A state as Kubernetes conditions: the one place that says which are true (kstatus: `Current`, `InProgress`, `Failed`).
 //! When a condition last changed is the writer's business.
 
-use super::lifecycle::{Attention, State, Verdict};
+use super::lifecycle::{Attention, State};
+use super::verdict::Verdict;
 
 /// A condition as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,7 @@ mod tests {
             (State::Active, vec![("Ready", true)]),
             (State::Invited, vec![("Ready", true)]),
             (State::Pending, vec![("Ready", false), ("Reconciling", true)]),
+            (State::Held, vec![("Ready", false), ("Stalled", true)]),
             (State::EmailConflict, vec![("Ready", false), ("Stalled", true)]),
             (State::InvitationExpired, vec![("Ready", true), ("InvitationExpired", true)]),
         ] {

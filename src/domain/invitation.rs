@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::delivery::LONGEST_BACK_OFF;
+use super::email::EmailKey;
 
 /// How long an attempt without known outcome may still be under way, before another copy may be sent. Longer than the sum
 /// of all time limits of a mail dialogue.
@@ -65,6 +66,8 @@ impl Outcome {
 /// One attempt, as the ledger holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Try<'a> {
+    /// What it was for.
+    pub kind: MailKind,
     /// Its round.
     pub round: u32,
     /// The same for all attempts of a round.
@@ -92,12 +95,16 @@ pub struct Ledger<'a> {
     pub tries: Vec<Try<'a>>,
     /// No mail before this instant.
     pub not_before: Option<Timestamp>,
+    /// The hold that keeps the round back, while nobody has released it.
+    pub held: Option<&'a str>,
 }
 
 /// What is wished for, against which the ledger is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
-    /// The address to invite; `None`: the account has given its address up.
+    /// What the person is to be asked by mail; `None`: nothing.
+    pub question: Option<Question>,
+    /// The address to ask at; `None`: the account has given its address up.
     pub address: Option<&'a str>,
     /// The value of the resend annotation.
     pub resend: Option<&'a str>,
@@ -107,11 +114,47 @@ pub struct Wish<'a> {
     pub access_until: Option<Timestamp>,
 }
 
-/// What the ledger says about the invitation that is wished for.
+/// What a mail with a link asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Will you accept the invitation? To somebody who has not.
+    Invitation,
+    /// Is this changed address yours? To somebody who accepted and still signs in with another.
+    Confirmation,
+}
+
+impl Question {
+    /// What an account asks of its person: an invitation before it was accepted, a confirmation while the address wished
+    /// for is not the login.
+    pub fn of(address: Option<&EmailKey>, login: Option<&EmailKey>) -> Option<Self> {
+        match (address, login) {
+            (None, _) => None,
+            (Some(_), None) => Some(Self::Invitation),
+            (Some(address), Some(login)) => (address != login).then_some(Self::Confirmation),
+        }
+    }
+
+    /// The mail that asks.
+    pub fn mail(self) -> MailKind {
+        match self {
+            Self::Invitation => MailKind::Invitation,
+            Self::Confirmation => MailKind::EmailConfirmation,
+        }
+    }
+}
+
+/// What the ledger says about the mail that is wished for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// There is no address to write to.
     NoAddress,
+    /// The person has answered: nothing is to be asked.
+    Settled,
+    /// A guard holds the mail back until a person releases it.
+    Held {
+        /// The hold.
+        id: String,
+    },
     /// A mail is to be sent.
     Due(Due),
     /// Written ahead; whether it left is known by `until`, or taken as unknown then.
@@ -150,6 +193,8 @@ pub enum Standing {
 /// The mail that is to be sent next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
+    /// What it is for.
+    pub kind: MailKind,
     /// Its round; greater than the ledger's if it begins one.
     pub round: u32,
     /// Message-ID and Date of the round's earlier attempts; `None` if it begins the round.
@@ -159,19 +204,58 @@ pub struct Due {
 /// Reads the ledger.
 pub fn standing(ledger: Option<&Ledger<'_>>, wish: &Wish<'_>, now: Timestamp) -> Standing {
     let Some(address) = wish.address else { return Standing::NoAddress };
-    let Some(ledger) = ledger else { return Standing::Due(Due { round: 1, continues: None }) };
-    if a_new_round_is_wished_for(ledger, address, wish.resend) {
-        return Standing::Due(Due { round: ledger.round + 1, continues: None });
+    let Some(question) = wish.question else { return Standing::Settled };
+    let kind = question.mail();
+    let Some(ledger) = ledger else { return Standing::Due(Due { kind, round: 1, continues: None }) };
+    let standing = if a_new_round_is_wished_for(ledger, kind, address, wish.resend) {
+        Standing::Due(Due { kind, round: ledger.round + 1, continues: None })
+    } else {
+        standing_of_mail(ledger, kind, wish, now)
+    };
+    match (standing, ledger.held) {
+        (Standing::Due(_), Some(id)) => Standing::Held { id: id.to_owned() },
+        (standing, _) => standing,
     }
-    let tries: Vec<&Try<'_>> = ledger.tries.iter().filter(|attempt| attempt.round == ledger.round).collect();
+}
+
+/// Reads the ledger for the notice that tells an old address about a change: it follows the confirmation, whatever became
+/// of that, once a round.
+pub fn notice(confirmation: &Standing, ledger: Option<&Ledger<'_>>, wish: &Wish<'_>, now: Timestamp) -> Standing {
+    let is_wished = wish.question == Some(Question::Confirmation);
+    match (confirmation, ledger) {
+        (
+            Standing::Sent { .. } | Standing::Expired { .. } | Standing::Refused { .. } | Standing::Unknown,
+            Some(ledger),
+        ) if is_wished => standing_of_mail(ledger, MailKind::EmailChangeNotice, wish, now),
+        (
+            Standing::NoAddress
+            | Standing::Settled
+            | Standing::Held { .. }
+            | Standing::Due(_)
+            | Standing::UnderWay { .. }
+            | Standing::BackingOff { .. }
+            | Standing::Sent { .. }
+            | Standing::Expired { .. }
+            | Standing::Refused { .. }
+            | Standing::Unknown,
+            _,
+        ) => Standing::Settled,
+    }
+}
+
+/// How the mail of one kind of the current round stands.
+fn standing_of_mail(ledger: &Ledger<'_>, kind: MailKind, wish: &Wish<'_>, now: Timestamp) -> Standing {
+    let is_its = |attempt: &&Try<'_>| attempt.round == ledger.round && attempt.kind == kind;
+    let tries: Vec<&Try<'_>> = ledger.tries.iter().filter(is_its).collect();
     let Some(last) = tries.last() else {
-        return Standing::Due(Due { round: ledger.round, continues: None });
+        return Standing::Due(Due { kind, round: ledger.round, continues: None });
     };
     if let Some(sent) = tries.iter().rev().find(|attempt| attempt.outcome == Outcome::Sent) {
         let expires = link_expires(sent.at, wish);
         return if now < expires { Standing::Sent { at: sent.at, expires } } else { Standing::Expired { at: expires } };
     }
-    let again = Standing::Due(Due { round: ledger.round, continues: Some((last.message_id.to_owned(), last.date)) });
+    let again =
+        Standing::Due(Due { kind, round: ledger.round, continues: Some((last.message_id.to_owned(), last.date)) });
     match last.outcome {
         Outcome::Sending => {
             let until = last.at.saturating_add(OUTCOME_KNOWN_WITHIN).unwrap_or(Timestamp::MAX);
@@ -201,8 +285,11 @@ fn is_waited_for(until: Timestamp, longest: SignedDuration, now: Timestamp) -> b
     now < until && until.duration_since(now) <= longest
 }
 
-fn a_new_round_is_wished_for(ledger: &Ledger<'_>, address: &str, resend: Option<&str>) -> bool {
-    ledger.address != address || (resend.is_some() && resend != ledger.resend)
+fn a_new_round_is_wished_for(ledger: &Ledger<'_>, kind: MailKind, address: &str, resend: Option<&str>) -> bool {
+    let asked_something_else = ledger.tries.iter().any(|attempt| {
+        attempt.round == ledger.round && attempt.kind != kind && attempt.kind != MailKind::EmailChangeNotice
+    });
+    ledger.address != address || (resend.is_some() && resend != ledger.resend) || asked_something_else
 }
 
 /// When the link of a mail stops to work that was written ahead at `at`: after the clinic's validity, and for a trainee at
@@ -250,9 +337,13 @@ impl Token {
         HEXLOWER.encode(&Sha256::digest(self.0.as_bytes()))
     }
 
-    /// The link that opens the invitation of `account` at the portal `base` (without a slash at its end).
-    pub fn link(&self, base: &str, account: &str) -> String {
-        format!("{base}/invitations/{account}.{}", self.0)
+    /// The link by which the person of `account` answers at the portal `base` (without a slash at its end).
+    pub fn link(&self, base: &str, question: Question, account: &str) -> String {
+        let page = match question {
+            Question::Invitation => "invitations",
+            Question::Confirmation => "confirmations",
+        };
+        format!("{base}/{page}/{account}.{}", self.0)
     }
 }
 

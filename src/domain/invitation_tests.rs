@@ -1,25 +1,44 @@
 //! What the ledger says, case by case.
 
 use super::*;
+use crate::domain::email::Email;
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap()
 }
 
 fn attempt(round: u32, minute: i64, outcome: Outcome) -> Try<'static> {
-    Try { round, message_id: "<m@maple.example>", at: at(minute), date: at(0), outcome, code: Some("451 4.3.0") }
+    Try {
+        kind: MailKind::Invitation,
+        round,
+        message_id: "<m@maple.example>",
+        at: at(minute),
+        date: at(0),
+        outcome,
+        code: Some("451 4.3.0"),
+    }
 }
 
 fn ledger(round: u32, tries: Vec<Try<'static>>) -> Ledger<'static> {
-    Ledger { round, address: "ana@maple.example", resend: None, tries, not_before: Some(at(5)) }
+    Ledger { round, address: "ana@maple.example", resend: None, tries, not_before: Some(at(5)), held: None }
 }
 
-const WISH: Wish<'static> =
-    Wish { address: Some("ana@maple.example"), resend: None, validity_days: 7, access_until: None };
+const WISH: Wish<'static> = Wish {
+    question: Some(Question::Invitation),
+    address: Some("ana@maple.example"),
+    resend: None,
+    validity_days: 7,
+    access_until: None,
+};
 const WEEK: i64 = 7 * 24 * 60;
 
+fn due(round: u32) -> Standing {
+    Standing::Due(Due { kind: MailKind::Invitation, round, continues: None })
+}
+
 fn due_again() -> Standing {
-    Standing::Due(Due { round: 1, continues: Some(("<m@maple.example>".into(), at(0))) })
+    let continues = Some(("<m@maple.example>".into(), at(0)));
+    Standing::Due(Due { kind: MailKind::Invitation, round: 1, continues })
 }
 
 #[test]
@@ -27,7 +46,7 @@ fn the_ledger_says_what_is_to_be_done() {
     use Outcome::{Deferred, Dropped, MailerFailed, Refused, Sending, Sent};
     let code = Some("451 4.3.0".to_owned());
     for (name, tries, minute, expected) in [
-        ("round opened only", vec![], 0, Standing::Due(Due { round: 1, continues: None })),
+        ("round opened only", vec![], 0, due(1)),
         ("just written ahead", vec![attempt(1, 0, Sending)], 9, Standing::UnderWay { until: at(10) }),
         ("written ahead by a clock that was set back", vec![attempt(1, 100, Sending)], 0, due_again()),
         ("no outcome in time", vec![attempt(1, 0, Sending)], 10, due_again()),
@@ -66,13 +85,13 @@ fn the_ledger_says_what_is_to_be_done() {
 #[test]
 fn attempts_of_an_earlier_round_do_not_count() {
     let old = vec![attempt(1, 0, Outcome::Sent)];
-    assert_eq!(standing(Some(&ledger(2, old)), &WISH, at(1)), Standing::Due(Due { round: 2, continues: None }));
+    assert_eq!(standing(Some(&ledger(2, old)), &WISH, at(1)), due(2));
 }
 
 #[test]
 fn another_address_or_a_new_resend_value_begins_a_round() {
     let sent = ledger(3, vec![attempt(3, 0, Outcome::Sent)]);
-    let next = Standing::Due(Due { round: 4, continues: None });
+    let next = due(4);
     let moved = Wish { address: Some("ana@river.example"), ..WISH };
     let resend = Wish { resend: Some("2"), ..WISH };
     assert_eq!(standing(Some(&sent), &moved, at(1)), next);
@@ -80,7 +99,7 @@ fn another_address_or_a_new_resend_value_begins_a_round() {
     let answered = Ledger { resend: Some("2"), ..sent.clone() };
     assert!(matches!(standing(Some(&answered), &resend, at(1)), Standing::Sent { .. }), "answered once");
     assert!(matches!(standing(Some(&answered), &WISH, at(1)), Standing::Sent { .. }), "annotation taken away");
-    assert_eq!(standing(None, &resend, at(1)), Standing::Due(Due { round: 1, continues: None }));
+    assert_eq!(standing(None, &resend, at(1)), due(1));
 }
 
 #[test]
@@ -106,10 +125,13 @@ fn the_ledger_keeps_the_last_eight_and_every_link_of_the_round_that_may_have_arr
 #[test]
 fn a_token_shows_only_in_its_link() {
     let token = Token::new([7; 32]);
-    let link = token.link("https://portal.maple.example", "a-1");
-    assert_eq!(link.len(), "https://portal.maple.example/invitations/a-1.".len() + 43);
+    for (question, page) in [(Question::Invitation, "invitations"), (Question::Confirmation, "confirmations")] {
+        let link = token.link("https://portal.maple.example", question, "a-1");
+        let (start, secret) = link.split_at(link.len() - 43);
+        assert_eq!(start, format!("https://portal.maple.example/{page}/a-1."));
+        assert!(!format!("{token:?}").contains(secret));
+    }
     assert_eq!(token.digest().len(), 64);
-    assert!(!format!("{token:?}").contains(&link[link.len() - 43..]));
 }
 
 #[test]
@@ -118,4 +140,68 @@ fn a_resend_value_of_any_length_is_stored_in_at_most_64_bytes_and_two_values_sta
     assert_eq!(resend_value("2026-11-22"), "2026-11-22");
     assert_eq!(long("1").len(), 64);
     assert_ne!(long("1"), long("2"));
+}
+
+#[test]
+fn who_accepted_is_asked_only_about_another_address() {
+    let key = |address: &str| Email::parse(address).unwrap().key();
+    let (old, new) = (key("ana@maple.example"), key("ana@river.example"));
+    for (address, login, expected) in [
+        (None, None, None),
+        (None, Some(&old), None),
+        (Some(&old), None, Some(Question::Invitation)),
+        (Some(&key("ANA@maple.example")), Some(&old), None),
+        (Some(&new), Some(&old), Some(Question::Confirmation)),
+    ] {
+        assert_eq!(Question::of(address, login), expected);
+    }
+    let answered = Wish { question: None, ..WISH };
+    let resend = Wish { resend: Some("2"), ..answered };
+    assert_eq!(standing(Some(&ledger(1, vec![attempt(1, 0, Outcome::Sent)])), &answered, at(1)), Standing::Settled);
+    assert_eq!(standing(Some(&ledger(1, vec![])), &resend, at(1)), Standing::Settled, "a resend never invites again");
+}
+
+#[test]
+fn a_changed_address_is_asked_in_a_round_of_its_own_and_the_old_one_is_told_after_that() {
+    use {MailKind as M, Outcome as O};
+    let wish = Wish { question: Some(Question::Confirmation), ..WISH };
+    let asked = |kind, outcome| Try { kind, ..attempt(2, 0, outcome) };
+    let round_of = |standing| {
+        let Standing::Due(due) = standing else { return None };
+        Some((due.kind, due.round, due.continues.is_some()))
+    };
+    let both = |tries: Vec<Try<'static>>| {
+        let ledger = ledger(2, tries);
+        let confirmation = standing(Some(&ledger), &wish, at(1));
+        let notice = notice(&confirmation, Some(&ledger), &wish, at(1));
+        (round_of(confirmation), round_of(notice))
+    };
+    for (why, tries, expected) in [
+        ("the invitation's round", vec![asked(M::Invitation, O::Sent)], (Some((M::EmailConfirmation, 3, false)), None)),
+        ("nothing sent yet", vec![], (Some((M::EmailConfirmation, 2, false)), None)),
+        ("under way", vec![asked(M::EmailConfirmation, O::Sending)], (None, None)),
+        ("failed", vec![asked(M::EmailConfirmation, O::MailerFailed)], (Some((M::EmailConfirmation, 2, true)), None)),
+        ("sent", vec![asked(M::EmailConfirmation, O::Sent)], (None, Some((M::EmailChangeNotice, 2, false)))),
+        ("refused", vec![asked(M::EmailConfirmation, O::Refused)], (None, Some((M::EmailChangeNotice, 2, false)))),
+        ("told", vec![asked(M::EmailConfirmation, O::Sent), asked(M::EmailChangeNotice, O::Sent)], (None, None)),
+        (
+            "telling failed",
+            vec![asked(M::EmailConfirmation, O::Sent), asked(M::EmailChangeNotice, O::MailerFailed)],
+            (None, Some((M::EmailChangeNotice, 2, true))),
+        ),
+    ] {
+        assert_eq!(both(tries), expected, "{why}");
+    }
+    let sent = ledger(1, vec![attempt(1, 0, Outcome::Sent)]);
+    let invited = standing(Some(&sent), &WISH, at(1));
+    assert_eq!(notice(&invited, Some(&sent), &WISH, at(1)), Standing::Settled, "an invitation has no notice");
+}
+
+#[test]
+fn what_a_guard_holds_waits_until_it_is_released_whatever_else_is_wished() {
+    let held = Ledger { held: Some("invitations-1"), ..ledger(1, vec![]) };
+    for wish in [WISH, Wish { address: Some("ana@river.example"), ..WISH }, Wish { resend: Some("2"), ..WISH }] {
+        assert_eq!(standing(Some(&held), &wish, at(0)), Standing::Held { id: "invitations-1".into() });
+    }
+    assert_eq!(standing(Some(&ledger(1, vec![])), &WISH, at(0)), due(1));
 }

@@ -1,11 +1,11 @@
-//! The life of a member: who has access, and the one word (the state) that says how somebody stands. Times are arguments;
-//! how a state becomes conditions is in `conditions`.
+//! The life of a member: who has access, and the words (the states) that say how somebody stands. Times are arguments; which
+//! state applies and what it says is in `verdict`, how it becomes conditions in `conditions`.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{calendar::ClinicZone, invitation::Standing, member::Violation};
+use super::calendar::ClinicZone;
 
 /// Why an account has access, or why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -59,6 +59,10 @@ pub enum State {
     ClinicMissing,
     /// The Clinic says `paused: true`.
     Paused,
+    /// Address and name of an accepted member changed at once: is it the same person?
+    IdentityChanged,
+    /// The address belongs to somebody who was a member: is it the same person?
+    FormerMember,
     /// Another member has the address.
     EmailConflict,
     /// A trainee's access has ended.
@@ -71,6 +75,8 @@ pub enum State {
     Undeliverable,
     /// Nobody knows whether the invitation left.
     DeliveryUnknown,
+    /// A guard holds the invitation back until a person releases it.
+    Held,
     /// The invitation's link works no more.
     InvitationExpired,
     /// The invitation was sent; waiting for the person.
@@ -97,9 +103,12 @@ impl State {
             Self::Invalid
             | Self::ClinicMissing
             | Self::Paused
+            | Self::IdentityChanged
+            | Self::FormerMember
             | Self::EmailConflict
             | Self::Undeliverable
-            | Self::DeliveryUnknown => Attention::Stalled,
+            | Self::DeliveryUnknown
+            | Self::Held => Attention::Stalled,
             Self::Pending => Attention::Reconciling,
             Self::TrainingEnded | Self::Suspended | Self::Active | Self::InvitationExpired | Self::Invited => {
                 Attention::None
@@ -108,16 +117,19 @@ impl State {
     }
 
     /// All states.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Invalid,
         Self::ClinicMissing,
         Self::Paused,
+        Self::IdentityChanged,
+        Self::FormerMember,
         Self::EmailConflict,
         Self::TrainingEnded,
         Self::Suspended,
         Self::Active,
         Self::Undeliverable,
         Self::DeliveryUnknown,
+        Self::Held,
         Self::InvitationExpired,
         Self::Invited,
         Self::Pending,
@@ -129,12 +141,15 @@ impl State {
             Self::Invalid => "Invalid",
             Self::ClinicMissing => "ClinicMissing",
             Self::Paused => "Paused",
+            Self::IdentityChanged => "IdentityChanged",
+            Self::FormerMember => "FormerMember",
             Self::EmailConflict => "EmailConflict",
             Self::TrainingEnded => "TrainingEnded",
             Self::Suspended => "Suspended",
             Self::Active => "Active",
             Self::Undeliverable => "Undeliverable",
             Self::DeliveryUnknown => "DeliveryUnknown",
+            Self::Held => "Held",
             Self::InvitationExpired => "InvitationExpired",
             Self::Invited => "Invited",
             Self::Pending => "Pending",
@@ -170,141 +185,36 @@ pub enum MailerStanding {
     Down(String),
 }
 
-/// Everything that a member's state depends on.
-#[derive(Clone, Debug)]
-pub struct Situation<'a> {
-    /// What is wrong with the manifest.
-    pub violations: &'a [Violation],
-    /// The clinic.
-    pub clinic: ClinicStanding<'a>,
-    /// Who has the address instead, in words.
-    pub address_held_by: Option<&'a str>,
-    /// Whether the account is there yet, with what its access is.
-    pub access: Option<AccessReason>,
-    /// When access ends.
-    pub access_until: Option<Timestamp>,
-    /// The invitation.
-    pub invitation: &'a Standing,
-    /// The mailer.
-    pub mailer: &'a MailerStanding,
-}
-
-/// The state and its explanation, for the person who reads the status. Neither an address nor a link is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// The state.
-    pub state: State,
-    /// What it means here and what to do, in whole sentences.
-    pub message: String,
-}
-
-/// The state: the first that applies, in the order of `State`.
-pub fn state(situation: &Situation<'_>) -> Verdict {
-    verdict_before_any_account(situation)
-        .or_else(|| verdict_of_access(situation))
-        .unwrap_or_else(|| verdict_of_invitation(situation))
-}
-
-fn say(state: State, message: impl Into<String>) -> Verdict {
-    Verdict { state, message: message.into() }
-}
-
-fn verdict_before_any_account(situation: &Situation<'_>) -> Option<Verdict> {
-    if !situation.violations.is_empty() {
-        let all: Vec<String> = situation.violations.iter().map(ToString::to_string).collect();
-        return Some(say(State::Invalid, format!("{}. Correct the manifest.", all.join("; "))));
-    }
-    match situation.clinic {
-        ClinicStanding::Missing => Some(say(
-            State::ClinicMissing,
-            "There is no Clinic named \"clinic\" in this namespace. Create it; nothing is mailed before.",
-        )),
-        ClinicStanding::UnknownZone(name) => Some(say(
-            State::ClinicMissing,
-            format!(
-                "The Clinic's timeZone \"{name}\" is not in the IANA time zone database. Correct it; nothing is guessed."
-            ),
-        )),
-        ClinicStanding::Paused(_) => Some(say(
-            State::Paused,
-            "The Clinic is paused: nobody is added, removed or mailed. Set paused: false to go on.",
-        )),
-        ClinicStanding::Open(_) => situation.address_held_by.map(|holder| {
-            say(
-                State::EmailConflict,
-                format!("The email address belongs to {holder}. Change the address of one of the two; this member then goes on by itself."),
-            )
-        }),
-    }
-}
-
-fn verdict_of_access(situation: &Situation<'_>) -> Option<Verdict> {
-    let until = |prefix: &str| match (situation.access_until, &situation.clinic) {
-        (Some(until), ClinicStanding::Open(zone)) => format!("{prefix} {}", zone.show(until)),
-        _ => prefix.to_owned(),
-    };
-    match situation.access? {
-        AccessReason::Removed | AccessReason::NotAccepted => None,
-        AccessReason::TrainingEnded => Some(say(
-            State::TrainingEnded,
-            format!(
-                "{}, two weeks after the Expected End of Training. A later date gives access back.",
-                until("Access ended at")
-            ),
-        )),
-        AccessReason::Suspended => {
-            Some(say(State::Suspended, "Suspended by the manifest. Set suspended: false to give access back."))
-        }
-        AccessReason::Granted => {
-            let message =
-                if situation.access_until.is_some() { until("Has access until") + "." } else { "Has access.".into() };
-            Some(say(State::Active, message))
-        }
-    }
-}
-
-fn verdict_of_invitation(situation: &Situation<'_>) -> Verdict {
-    let show = |instant: Timestamp| match &situation.clinic {
-        ClinicStanding::Open(zone) => zone.show(instant),
-        ClinicStanding::Missing | ClinicStanding::UnknownZone(_) | ClinicStanding::Paused(_) => instant.to_string(),
-    };
-    let code = |code: &Option<String>| code.as_ref().map_or(String::new(), |code| format!(" ({code})"));
-    let resend = "set the annotation clinic-operator.dev/resend to a new value";
-    match situation.invitation {
-        Standing::Refused { code: reply } => say(
-            State::Undeliverable,
-            format!(
-                "The email address was refused{}. Correct it in the manifest, or {resend} to try again.",
-                code(reply)
-            ),
-        ),
-        Standing::Unknown => say(
-            State::DeliveryUnknown,
-            format!(
-                "The invitation was handed to the mail relay three times without an answer. Ask the person; to send it again, {resend}."
-            ),
-        ),
-        Standing::Expired { at } => say(
-            State::InvitationExpired,
-            format!("The invitation expired at {}. To send a new one, {resend}.", show(*at)),
-        ),
-        Standing::Sent { at, expires } => {
-            say(State::Invited, format!("Invited at {}; the link works until {}.", show(*at), show(*expires)))
-        }
-        Standing::BackingOff { until, code: reply } => say(
-            State::Pending,
-            format!("The mail relay asked to try later{}; next try at {}.", code(reply), show(*until)),
-        ),
-        Standing::UnderWay { .. } | Standing::Due(_) | Standing::NoAddress => match situation.mailer {
-            MailerStanding::Down(why) => say(
-                State::Pending,
-                format!("The invitation waits: the mail relay does not take mail ({why}). See the Clinic."),
-            ),
-            MailerStanding::Up => say(State::Pending, "The invitation waits for its turn."),
-        },
-    }
-}
-
 #[cfg(test)]
-#[path = "lifecycle_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn access_is_accepted_and_not_suspended_and_not_removed_and_before_its_end() {
+        for accepted in [None, Some(at(0))] {
+            for suspended in [false, true] {
+                for removed in [None, Some(at(0))] {
+                    for (until, ended) in
+                        [(None, false), (Some(at(11)), false), (Some(at(10)), true), (Some(at(9)), true)]
+                    {
+                        let facts = AccessFacts { accepted, suspended, removed, until };
+                        let granted = accepted.is_some() && !suspended && removed.is_none() && !ended;
+                        assert_eq!(access(&facts, at(10)) == AccessReason::Granted, granted, "{facts:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_state_has_a_name_of_its_own_and_all_stand_in_the_order_of_precedence() {
+        assert!(State::ALL.is_sorted());
+        for state in State::ALL {
+            assert_eq!(State::parse(state.name()), Some(state));
+        }
+    }
+}

@@ -32,6 +32,30 @@ pub struct Letter<'a> {
 pub enum Content<'a> {
     /// To set up an account.
     Invitation(Invitation<'a>),
+    /// To confirm a changed address.
+    EmailConfirmation(EmailConfirmation<'a>),
+    /// To tell the old address about the change.
+    EmailChangeNotice(EmailChangeNotice<'a>),
+}
+
+/// What a confirmation says.
+pub struct EmailConfirmation<'a> {
+    /// As the manifest spells it, if it does.
+    pub first_name: Option<&'a str>,
+    /// Absolute http(s) URL, for this reader only.
+    pub link: &'a SecretString,
+    /// When the link ends to work.
+    pub expires: Timestamp,
+    /// The clinic's zone, in which `expires` is told.
+    pub zone: &'a TimeZone,
+    /// Whether an earlier confirmation was mailed.
+    pub occasion: Occasion,
+}
+
+/// What a notice says.
+pub struct EmailChangeNotice<'a> {
+    /// As the manifest spells it, if it does.
+    pub first_name: Option<&'a str>,
 }
 
 /// What an invitation says.

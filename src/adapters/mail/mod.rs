@@ -15,7 +15,7 @@ mod scripted_relay;
 #[cfg(test)]
 mod smtp_tests;
 
-pub use letter::{Content, Invitation, Letter, Occasion, RenderError};
+pub use letter::{Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, RenderError};
 pub use message::{RenderedMail, render};
 pub use relay::{Credentials, Limits, Relay, TlsMode};
 pub use smtp::{Accepted, Undelivered, deliver};

@@ -22,7 +22,7 @@ pub(super) struct Wording {
 }
 
 pub(super) fn wording(letter: &Letter<'_>) -> Result<Wording, RenderError> {
-    let Content::Invitation(invitation) = &letter.content;
+    let Content::Invitation(invitation) = &letter.content else { return Err(RenderError::Headers) };
     let source = match letter.locale {
         Locale::English => include_str!("templates/invitation.en.jinja"),
         Locale::French => include_str!("templates/invitation.fr.jinja"),

@@ -4,9 +4,9 @@
 
 use jiff::Timestamp;
 
-use crate::api::account::{Access, ClinicAccountSpec};
+use crate::api::account::{Access, Attempt, ClinicAccountSpec};
 use crate::api::convert::ClinicView;
-use crate::domain::invitation::{Due, Standing, standing};
+use crate::domain::invitation::{Due, MailKind, Question, Standing, notice, standing};
 use crate::domain::lifecycle::{AccessReason, ClinicStanding, access};
 
 /// Everything that the decision depends on.
@@ -29,7 +29,8 @@ pub struct Decision {
     pub access: Access,
     /// The mail that may go out now.
     pub mail: Option<Due>,
-    /// What the ledger says.
+    /// What the ledger says about the mail with a link: the invitation or, once that was accepted, the confirmation of a
+    /// changed address.
     pub invitation: Standing,
     /// The next instant at which the decision changes by itself.
     pub next: Option<Timestamp>,
@@ -39,36 +40,57 @@ pub struct Decision {
 pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
     let account = &observed.account;
     let reason = access(&account.access_facts(), now);
-    let invitation = invitation(observed, now);
-    let due = if let Standing::Due(due) = &invitation { Some(due.clone()) } else { None };
-    let mail = due.filter(|_| an_invitation_may_be_mailed(observed, reason));
-    let next = [account.desired.access_until.filter(|until| now < *until), changes_at(&invitation)];
+    let (invitation, notice) = standings(observed, now);
+    let due = [&invitation, &notice].into_iter().find_map(|standing| match standing {
+        Standing::Due(due) => Some(due.clone()),
+        Standing::NoAddress
+        | Standing::Settled
+        | Standing::Held { .. }
+        | Standing::UnderWay { .. }
+        | Standing::BackingOff { .. }
+        | Standing::Sent { .. }
+        | Standing::Expired { .. }
+        | Standing::Refused { .. }
+        | Standing::Unknown => None,
+    });
+    let next =
+        [account.desired.access_until.filter(|until| now < *until), changes_at(&invitation), changes_at(&notice)];
     Decision {
         access: Access { granted: reason == AccessReason::Granted, reason },
-        mail,
+        mail: due.filter(|due| a_mail_may_go(observed, due.kind, reason)),
         next: next.into_iter().flatten().min(),
         invitation,
     }
 }
 
-/// What the ledger says about the invitation.
-pub fn invitation(observed: &Observed, now: Timestamp) -> Standing {
+/// What the ledger says about the mail with a link (an invitation, or the confirmation of a changed address), and about the
+/// notice that follows a confirmation.
+fn standings(observed: &Observed, now: Timestamp) -> (Standing, Standing) {
     let validity = observed.clinic.as_ref().map_or(1, |clinic| clinic.spec.invitation_validity_days);
-    standing(observed.account.ledger().as_ref(), &observed.account.wish(validity), now)
+    let (ledger, wish) = (observed.account.ledger(), observed.account.wish(validity));
+    let mail = standing(ledger.as_ref(), &wish, now);
+    let notice = notice(&mail, ledger.as_ref(), &wish, now);
+    (mail, notice)
 }
 
-/// I3: only a member who is to have access and does not have it yet, whose manifest is there and whose address is claimed, in
-/// a clinic that is open.
-fn an_invitation_may_be_mailed(observed: &Observed, reason: AccessReason) -> bool {
+/// I3: only somebody whose manifest is there and whose address is claimed, in a clinic that is open. An invitation goes to a
+/// member who is to have access and has not accepted yet, the mails about a changed address to one who has access.
+fn a_mail_may_go(observed: &Observed, kind: MailKind, reason: AccessReason) -> bool {
     let open = matches!(ClinicView::standing(observed.clinic.as_ref()), ClinicStanding::Open(_));
-    open && observed.holder_is_there && observed.address_is_ours && reason == AccessReason::NotAccepted
+    let wanted = match kind {
+        MailKind::Invitation => AccessReason::NotAccepted,
+        MailKind::EmailConfirmation | MailKind::EmailChangeNotice => AccessReason::Granted,
+    };
+    open && observed.holder_is_there && observed.address_is_ours && reason == wanted
 }
 
-fn changes_at(invitation: &Standing) -> Option<Timestamp> {
-    match invitation {
+fn changes_at(standing: &Standing) -> Option<Timestamp> {
+    match standing {
         Standing::UnderWay { until } | Standing::BackingOff { until, .. } => Some(*until),
         Standing::Sent { expires, .. } => Some(*expires),
         Standing::NoAddress
+        | Standing::Settled
+        | Standing::Held { .. }
         | Standing::Due(_)
         | Standing::Expired { .. }
         | Standing::Refused { .. }
@@ -76,18 +98,22 @@ fn changes_at(invitation: &Standing) -> Option<Timestamp> {
     }
 }
 
-/// Whether the mail whose attempt was written ahead with this token digest may still go: it is the last of the current
-/// round, its address is still the one wished for, and the member may be invited. Asked just before the relay is called.
-pub fn may_still_go(observed: &Observed, token_digest: &str, now: Timestamp) -> bool {
-    let reason = access(&observed.account.access_facts(), now);
-    let is_current = observed.account.delivery.as_ref().is_some_and(|delivery| {
-        observed.account.desired.email.as_ref() == Some(&delivery.address)
-            && delivery
-                .attempts
-                .last()
-                .is_some_and(|last| last.round == delivery.round && last.token_digest == token_digest)
+/// Whether the mail of this attempt may still go: it is the last of the current round, its address is still the one wished
+/// for, what it asks is still asked, and the member may be mailed. Asked just before the relay is called.
+pub fn may_still_go(observed: &Observed, ahead: &Attempt, now: Timestamp) -> bool {
+    let account = &observed.account;
+    let reason = access(&account.access_facts(), now);
+    let is_current = account.delivery.as_ref().is_some_and(|delivery| {
+        account.desired.email.as_ref() == Some(&delivery.address)
+            && delivery.hold.as_ref().is_none_or(|hold| hold.released)
+            && delivery.attempts.last().is_some_and(|last| last.round == delivery.round && last.is_the_same(ahead))
     });
-    is_current && an_invitation_may_be_mailed(observed, reason)
+    let question = account.wish(1).question;
+    let is_asked = match ahead.kind {
+        MailKind::Invitation => question == Some(Question::Invitation),
+        MailKind::EmailConfirmation | MailKind::EmailChangeNotice => question == Some(Question::Confirmation),
+    };
+    is_current && is_asked && a_mail_may_go(observed, ahead.kind, reason)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ fn clinic(changes: &Value) -> ClinicView {
     let mut spec = json!({"displayName": "Maple Clinic", "timeZone": "America/Toronto"});
     json_patch::merge(&mut spec, changes);
     let spec: ClinicSpec = serde_json::from_value(spec).unwrap();
-    ClinicView { zone: crate::domain::calendar::ClinicZone::find(&spec.time_zone), spec }
+    ClinicView { zone: crate::domain::calendar::ClinicZone::find(&spec.time_zone), spec, released_hold: None }
 }
 
 fn observed(account_changes: &Value) -> Observed {
@@ -70,7 +70,7 @@ fn what_forbids_mail(base: &Value) -> Vec<(&'static str, Observed)> {
 #[test]
 fn a_new_account_is_mailed_and_nobody_whom_anything_forbids() {
     let allowed = decide(&observed(&json!({})), at(NOW));
-    assert_eq!(allowed.mail, Some(Due { round: 1, continues: None }));
+    assert_eq!(allowed.mail, Some(Due { kind: MailKind::Invitation, round: 1, continues: None }));
     for (why, forbidden) in what_forbids_mail(&json!({})) {
         assert_eq!(decide(&forbidden, at(NOW)).mail, None, "no mail may go: {why}");
     }
@@ -79,15 +79,17 @@ fn a_new_account_is_mailed_and_nobody_whom_anything_forbids() {
 #[test]
 fn a_mail_that_was_written_ahead_is_dropped_when_anything_forbids_it_meanwhile() {
     let ahead = written_ahead("ana@maple.example");
-    assert!(may_still_go(&observed(&ahead), "d1", at(NOW)));
+    let attempt = observed(&ahead).account.delivery.unwrap().attempts.remove(0);
+    assert!(may_still_go(&observed(&ahead), &attempt, at(NOW)));
     for (why, forbidden) in what_forbids_mail(&ahead) {
-        assert!(!may_still_go(&forbidden, "d1", at(NOW)), "the mail must be dropped: {why}");
+        assert!(!may_still_go(&forbidden, &attempt, at(NOW)), "the mail must be dropped: {why}");
     }
-    assert!(!may_still_go(&observed(&written_ahead("old@maple.example")), "d1", at(NOW)), "the address was edited");
-    assert!(!may_still_go(&observed(&ahead), "another", at(NOW)), "another attempt was written since");
+    assert!(!may_still_go(&observed(&written_ahead("old@maple.example")), &attempt, at(NOW)), "the address was edited");
+    let another = Attempt { copy: 2, ..attempt.clone() };
+    assert!(!may_still_go(&observed(&ahead), &another, at(NOW)), "another attempt was written since");
     let mut next_round = ahead;
     next_round["delivery"]["round"] = json!(2);
-    assert!(!may_still_go(&observed(&next_round), "d1", at(NOW)), "a new round has begun");
+    assert!(!may_still_go(&observed(&next_round), &attempt, at(NOW)), "a new round has begun");
 }
 
 #[test]
@@ -113,4 +115,36 @@ fn access_follows_the_record_alone_whatever_the_clinic_and_the_claim() {
         let access = decide(&observed, at(NOW)).access;
         assert_eq!(access, Access { granted: why == "accepted", reason: expected }, "{why}");
     }
+}
+
+#[test]
+fn a_changed_address_is_confirmed_and_its_notice_goes_to_somebody_with_access_only() {
+    let acceptance = json!({"acceptedAt": at(NOW).to_string(), "login": "ana@river.example", "firstName": "Ana",
+        "lastName": "Silva", "credential": "c"});
+    let base = json!({ "acceptance": acceptance });
+    let due = decide(&observed(&base), at(NOW)).mail.unwrap();
+    assert_eq!((due.kind, due.round), (MailKind::EmailConfirmation, 1));
+    let mut ahead = written_ahead("ana@maple.example");
+    ahead["delivery"]["attempts"][0]["kind"] = json!("EmailConfirmation");
+    json_patch::merge(&mut ahead, &base);
+    let attempt = observed(&ahead).account.delivery.unwrap().attempts.remove(0);
+    assert!(may_still_go(&observed(&ahead), &attempt, at(NOW)));
+    for (why, mut forbidden) in what_forbids_mail(&ahead) {
+        if why == "accepted" {
+            // With the address wished for: nothing is to be confirmed any more.
+            forbidden.account.acceptance.as_mut().unwrap().login = "ana@maple.example".into();
+        }
+        assert!(!may_still_go(&forbidden, &attempt, at(NOW)), "the mail must be dropped: {why}");
+        assert_eq!(decide(&forbidden, at(NOW)).mail, None, "no mail may go: {why}");
+    }
+    ahead["delivery"]["attempts"][0]["outcome"] = json!("Sent");
+    let notice = decide(&observed(&ahead), at(NOW)).mail.unwrap();
+    assert_eq!((notice.kind, notice.round), (MailKind::EmailChangeNotice, 1));
+}
+
+#[test]
+fn what_a_guard_holds_is_not_mailed_until_it_is_released() {
+    let held = |released: bool| json!({"delivery": {"round": 1, "address": "ana@maple.example", "hold": {"id": "invitations-1", "released": released}}});
+    assert_eq!(decide(&observed(&held(false)), at(NOW)).mail, None);
+    assert!(decide(&observed(&held(true)), at(NOW)).mail.is_some());
 }

@@ -6,14 +6,15 @@ pub mod decide;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use self::decide::{Observed, decide};
 use super::cache::Index;
 use super::context::{Context, ReconcileError, wait_until};
 use super::outbox::Turn;
 use crate::adapters::kubernetes::merge_difference;
-use crate::api::account::{Access, ClinicAccount, ClinicAccountSpec};
+use crate::api::account::{Access, ClinicAccount, ClinicAccountSpec, Delivery, Hold};
 use crate::api::convert::ClinicView;
 use crate::domain::email::Email;
 use crate::domain::invitation::{Due, Outcome};
@@ -31,9 +32,16 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
     };
     let now = context.clock.now();
     let decision = decide(&observed, now);
+    let mut patch = Map::new();
     if access_differs(&account.spec, &decision.access) {
-        let patch = access_patch(&account.spec, &decision.access)?;
-        context.patch_account(&account, &patch).await?;
+        patch.extend(block("access", &account.spec.access, &Some(decision.access))?);
+    }
+    if let Some(delivery) = with_its_hold_released(&observed) {
+        // The change brings us back, and the mail is due then.
+        patch.extend(block("delivery", &account.spec.delivery, &Some(delivery))?);
+    }
+    if !patch.is_empty() {
+        context.patch_account(&account, &Value::Object(patch)).await?;
     }
     match decision.mail {
         Some(due) => {
@@ -59,7 +67,7 @@ pub fn observe(index: &Index, name: &str) -> Option<(ClinicAccount, Observed)> {
     let address_is_ours =
         holder.is_some_and(|(holder, uid)| holder == name && !account.spec.desired.releasing.contains(&uid));
     let observed = Observed {
-        holder_is_there: index.has_member(&account.spec.desired.holder.uid),
+        holder_is_there: index.is_held(&account),
         account: account.spec.clone(),
         clinic: index.clinic().as_ref().map(ClinicView::new),
         address_is_ours,
@@ -75,8 +83,16 @@ pub fn access_differs(account: &ClinicAccountSpec, wanted: &Access) -> bool {
     }
 }
 
-/// The patch of the `access` block.
-fn access_patch(account: &ClinicAccountSpec, wanted: &Access) -> Result<Value, serde_json::Error> {
-    let before = serde_json::to_value(&account.access)?;
-    Ok(json!({ "access": merge_difference(&before, &serde_json::to_value(wanted)?) }))
+/// The ledger once a person has released its hold; `None`: it has none, or another.
+fn with_its_hold_released(observed: &Observed) -> Option<Delivery> {
+    let released = observed.clinic.as_ref()?.released_hold.as_ref()?;
+    let delivery = observed.account.delivery.as_ref()?;
+    let hold = delivery.hold.as_ref().filter(|hold| !hold.released && hold.id == *released)?;
+    Some(Delivery { hold: Some(Hold { released: true, ..hold.clone() }), ..delivery.clone() })
+}
+
+/// The patch of one block.
+fn block<T: Serialize>(name: &str, before: &T, wanted: &T) -> Result<Option<(String, Value)>, serde_json::Error> {
+    let difference = merge_difference(&serde_json::to_value(before)?, &serde_json::to_value(wanted)?);
+    Ok(difference.map(|difference| (name.to_owned(), difference)))
 }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use kube::api::DynamicObject;
 use kube::core::ObjectMeta;
 
+use super::facts::{Facts, differ_in_status_only, facts, state};
+use super::guards::Guards;
 use super::packed::{Packed, version};
-use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
+use crate::api::{Clinic, ClinicAccount, ClinicUser, ServiceAccount};
 use crate::controller::queue::Key;
-use crate::domain::email::{ClaimName, Email};
+use crate::domain::email::ClaimName;
 use crate::domain::lifecycle::State;
 
 /// The kinds that are watched.
@@ -42,16 +44,6 @@ struct Entry {
     state: Option<State>,
 }
 
-/// What the lookups need to know of an object.
-#[derive(Debug, Default)]
-struct Facts {
-    /// The claims of the addresses that it has or wants.
-    claims: Vec<ClaimName>,
-    /// An account's holder or a claim's account; empty for others.
-    points_to: String,
-    uid: String,
-}
-
 /// A claim and the name of an object that has or wants its address.
 type ByClaim = BTreeSet<(ClaimName, Arc<str>)>;
 
@@ -61,9 +53,10 @@ pub struct Index {
     objects: HashMap<Kind, BTreeMap<Arc<str>, Entry>>,
     members_by_claim: ByClaim,
     accounts_by_claim: ByClaim,
-    account_by_holder: BTreeMap<Box<str>, Arc<str>>,
+    accounts_by_holder: BTreeSet<(Box<str>, Arc<str>)>,
     member_by_uid: BTreeMap<Box<str>, Arc<str>>,
     claims_by_account: BTreeSet<(Arc<str>, ClaimName)>,
+    guards: Guards,
     listed: HashSet<Kind>,
     /// Up to which resourceVersion the watch of a kind has told everything.
     told: HashMap<Kind, u64>,
@@ -155,9 +148,43 @@ impl Index {
         self.entry(Kind::ClinicAccount, name)?.packed.unpack()
     }
 
-    /// The account that the `ClinicUser` with this UID holds.
-    pub fn account_held_by(&self, uid: &str) -> Option<ClinicAccount> {
-        self.account(self.account_by_holder.get(uid)?)
+    /// The accounts that the `ClinicUser` with this UID holds: one, or after a race more, of which the first is theirs (an
+    /// accepted one before others, then the oldest).
+    pub fn accounts_held_by(&self, uid: &str) -> Vec<ClinicAccount> {
+        let mut held: Vec<ClinicAccount> = self.held_by(uid).filter_map(|name| self.account(name)).collect();
+        held.sort_by_cached_key(|account| {
+            let created = account.metadata.creation_timestamp.as_ref().map_or(i64::MAX, |at| at.0.as_second());
+            (account.spec.acceptance.is_none(), created, account.spec.id.clone())
+        });
+        held
+    }
+
+    /// Whether the `ClinicUser` that holds an account is there and this is the account of theirs that counts.
+    pub fn is_held(&self, account: &ClinicAccount) -> bool {
+        let uid = &account.spec.desired.holder.uid;
+        let counts = || self.accounts_held_by(uid).first().is_some_and(|first| first.spec.id == account.spec.id);
+        self.has_member(uid) && (self.held_by(uid).nth(1).is_none() || counts())
+    }
+
+    /// What the guards count.
+    pub fn guards(&self) -> &Guards {
+        &self.guards
+    }
+
+    /// The accounts whose holder is not seen, whether they were removed or not.
+    pub fn orphans(&self) -> Vec<Arc<str>> {
+        self.guards.orphans.iter().cloned().collect()
+    }
+
+    /// How many accounts there are.
+    pub fn accounts(&self) -> usize {
+        self.objects.get(&Kind::ClinicAccount).map_or(0, BTreeMap::len)
+    }
+
+    fn held_by(&self, uid: &str) -> impl Iterator<Item = &Arc<str>> {
+        let from: (Box<str>, Arc<str>) = (uid.into(), Arc::from(""));
+        let uid: Box<str> = uid.into();
+        self.accounts_by_holder.range(from..).take_while(move |(holder, _)| *holder == uid).map(|(_, name)| name)
     }
 
     /// Whether there is an account of that name, whether it fits our types or not.
@@ -190,13 +217,15 @@ impl Index {
 
     /// The member whose account `account` is, described for a person.
     pub fn holder_of(&self, account: &str) -> String {
-        let record = self.entry(Kind::ClinicAccount, account);
-        let holder = record.map(|entry| facts(Kind::ClinicAccount, &entry.packed).points_to);
-        let uid = holder.as_deref().or_else(|| account.strip_prefix("a-"));
-        match uid.and_then(|uid| self.member_by_uid.get(uid)) {
+        match self.member_that_holds(account) {
             Some(name) => format!("ClinicUser \"{name}\""),
             None => format!("ClinicAccount \"{account}\", whose ClinicUser is gone"),
         }
+    }
+
+    /// The name of the `ClinicUser` that holds an account, or held it.
+    pub fn holder_name(&self, account: &str) -> Option<String> {
+        self.account(account).map(|account| account.spec.desired.holder.name)
     }
 
     /// The state of every member and service account; `None`: none yet.
@@ -207,11 +236,23 @@ impl Index {
 
     /// All work there is.
     pub fn everything(&self) -> BTreeSet<Key> {
-        let mut work = BTreeSet::from([Key::Clinic]);
+        let mut work = BTreeSet::from([Key::Clinic, Key::Removals]);
         for (kind, all) in &self.objects {
             work.extend(all.keys().filter_map(|name| key(*kind, name)));
         }
         work
+    }
+
+    fn facts_of(&self, kind: Kind, name: &str) -> Facts {
+        self.entry(kind, name).map(|entry| facts(kind, &entry.packed)).unwrap_or_default()
+    }
+
+    /// The member that holds an account, or that will once the account is there.
+    fn member_that_holds(&self, account: &str) -> Option<Arc<str>> {
+        let record = self.entry(Kind::ClinicAccount, account);
+        let holder = record.map(|entry| facts(Kind::ClinicAccount, &entry.packed).points_to);
+        let uid = holder.as_deref().or_else(|| account.strip_prefix("a-"))?;
+        self.member_by_uid.get(uid).cloned()
     }
 
     fn entry(&self, kind: Kind, name: &str) -> Option<&Entry> {
@@ -226,12 +267,15 @@ impl Index {
         match kind {
             Kind::ClinicUser => {
                 self.member_by_uid.remove(&*facts.uid);
+                let orphans: Vec<Arc<str>> = self.held_by(&facts.uid).cloned().collect();
+                self.guards.orphans.extend(orphans);
                 for claim in &facts.claims {
                     self.members_by_claim.remove(&(*claim, Arc::clone(&name)));
                 }
             }
             Kind::ClinicAccount => {
-                self.account_by_holder.remove(&*facts.points_to);
+                self.accounts_by_holder.remove(&(facts.points_to.as_str().into(), Arc::clone(&name)));
+                self.guards.forget(&name);
                 for claim in &facts.claims {
                     self.accounts_by_claim.remove(&(*claim, Arc::clone(&name)));
                 }
@@ -252,10 +296,18 @@ impl Index {
         match kind {
             Kind::ClinicUser => {
                 self.member_by_uid.insert(facts.uid.as_str().into(), Arc::clone(name));
+                let found: Vec<Arc<str>> = self.held_by(&facts.uid).cloned().collect();
+                for account in &found {
+                    self.guards.orphans.remove(account);
+                }
                 self.members_by_claim.extend(claims);
             }
             Kind::ClinicAccount => {
-                self.account_by_holder.insert(facts.points_to.as_str().into(), Arc::clone(name));
+                self.accounts_by_holder.insert((facts.points_to.as_str().into(), Arc::clone(name)));
+                self.guards.learn(name, &facts.guarded);
+                if !self.has_member(&facts.points_to) {
+                    self.guards.orphans.insert(Arc::clone(name));
+                }
                 self.accounts_by_claim.extend(claims);
             }
             Kind::EmailClaim => {
@@ -266,8 +318,8 @@ impl Index {
         }
     }
 
-    /// A change of an object concerns itself, everybody who has or wants one of its addresses, the
-    /// holder of an account and the account of a holder.
+    /// A change of an object concerns itself, everybody who has or wants one of its addresses or of those of its accounts, the
+    /// holder of an account, and the accounts of a holder; and who is not there any more may have to be removed.
     fn affected(&self, kind: Kind, name: &Arc<str>, facts: &Facts) -> BTreeSet<Key> {
         if kind == Kind::Clinic {
             return self.everything();
@@ -282,9 +334,25 @@ impl Index {
         match kind {
             Kind::ClinicAccount => {
                 work.extend(self.member_by_uid.get(&*facts.points_to).cloned().map(Key::Member));
+                if self.guards.orphans.contains(name) {
+                    work.insert(Key::Removals);
+                }
+                if facts.guarded.is_held() {
+                    work.insert(Key::Clinic);
+                }
             }
-            Kind::EmailClaim => work.extend([Key::Account(facts.points_to.as_str().into())]),
-            Kind::ClinicUser => work.extend(self.account_by_holder.get(&*facts.uid).cloned().map(Key::Account)),
+            Kind::EmailClaim => {
+                work.insert(Key::Account(facts.points_to.as_str().into()));
+                work.extend(self.member_that_holds(&facts.points_to).map(Key::Member));
+            }
+            Kind::ClinicUser => {
+                for account in self.held_by(&facts.uid) {
+                    work.extend([Key::Account(Arc::clone(account)), Key::Removals]);
+                    for claim in self.facts_of(Kind::ClinicAccount, account).claims {
+                        work.extend(with_claim(&self.members_by_claim, claim).cloned().map(Key::Member));
+                    }
+                }
+            }
             Kind::Clinic | Kind::ServiceAccount => {}
         }
         work
@@ -301,44 +369,9 @@ fn key(kind: Kind, name: &Arc<str>) -> Option<Key> {
     }
 }
 
-fn differ_in_status_only(before: &Packed, after: &Packed) -> bool {
-    let decided_by = |clinic: Clinic| (clinic.metadata.uid, clinic.metadata.annotations, clinic.spec);
-    let (before, after) = (before.unpack().map(decided_by), after.unpack().map(decided_by));
-    before.is_some() && before == after
-}
-
 /// The names of those that have or want the address.
 fn with_claim(names: &ByClaim, claim: ClaimName) -> impl Iterator<Item = &Arc<str>> {
     names.range((claim, Arc::from(""))..).take_while(move |(found, _)| *found == claim).map(|(_, name)| name)
-}
-
-fn state(kind: Kind, packed: &Packed) -> Option<State> {
-    let status = match kind {
-        Kind::ClinicUser => packed.unpack::<ClinicUser>()?.status,
-        Kind::ServiceAccount => packed.unpack::<ServiceAccount>()?.status,
-        Kind::Clinic | Kind::ClinicAccount | Kind::EmailClaim => None,
-    };
-    State::parse(&status?.state?)
-}
-
-/// The facts of an object. One that does not fit its type has none but its UID.
-fn facts(kind: Kind, packed: &Packed) -> Facts {
-    let known = match kind {
-        Kind::Clinic | Kind::ServiceAccount => None,
-        Kind::ClinicUser => packed.unpack::<ClinicUser>().map(|user| {
-            let wanted = Email::parse(&user.spec.email).ok().map(|email| email.key().claim());
-            (wanted.into_iter().collect(), String::new())
-        }),
-        Kind::ClinicAccount => {
-            packed.unpack::<ClinicAccount>().map(|account| (account.spec.claims(), account.spec.desired.holder.uid))
-        }
-        Kind::EmailClaim => packed.unpack::<EmailClaim>().map(|claim| {
-            let name = claim.metadata.name.as_deref().and_then(ClaimName::parse);
-            (name.into_iter().collect(), claim.spec.account)
-        }),
-    };
-    let (claims, points_to) = known.unwrap_or_default();
-    Facts { claims, points_to, uid: packed.uid() }
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ fn clinic(version: u32, name: &str, active: u32) -> DynamicObject {
 fn the_status_of_the_clinic_wakes_nobody_else() {
     let mut index = Index::default();
     index.apply(Kind::ClinicUser, user(1));
-    let (all, only) = (BTreeSet::from([Key::Clinic, Key::Member("ana".into())]), BTreeSet::from([Key::Clinic]));
+    let all = BTreeSet::from([Key::Clinic, Key::Member("ana".into()), Key::Removals]);
+    let only = BTreeSet::from([Key::Clinic]);
     assert_eq!(index.apply(Kind::Clinic, clinic(2, "Maple", 0)), all);
     assert_eq!(index.apply(Kind::Clinic, clinic(3, "Maple", 1)), only);
     assert_eq!(index.apply(Kind::Clinic, clinic(4, "Maple Family", 1)), all);
@@ -54,4 +55,58 @@ fn a_member_that_does_not_fit_our_type_is_known_as_such() {
     index.apply(Kind::ClinicUser, object("ClinicUser", "ana", 2, &json!({"spec": {"type": "Visitor"}})));
     let misfit = index.misfit_member("ana").unwrap();
     assert_eq!((misfit.metadata.uid.as_deref(), &misfit.data["spec"]["type"]), (Some("uid-ana"), &json!("Visitor")));
+}
+
+fn account(version: u32, changes: &Value) -> DynamicObject {
+    let holder = json!({"name": "ana", "uid": "uid-ana"});
+    let mut spec = json!({"id": "a-1", "desired": {"holder": holder, "email": "ana@maple.example", "type": "Staff"}});
+    json_patch::merge(&mut spec, changes);
+    object("ClinicAccount", "a-1", version, &json!({ "spec": spec }))
+}
+
+#[test]
+fn whose_holder_goes_is_an_orphan_and_everybody_who_waits_for_the_address_wakes() {
+    let mut index = Index::default();
+    index.apply(Kind::ClinicUser, user(1));
+    index.apply(Kind::ClinicAccount, account(1, &json!({})));
+    let mut waiting = user(2);
+    waiting.metadata.name = Some("bea".into());
+    waiting.metadata.uid = Some("uid-bea".into());
+    index.apply(Kind::ClinicUser, waiting);
+    assert_eq!(index.orphans(), []);
+    // The address that ana's manifest wants is another by now; her account still has the old one.
+    let mut moved = user(3);
+    moved.data["spec"]["email"] = json!("ana@river.example");
+    index.apply(Kind::ClinicUser, moved);
+    let work = index.remove(Kind::ClinicUser, "ana", None);
+    assert!(work.contains(&Key::Member("bea".into())) && work.contains(&Key::Removals), "{work:?}");
+    assert_eq!(index.orphans(), [Arc::from("a-1")]);
+    index.apply(Kind::ClinicUser, user(4));
+    assert_eq!(index.orphans(), []);
+}
+
+#[test]
+fn the_guards_count_each_account_once_and_forget_what_is_over() {
+    let mut index = Index::default();
+    let now = "2026-11-24T10:00:00Z".parse().unwrap();
+    let attempt = |round: u32, at: &str| {
+        json!({"kind": "Invitation", "round": round, "copy": 1, "messageId": format!("<{round}@x>"), "tokenDigest": "",
+            "at": at, "date": at, "outcome": "Sent"})
+    };
+    let first = json!({"round": 1, "address": "ana@maple.example", "attempts": [attempt(1, "2026-11-24T09:30:00Z")]});
+    let hold = json!({"id": "removals-20261124T093000Z"});
+    index.apply(Kind::ClinicAccount, account(1, &json!({"delivery": first, "desired": {"hold": hold}})));
+    assert_eq!((index.guards().invited_lately(now), index.guards().removed_lately(now)), (1, 0));
+    assert_eq!(index.guards().holds().len(), 1);
+    let removed = json!({"removed": {"at": "2026-11-24T09:30:00Z"}, "hold": {"id": "removals-20261124T093000Z", "released": true}});
+    let resent = json!({"round": 2, "address": "ana@maple.example", "attempts": [attempt(2, "2026-11-24T09:50:00Z")]});
+    index.apply(Kind::ClinicAccount, account(2, &json!({"delivery": resent, "desired": removed})));
+    assert_eq!(
+        (index.guards().invited_lately(now), index.guards().removed_lately(now)),
+        (0, 1),
+        "a resend is not counted"
+    );
+    assert!(index.guards().holds().is_empty());
+    index.apply(Kind::ClinicAccount, account(3, &json!({"desired": {"removed": {"at": "2026-11-24T08:00:00Z"}}})));
+    assert_eq!((index.guards().removed_lately(now), index.guards().removed_before(now)), (0, 1));
 }

@@ -1,6 +1,8 @@
 //! The cache, shared: watches and our own writes feed it, and every change puts the work that it makes necessary in the queue.
 //! Nothing is handed out before every list is complete.
 
+mod facts;
+mod guards;
 mod index;
 mod packed;
 mod watch;

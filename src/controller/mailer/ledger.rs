@@ -26,13 +26,15 @@ pub fn written_ahead(
 ) -> Option<Delivery> {
     let address = account.desired.email.clone()?;
     let before = account.delivery.clone();
-    let begins = due.continues.is_none();
-    let (message_id, date) =
-        due.continues.clone().unwrap_or_else(|| (format!("<{}.{}@{message_domain}>", account.id, due.round), now));
+    let begins = due.continues.is_none() && due.kind != MailKind::EmailChangeNotice;
+    let (message_id, date) = due
+        .continues
+        .clone()
+        .unwrap_or_else(|| (format!("<{}.{}{}@{message_domain}>", account.id, due.round, suffix(due.kind)), now));
     let mut attempts = before.as_ref().map(|delivery| delivery.attempts.clone()).unwrap_or_default();
-    let copy = attempts.iter().filter(|attempt| attempt.round == due.round).map(|attempt| attempt.copy).max();
+    let copy = attempts.iter().filter(|attempt| attempt.message_id == message_id).map(|attempt| attempt.copy).max();
     attempts.push(Attempt {
-        kind: MailKind::Invitation,
+        kind: due.kind,
         round: due.round,
         copy: copy.unwrap_or(0) + 1,
         message_id,
@@ -62,10 +64,18 @@ pub fn written_ahead(
     })
 }
 
-/// The ledger with the outcome of the attempt that has this token digest; `None`: it is not there, or settled already.
-pub fn concluded(delivery: &Delivery, token_digest: &str, conclusion: &Conclusion, now: Timestamp) -> Option<Delivery> {
+/// What tells the Message-IDs of one round apart: the notice goes beside the mail with the link.
+fn suffix(kind: MailKind) -> &'static str {
+    match kind {
+        MailKind::Invitation | MailKind::EmailConfirmation => "",
+        MailKind::EmailChangeNotice => ".notice",
+    }
+}
+
+/// The ledger with the outcome of an attempt; `None`: it is not there, or settled already.
+pub fn concluded(delivery: &Delivery, ahead: &Attempt, conclusion: &Conclusion, now: Timestamp) -> Option<Delivery> {
     let mut after = delivery.clone();
-    let attempt = after.attempts.iter_mut().find(|attempt| attempt.token_digest == token_digest)?;
+    let attempt = after.attempts.iter_mut().find(|attempt| attempt.is_the_same(ahead))?;
     if attempt.outcome != Outcome::Sending {
         return None;
     }

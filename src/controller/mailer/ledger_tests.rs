@@ -15,21 +15,27 @@ fn account() -> ClinicAccountSpec {
     .unwrap()
 }
 
+fn due(round: u32, continues: Option<(String, Timestamp)>) -> Due {
+    Due { kind: MailKind::Invitation, round, continues }
+}
+
 fn write(account: &mut ClinicAccountSpec, due: &Due, digest: &str, minute: i64) {
     account.delivery = written_ahead(account, due, "maple.example", digest.into(), at(minute));
 }
 
 fn conclude(account: &mut ClinicAccountSpec, digest: &str, outcome: Outcome, minute: i64) {
     let conclusion = Conclusion { outcome, code: Some("450 4.2.1".into()) };
-    account.delivery = concluded(account.delivery.as_ref().unwrap(), digest, &conclusion, at(minute));
+    let delivery = account.delivery.as_ref().unwrap();
+    let ahead = delivery.attempts.iter().find(|attempt| attempt.token_digest == digest).unwrap();
+    account.delivery = concluded(delivery, ahead, &conclusion, at(minute));
 }
 
 #[test]
 fn a_second_copy_has_the_message_id_and_date_of_the_first_and_a_token_of_its_own() {
     let mut account = account();
-    write(&mut account, &Due { round: 1, continues: None }, "d1", 0);
+    write(&mut account, &due(1, None), "d1", 0);
     let first = account.delivery.clone().unwrap().attempts[0].clone();
-    write(&mut account, &Due { round: 1, continues: Some((first.message_id.clone(), first.date)) }, "d2", 10);
+    write(&mut account, &due(1, Some((first.message_id.clone(), first.date))), "d2", 10);
     let attempts = &account.delivery.as_ref().unwrap().attempts;
     assert_eq!(attempts[0].message_id, "<a-1.1@maple.example>");
     assert_eq!((&attempts[1].message_id, attempts[1].date), (&first.message_id, first.date));
@@ -39,11 +45,11 @@ fn a_second_copy_has_the_message_id_and_date_of_the_first_and_a_token_of_its_own
 #[test]
 fn a_round_goes_to_the_address_wished_for_and_answers_the_resend_value_that_is_there() {
     let mut account = account();
-    write(&mut account, &Due { round: 1, continues: None }, "d1", 0);
+    write(&mut account, &due(1, None), "d1", 0);
     let delivery = account.delivery.as_ref().unwrap();
     assert_eq!((delivery.address.as_str(), delivery.resend.as_deref()), ("ana@maple.example", Some("x")));
     account.desired.email = None;
-    assert_eq!(written_ahead(&account, &Due { round: 2, continues: None }, "m", String::new(), at(1)), None);
+    assert_eq!(written_ahead(&account, &due(2, None), "m", String::new(), at(1)), None);
 }
 
 #[test]
@@ -52,7 +58,7 @@ fn each_try_that_is_put_off_doubles_the_wait_up_to_an_hour() {
     let mut waits = Vec::new();
     for turn in 0..9 {
         let digest = format!("d{turn}");
-        write(&mut account, &Due { round: 1, continues: (turn > 0).then(|| ("<m@x>".into(), at(0))) }, &digest, turn);
+        write(&mut account, &due(1, (turn > 0).then(|| ("<a-1.1@maple.example>".into(), at(0)))), &digest, turn);
         conclude(&mut account, &digest, Outcome::Deferred, turn);
         let until = account.delivery.as_ref().unwrap().not_before.unwrap();
         waits.push(until.duration_since(at(turn)).as_mins());
@@ -65,11 +71,24 @@ fn each_try_that_is_put_off_doubles_the_wait_up_to_an_hour() {
 #[test]
 fn an_outcome_is_written_once_and_to_its_own_attempt_only() {
     let mut account = account();
-    write(&mut account, &Due { round: 1, continues: None }, "d1", 0);
+    write(&mut account, &due(1, None), "d1", 0);
     conclude(&mut account, "d1", Outcome::Sent, 1);
     let delivery = account.delivery.unwrap();
     assert_eq!((delivery.sent, delivery.attempts[0].outcome), (1, Outcome::Sent));
     let late = Conclusion { outcome: Outcome::Refused, code: None };
-    assert_eq!(concluded(&delivery, "d1", &late, at(2)), None);
-    assert_eq!(concluded(&delivery, "other", &late, at(2)), None);
+    let first = delivery.attempts[0].clone();
+    assert_eq!(concluded(&delivery, &first, &late, at(2)), None);
+    assert_eq!(concluded(&delivery, &Attempt { copy: 2, ..first }, &late, at(2)), None);
+}
+
+#[test]
+fn the_notice_of_a_round_has_a_message_id_of_its_own_and_leaves_the_round_as_it_is() {
+    let mut account = account();
+    write(&mut account, &Due { kind: MailKind::EmailConfirmation, round: 2, continues: None }, "d1", 0);
+    account.desired.resend = Some("y".into());
+    write(&mut account, &Due { kind: MailKind::EmailChangeNotice, round: 2, continues: None }, "", 1);
+    let delivery = account.delivery.unwrap();
+    let ids: Vec<_> = delivery.attempts.iter().map(|attempt| (attempt.message_id.as_str(), attempt.copy)).collect();
+    assert_eq!(ids, [("<a-1.2@maple.example>", 1), ("<a-1.2.notice@maple.example>", 1)]);
+    assert_eq!((delivery.round, delivery.resend.as_deref()), (2, Some("x")), "the resend is still to be answered");
 }

@@ -2,6 +2,7 @@
 //! decide again, write ahead, look once more, hand to the relay, write the outcome. A slow or broken relay holds up this
 //! worker and nothing else.
 
+mod hold;
 mod ledger;
 mod send;
 

@@ -8,10 +8,14 @@ use serde_json::json;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::hold::{Turn, take_a_turn};
 use super::ledger::{Conclusion, concluded, written_ahead};
 use super::{Probe, Settings};
 use crate::adapters::kubernetes::{ApiError, merge_difference};
-use crate::adapters::mail::{Content, Invitation, Letter, Occasion, RenderError, Undelivered, deliver, render};
+use crate::adapters::mail::{
+    Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, RenderError, Undelivered, deliver,
+    render,
+};
 use crate::adapters::random::secret_bytes;
 use crate::api::ClinicAccount;
 use crate::api::account::{Access, Attempt};
@@ -21,7 +25,9 @@ use crate::controller::cache::{Kind, guard};
 use crate::controller::context::{Context, Guarded, ReconcileError};
 use crate::controller::queue::Key;
 use crate::domain::delivery::{Failure, Fault};
-use crate::domain::invitation::{Due, OUTCOME_KNOWN_WITHIN, Outcome, Token, WRITE_AHEAD_VALID, link_expires};
+use crate::domain::invitation::{
+    Due, MailKind, OUTCOME_KNOWN_WITHIN, Outcome, Question, Token, WRITE_AHEAD_VALID, link_expires,
+};
 
 /// Longest wait between tries to write an outcome; the first is a second, and each doubles it.
 const LONGEST_OUTCOME_WAIT: Duration = Duration::from_secs(16);
@@ -32,6 +38,15 @@ pub async fn send(context: &Context, settings: &Settings, name: &str) -> Probe {
     let now = context.clock.now();
     let decision = decide(&observed, now);
     let Some(due) = decision.mail else { return Probe::Untested };
+    let turn = match take_a_turn(context, &account, &observed, &due).await {
+        Ok(Some(turn)) => turn,
+        Ok(None) => return Probe::Untested,
+        Err(error) => {
+            warn!(account = name, %error, "failed to write that a mail is held; nothing was sent");
+            context.cache.work_on(Key::Account(name.into()), Duration::from_secs(5));
+            return Probe::Untested;
+        }
+    };
     let token = match secret_bytes() {
         Ok(bytes) => Token::new(bytes),
         Err(error) => {
@@ -40,7 +55,9 @@ pub async fn send(context: &Context, settings: &Settings, name: &str) -> Probe {
             return Probe::Untested;
         }
     };
-    let ahead = match write_ahead(context, settings, &account, &due, &decision.access, &token).await {
+    let written = write_ahead(context, settings, &account, &due, &decision.access, &token).await;
+    drop::<Turn<'_>>(turn);
+    let ahead = match written {
         Ok(Some(ahead)) => ahead,
         Ok(None) => return Probe::Untested,
         Err(error) => {
@@ -67,7 +84,9 @@ async fn write_ahead(
     token: &Token,
 ) -> Result<Option<Attempt>, ReconcileError> {
     let domain = settings.relay.from.email.domain();
-    let Some(delivery) = written_ahead(&account.spec, due, domain, token.digest(), context.clock.now()) else {
+    // A notice has no link.
+    let digest = if due.kind == MailKind::EmailChangeNotice { String::new() } else { token.digest() };
+    let Some(delivery) = written_ahead(&account.spec, due, domain, digest, context.clock.now()) else {
         return Ok(None);
     };
     let before = serde_json::to_value(&account.spec.delivery)?;
@@ -101,7 +120,7 @@ async fn hand_over(
     };
     let now = context.clock.now();
     let latest = observe(&context.cache.read(), name);
-    let may_go = latest.is_some_and(|(_, latest)| may_still_go(&latest, &ahead.token_digest, now));
+    let may_go = latest.is_some_and(|(_, latest)| may_still_go(&latest, ahead, now));
     if !may_go || now.duration_since(ahead.at) > WRITE_AHEAD_VALID {
         return dropped;
     }
@@ -145,10 +164,30 @@ fn letter(
     token: &Token,
 ) -> Option<Result<(String, Vec<u8>), RenderError>> {
     let clinic = observed.clinic.as_ref()?;
-    let zone = clinic.zone.as_ref()?;
-    let desired = &observed.account.desired;
-    let address = desired.email.clone()?;
-    let link = SecretString::from(token.link(&settings.portal_url, &observed.account.id));
+    let zone = clinic.zone.as_ref()?.rules();
+    let account = &observed.account;
+    let desired = &account.desired;
+    let first_name = desired.first_name.as_deref();
+    let link = |question| SecretString::from(token.link(&settings.portal_url, question, &account.id));
+    let (invitation, confirmation) = (link(Question::Invitation), link(Question::Confirmation));
+    let expires = link_expires(ahead.at, &account.wish(clinic.spec.invitation_validity_days));
+    let is_repeated = account.was_mailed_before(ahead.kind, ahead.round);
+    let occasion = if is_repeated { Occasion::Again } else { Occasion::First };
+    let (address, content) = match ahead.kind {
+        MailKind::Invitation => {
+            let two_factor = clinic.spec.two_factor;
+            let invitation = Invitation { first_name, link: &invitation, expires, zone, two_factor, occasion };
+            (desired.email.clone()?, Content::Invitation(invitation))
+        }
+        MailKind::EmailConfirmation => {
+            let confirmation = EmailConfirmation { first_name, link: &confirmation, expires, zone, occasion };
+            (desired.email.clone()?, Content::EmailConfirmation(confirmation))
+        }
+        MailKind::EmailChangeNotice => {
+            let login = account.acceptance.as_ref()?.login.clone();
+            (login, Content::EmailChangeNotice(EmailChangeNotice { first_name }))
+        }
+    };
     let mail = render(&Letter {
         from: &settings.relay.from,
         reply_to: settings.relay.reply_to.as_ref(),
@@ -157,14 +196,7 @@ fn letter(
         date: ahead.date,
         locale: desired.locale.unwrap_or(clinic.spec.locale),
         clinic_name: &clinic.spec.display_name,
-        content: Content::Invitation(Invitation {
-            first_name: desired.first_name.as_deref(),
-            link: &link,
-            expires: link_expires(ahead.at, &observed.account.wish(clinic.spec.invitation_validity_days)),
-            zone: zone.rules(),
-            two_factor: clinic.spec.two_factor,
-            occasion: if ahead.round > 1 { Occasion::Again } else { Occasion::First },
-        }),
+        content,
     });
     Some(mail.map(|mail| (address, mail.bytes().to_vec())))
 }
@@ -204,7 +236,7 @@ async fn try_write_outcome(
     loop {
         let Some(delivery) = &account.spec.delivery else { return Ok(()) };
         let now = context.clock.now();
-        let Some(after) = concluded(delivery, &ahead.token_digest, conclusion, now) else { return Ok(()) };
+        let Some(after) = concluded(delivery, ahead, conclusion, now) else { return Ok(()) };
         let difference = merge_difference(&serde_json::to_value(delivery)?, &serde_json::to_value(&after)?);
         let patch = json!({ "delivery": difference });
         match context.accounts.patch_spec(name, &guard(&account.metadata), &patch).await {

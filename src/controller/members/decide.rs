@@ -1,77 +1,45 @@
 //! What a `ClinicUser` asks for next: one step at a time, from what was observed, without I/O. After each step the world is
-//! observed and decided again, so a crash between two steps leaves nothing to repair that is not repaired here.
+//! observed and decided again, so a crash between two steps leaves nothing to repair that is not repaired here. Whose an
+//! address is that another account has is in `dispute`.
 
+use jiff::Timestamp;
+
+use super::dispute::{a_second_account_gives_up, another_account_has_the_address};
+use super::observe::created;
+pub use super::observe::{Address, Live, Observed, Other, Presence, first_account_name, holder};
+use super::wishes::{all_but_the_address, annotation, names, releasing, with_access, without_address};
 use crate::api::account::{ClinicAccount, ClinicAccountSpec, Desired, Holder};
-use crate::api::clinic_user::ClinicUserSpec;
-use crate::api::convert::{ClinicView, access_until};
-use crate::api::{ClinicUser, RESEND_ANNOTATION};
-use crate::domain::email::{ClaimName, Email};
-use crate::domain::invitation::resend_value;
+use crate::api::convert::ClinicView;
+use crate::api::{REACTIVATE_ANNOTATION, REPLACE_ANNOTATION};
+use crate::domain::email::ClaimName;
+use crate::domain::identity::{
+    Approval, Claimant, approval, may_have_become_another_person, precedence, takes_another_name,
+};
 use crate::domain::lifecycle::ClinicStanding;
 use crate::domain::member::{Member, Violation};
-
-/// Claims that an account remembers to have given up; the CRD allows no more.
-const RELEASED_KEPT: usize = 16;
-
-/// Everything that the decision depends on.
-#[derive(Clone, Debug)]
-pub struct Observed {
-    /// The manifest.
-    pub user: ClinicUser,
-    /// The clinic, if there is one.
-    pub clinic: Option<ClinicView>,
-    /// The account that this `ClinicUser` (by UID) holds.
-    pub account: Option<ClinicAccount>,
-    /// The claims that name this `ClinicUser`'s account.
-    pub own_claims: Vec<(ClaimName, String)>,
-    /// Who has the email address of the manifest.
-    pub address: AddressHolder,
-}
-
-/// Who has an email address.
-#[derive(Clone, Debug, PartialEq)]
-pub enum AddressHolder {
-    /// Nobody: neither a claim nor an account.
-    Nobody,
-    /// The claim with this UID names our account.
-    Us(String),
-    /// Another account, described for a person.
-    Another(String),
-    /// An account that nobody ever accepted and whose `ClinicUser` is gone, as far as the cache knows.
-    Abandoned(Box<Abandoned>),
-}
-
-/// An account that has an address and nobody to whom it belongs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Abandoned {
-    /// The account; `None`: there is only its claim, since the manifest went between the two.
-    pub account: Option<ClinicAccount>,
-    /// The account's name.
-    pub name: String,
-    /// UID of the claim; `None`: the account has the address without one.
-    pub claim: Option<String>,
-}
+use crate::domain::verdict::Obstacle;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
+    /// Read a `ClinicUser` from the API server: before anybody counts as gone, or as there after all.
+    AskWhetherGone(Holder),
+    /// Read an account from the API server, since the status names it and the cache does not know it as ours.
+    ReadAccount(String),
     /// Take the address: whoever creates the claim has it.
     PostClaim {
-        /// The claim of the manifest's address.
+        /// The claim.
         claim: ClaimName,
         /// Our account.
         account: String,
     },
-    /// Record the account, whose address is claimed.
+    /// Record an account.
     CreateAccount(Box<ClinicAccountSpec>),
-    /// Bring the account's `desired` block up to date.
-    PatchDesired(Box<Desired>),
-    /// Let an abandoned account give its address up. Only if its `ClinicUser` is gone indeed, which is read from the API
-    /// server first.
-    GiveUpAbandoned {
-        /// The account.
+    /// Bring an account's `desired` block up to date: ours, or one whose holder is gone.
+    PatchDesired {
+        /// The account as it was read.
         account: Box<ClinicAccount>,
-        /// Its block without the address.
+        /// Its block as it should be.
         desired: Box<Desired>,
     },
     /// Finish giving an address up.
@@ -84,28 +52,35 @@ pub enum Step {
 }
 
 /// The decision.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
     /// What to do next; `None`: nothing is left to do here.
     pub step: Option<Step>,
     /// What is wrong with the manifest.
     pub violations: Vec<Violation>,
-    /// Who has the address instead of us.
-    pub address_held_by: Option<String>,
+    /// What stands in the way until a person acts.
+    pub obstacle: Option<Obstacle>,
 }
 
 impl Decision {
-    fn rest() -> Self {
-        Self { step: None, violations: Vec::new(), address_held_by: None }
+    /// Something is to be done.
+    pub fn step(step: Step) -> Self {
+        Self { step: Some(step), ..Self::default() }
     }
 
-    fn step(step: Step) -> Self {
-        Self { step: Some(step), ..Self::rest() }
+    /// Nothing can be done until a person acts.
+    pub fn stuck(obstacle: Obstacle) -> Self {
+        Self { obstacle: Some(obstacle), ..Self::default() }
+    }
+
+    /// This first, if it has anything to do; then `other`. What stands in the way is the same.
+    fn before(self, other: Self) -> Self {
+        Self { step: self.step.or(other.step), ..other }
     }
 }
 
-/// Decides.
-pub fn decide(observed: &Observed) -> Decision {
+/// Decides. `now` is only recorded.
+pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
     let member = match observed.user.spec.parse() {
         Ok(member) => member,
         Err(violations) => return Decision { violations, ..only_access_follows(observed) },
@@ -115,73 +90,51 @@ pub fn decide(observed: &Observed) -> Decision {
             only_access_follows(observed)
         }
         ClinicStanding::Open(_) => match &observed.account {
-            None => a_new_member_claims_the_address_first(observed, &member),
-            Some(account) => a_known_member_follows_the_manifest(observed, account, &member),
+            None => a_new_member_claims_the_address_first(observed, &member, now),
+            Some(account) => a_known_member_follows_the_manifest(observed, account, &member, now),
         },
     }
 }
 
-/// The name of the account of a `ClinicUser` that never had one.
-pub fn first_account_name(user: &ClinicUser) -> String {
-    format!("a-{}", user.metadata.uid.as_deref().unwrap_or_default())
-}
-
 /// Whatever else is wrong, the end of access and a suspension reach the account.
 fn only_access_follows(observed: &Observed) -> Decision {
-    let Some(account) = &observed.account else { return Decision::rest() };
-    let wanted = with_access_of(observed, &account.spec.desired);
-    patch_if_different(account, wanted)
+    let Some(account) = &observed.account else { return Decision::default() };
+    patch_if_different(account, with_access(observed, &account.spec.desired))
 }
 
-fn a_new_member_claims_the_address_first(observed: &Observed, member: &Member) -> Decision {
+/// A status that names an account is a hint, which the API server itself confirms or refutes.
+fn an_account_named_by_the_status(observed: &Observed) -> Option<&str> {
+    let named = observed.user.status.as_ref()?.account.as_deref()?;
+    (!observed.live.read.contains(named)).then_some(named)
+}
+
+fn a_new_member_claims_the_address_first(observed: &Observed, member: &Member, now: Timestamp) -> Decision {
+    if let Some(named) = an_account_named_by_the_status(observed) {
+        return Decision::step(Step::ReadAccount(named.to_owned()));
+    }
     let claim = member.email.key().claim();
+    let name = first_account_name(&observed.user);
     let create = |email: Option<String>, releasing: Vec<String>| {
         let desired = Desired { email, releasing, ..without_address(&observed.user.spec, holder(&observed.user)) };
-        Decision::step(Step::CreateAccount(Box::new(ClinicAccountSpec {
-            id: first_account_name(&observed.user),
-            desired: with_access_of(observed, &with_wishes_of(&observed.user, desired)),
-            access: None,
-            delivery: None,
-            acceptance: None,
-        })))
+        Decision::step(Step::CreateAccount(Box::new(new_account(&name, all_but_the_address(observed, &desired)))))
     };
-    let strays = stray_claims(observed, &[claim]);
+    let usable = observed.address.others.is_empty().then_some(claim);
+    let strays = stray_claims(observed, usable.as_slice());
     if !strays.is_empty() {
-        // The manifest was edited between claim and account. The account is created all the same, without an address, so
-        // that the claim is given up in the one way there is.
+        // The manifest was edited between claim and account, or somebody has the address after all. The account is created
+        // all the same, without an address, so that the claim is given up in the one way there is.
         return create(None, strays);
     }
-    match &observed.address {
-        AddressHolder::Another(holder) => held_by(holder),
-        AddressHolder::Abandoned(abandoned) => an_abandoned_account_gives_the_address_up(observed, claim, abandoned),
-        AddressHolder::Nobody => Decision::step(Step::PostClaim { claim, account: first_account_name(&observed.user) }),
-        AddressHolder::Us(_) => create(Some(member.email.as_str().to_owned()), Vec::new()),
+    match observed.address.others.first() {
+        Some(other) => another_account_has_the_address(observed, Claimant::New, claim, other, now),
+        None if observed.address.is_claimed_by(&name) => create(Some(member.email.as_str().to_owned()), Vec::new()),
+        None => Decision::step(Step::PostClaim { claim, account: name }),
     }
 }
 
-/// In the one way there is: the account is written without the address and with the claim's UID, then the claim is deleted. A
-/// claim whose account was never made gets an account for this.
-fn an_abandoned_account_gives_the_address_up(observed: &Observed, claim: ClaimName, abandoned: &Abandoned) -> Decision {
-    let uids: Vec<String> = abandoned.claim.iter().cloned().collect();
-    let Some(account) = &abandoned.account else {
-        let uid = abandoned.name.strip_prefix("a-").unwrap_or_default().to_owned();
-        let gone = Holder { uid, ..holder(&observed.user) };
-        return Decision::step(Step::CreateAccount(Box::new(ClinicAccountSpec {
-            id: abandoned.name.clone(),
-            desired: Desired { releasing: uids, ..without_address(&observed.user.spec, gone) },
-            access: None,
-            delivery: None,
-            acceptance: None,
-        })));
-    };
-    let desired = &account.spec.desired;
-    match &abandoned.claim {
-        Some(uid) if desired.releasing.contains(uid) => Decision::step(Step::DeleteClaim { claim, uid: uid.clone() }),
-        Some(_) | None => {
-            let given_up = Desired { email: None, releasing: released(desired, uids), ..desired.clone() };
-            Decision::step(Step::GiveUpAbandoned { account: Box::new(account.clone()), desired: Box::new(given_up) })
-        }
-    }
+/// An account as it is first recorded.
+pub fn new_account(name: &str, desired: Desired) -> ClinicAccountSpec {
+    ClinicAccountSpec { id: name.to_owned(), desired, access: None, delivery: None, acceptance: None }
 }
 
 /// The UIDs of claims that name our account and are of none of these addresses.
@@ -190,121 +143,170 @@ fn stray_claims(observed: &Observed, wanted: &[ClaimName]) -> Vec<String> {
     strays.map(|(_, uid)| uid.clone()).collect()
 }
 
-/// The claims that were given up, with these added. Old entries stay (the newest 16), though their claims are gone: the
-/// caches of claims and accounts are not of one moment, so "gone" cannot be seen for certain, and a UID that stands here
-/// is never used again.
-fn released(desired: &Desired, uids: Vec<String>) -> Vec<String> {
-    let mut all = desired.releasing.clone();
-    all.extend(uids);
-    let surplus = all.len().saturating_sub(RELEASED_KEPT);
-    all.split_off(surplus)
-}
-
-fn a_known_member_follows_the_manifest(observed: &Observed, account: &ClinicAccount, member: &Member) -> Decision {
+fn a_known_member_follows_the_manifest(
+    observed: &Observed,
+    account: &ClinicAccount,
+    member: &Member,
+    now: Timestamp,
+) -> Decision {
     let desired = &account.spec.desired;
-    let wanted = with_access_of(observed, &with_wishes_of(&observed.user, desired.clone()));
+    if let Some(decision) = a_second_account_gives_up(observed) {
+        return decision;
+    }
     if let Some((claim, uid)) = observed.own_claims.iter().find(|(_, uid)| desired.releasing.contains(uid)) {
         return Decision::step(Step::DeleteClaim { claim: *claim, uid: uid.clone() });
     }
-    let claim = member.email.key().claim();
-    let held = desired.email.as_deref().and_then(|address| Email::parse(address).ok()).map(|email| email.key().claim());
-    let accepted = account.spec.acceptance.is_some();
-    let moves = held.is_some_and(|held| held != claim) && !accepted;
-    let mut kept = account.spec.claims();
-    kept.push(claim);
-    let strays = stray_claims(observed, if moves { &[] } else { &kept });
-    if moves || !strays.is_empty() {
-        let email = if moves { None } else { wanted.email.clone() };
-        let given_up = Desired { email, releasing: released(desired, strays), ..wanted };
-        return Decision::step(Step::PatchDesired(Box::new(given_up)));
+    if (desired.removed.is_some() || desired.hold.is_some()) && !observed.live.there.contains(&desired.holder.uid) {
+        // Somebody saw that we are gone, and our cache may be late.
+        return Decision::step(Step::AskWhetherGone(holder(&observed.user)));
     }
-    match held {
-        Some(held) if held != claim => patch_if_different(account, wanted),
-        Some(_) | None => match &observed.address {
-            AddressHolder::Another(holder) => {
-                Decision { step: patch_if_different(account, wanted).step, ..held_by(holder) }
-            }
-            AddressHolder::Abandoned(abandoned) => {
-                an_abandoned_account_gives_the_address_up(observed, claim, abandoned)
-            }
-            AddressHolder::Nobody => Decision::step(Step::PostClaim { claim, account: account.spec.id.clone() }),
-            AddressHolder::Us(_) => {
-                let email = Some(member.email.as_str().to_owned());
-                patch_if_different(account, Desired { email, ..wanted })
-            }
-        },
+    let wanted = all_but_the_address(observed, desired);
+    if let Some(decision) = an_accepted_member_may_have_become_another(observed, account, member, &wanted) {
+        return decision;
+    }
+    if account.spec.acceptance.is_some() {
+        an_accepted_member_keeps_the_login(observed, account, member, wanted, now)
+    } else {
+        a_pending_member_gives_up_the_old_address_first(observed, account, member, wanted, now)
     }
 }
 
-fn held_by(holder: &str) -> Decision {
-    Decision { address_held_by: Some(holder.to_owned()), ..Decision::rest() }
+fn an_accepted_member_may_have_become_another(
+    observed: &Observed,
+    account: &ClinicAccount,
+    member: &Member,
+    wanted: &Desired,
+) -> Option<Decision> {
+    let desired = &account.spec.desired;
+    let another_address = account.spec.address_key().is_some_and(|key| key != member.email.key());
+    let another_name = takes_another_name(names(&observed.user), account.spec.names());
+    if !may_have_become_another_person(account.spec.acceptance.is_some(), another_address, another_name) {
+        return None;
+    }
+    let approval = approval(&account.spec.id, desired.decisions);
+    Some(match decided(observed, &approval) {
+        Approval::SamePerson => {
+            patch(account, Desired { decisions: desired.decisions.saturating_add(1), ..wanted.clone() })
+        }
+        Approval::None | Approval::AnotherPerson => {
+            // An address that was claimed before the name changed too is nobody's now.
+            let releasing = releasing(desired, stray_claims(observed, &account.spec.claims()));
+            let kept = Desired { removed: None, hold: None, releasing, ..desired.clone() };
+            let access = with_access(observed, &kept);
+            patch_if_different(account, access).before(Decision::stuck(Obstacle::IdentityChanged { approval }))
+        }
+    })
+}
+
+/// What the annotations decide about the account of which `wanted` is the approval.
+pub fn decided(observed: &Observed, wanted: &str) -> Approval {
+    let says = |name| annotation(&observed.user, name);
+    Approval::read(says(REACTIVATE_ANNOTATION), says(REPLACE_ANNOTATION), wanted)
+}
+
+fn a_pending_member_gives_up_the_old_address_first(
+    observed: &Observed,
+    account: &ClinicAccount,
+    member: &Member,
+    wanted: Desired,
+    now: Timestamp,
+) -> Decision {
+    let claim = member.email.key().claim();
+    let held = account.spec.address_key().map(|key| key.claim());
+    let has_it = held == Some(claim);
+    let goes = held.is_some() && (!has_it || a_stronger_account_has_the_address(observed, account));
+    let usable = (!goes && (has_it || observed.address.others.is_empty())).then_some(claim);
+    let strays = stray_claims(observed, usable.as_slice());
+    if goes || !strays.is_empty() {
+        let email = if goes { None } else { wanted.email.clone() };
+        return patch(account, Desired { email, releasing: releasing(&wanted, strays), ..wanted });
+    }
+    take_the_address(observed, account, member, wanted, now)
+}
+
+/// Of two accounts that have one address already the one whose claim it is keeps it, but never against an accepted one.
+fn a_stronger_account_has_the_address(observed: &Observed, account: &ClinicAccount) -> bool {
+    let rank = precedence(account.spec.acceptance.is_some(), created(account), &account.spec.id);
+    let is_stronger = |other: &Other| {
+        let is_first = other
+            .account
+            .as_ref()
+            .is_some_and(|other| precedence(other.spec.acceptance.is_some(), created(other), &other.spec.id) < rank);
+        match &observed.address.claim {
+            Some((name, _)) if *name == other.name => true,
+            Some((name, _)) if *name == account.spec.id => other.is_accepted(),
+            Some(_) | None => is_first && (other.is_accepted() || other.holder == Presence::There),
+        }
+    };
+    observed.address.others.iter().any(is_stronger)
+}
+
+/// The new address is claimed beside the login, which stays until the person has confirmed the new one.
+fn an_accepted_member_keeps_the_login(
+    observed: &Observed,
+    account: &ClinicAccount,
+    member: &Member,
+    wanted: Desired,
+    now: Timestamp,
+) -> Decision {
+    let claim = member.email.key().claim();
+    let held = account.spec.address_key().map(|key| key.claim());
+    let login = account.spec.login_key().map(|key| key.claim());
+    let may_take_it = held == Some(claim) || observed.address.others.is_empty();
+    let usable: Vec<ClaimName> = [held, login, may_take_it.then_some(claim)].into_iter().flatten().collect();
+    let strays = stray_claims(observed, &usable);
+    if !strays.is_empty() {
+        return patch(account, Desired { releasing: releasing(&wanted, strays), ..wanted });
+    }
+    if let Some((login, address)) = &observed.login
+        && !address.is_claimed_by(&account.spec.id)
+    {
+        // The login's claim is restored before anything else is taken: without it the address might become another's.
+        let restored = match address.others.first() {
+            Some(other) => another_account_has_the_address(observed, Claimant::Known, *login, other, now),
+            None => Decision::step(Step::PostClaim { claim: *login, account: account.spec.id.clone() }),
+        };
+        return patch_if_different(account, wanted).before(restored);
+    }
+    take_the_address(observed, account, member, wanted, now)
+}
+
+/// Claims the manifest's address and records it, or says who has it.
+fn take_the_address(
+    observed: &Observed,
+    account: &ClinicAccount,
+    member: &Member,
+    wanted: Desired,
+    now: Timestamp,
+) -> Decision {
+    let claim = member.email.key().claim();
+    let has_it = account.spec.claims().contains(&claim);
+    let ours = observed.address.is_claimed_by(&account.spec.id);
+    // Whoever has the address beside us gives it up by themselves, unless they accepted too.
+    let in_the_way = |other: &&Other| !(has_it && ours) || (account.spec.acceptance.is_some() && other.is_accepted());
+    match observed.address.others.iter().find(in_the_way) {
+        Some(other) => patch_if_different(account, wanted).before(another_account_has_the_address(
+            observed,
+            Claimant::Known,
+            claim,
+            other,
+            now,
+        )),
+        None if ours => {
+            patch_if_different(account, Desired { email: Some(member.email.as_str().to_owned()), ..wanted })
+        }
+        None => patch_if_different(account, wanted)
+            .before(Decision::step(Step::PostClaim { claim, account: account.spec.id.clone() })),
+    }
+}
+
+/// Writes the block of an account.
+pub fn patch(account: &ClinicAccount, desired: Desired) -> Decision {
+    Decision::step(Step::PatchDesired { account: Box::new(account.clone()), desired: Box::new(desired) })
 }
 
 fn patch_if_different(account: &ClinicAccount, wanted: Desired) -> Decision {
-    if wanted == account.spec.desired { Decision::rest() } else { Decision::step(Step::PatchDesired(Box::new(wanted))) }
-}
-
-fn holder(user: &ClinicUser) -> Holder {
-    Holder { name: user.metadata.name.clone().unwrap_or_default(), uid: user.metadata.uid.clone().unwrap_or_default() }
-}
-
-fn without_address(spec: &ClinicUserSpec, holder: Holder) -> Desired {
-    Desired {
-        holder,
-        email: None,
-        type_: spec.type_,
-        classification: None,
-        license: None,
-        first_name: None,
-        last_name: None,
-        title: None,
-        position: None,
-        roles: Vec::new(),
-        permissions: Vec::new(),
-        locale: None,
-        suspended: false,
-        access_until: None,
-        removed: None,
-        releasing: Vec::new(),
-        hold: None,
-        resend: None,
-        decisions: 0,
-    }
-}
-
-/// The manifest's facts about the person, all but address and access.
-fn with_wishes_of(user: &ClinicUser, desired: Desired) -> Desired {
-    let spec = user.spec.clone();
-    Desired {
-        holder: holder(user),
-        type_: spec.type_,
-        classification: spec.classification,
-        license: spec.license,
-        first_name: spec.first_name,
-        last_name: spec.last_name,
-        title: spec.title,
-        position: spec.position,
-        roles: spec.roles,
-        permissions: spec.permissions,
-        locale: spec.locale,
-        resend: user
-            .metadata
-            .annotations
-            .as_ref()
-            .and_then(|all| all.get(RESEND_ANNOTATION))
-            .map(|value| resend_value(value)),
-        ..desired
-    }
-}
-
-/// Suspension and end of access, as far as they are valid: without a zone or with a wrong date the last instant stays.
-fn with_access_of(observed: &Observed, desired: &Desired) -> Desired {
-    let zone = observed.clinic.as_ref().and_then(|clinic| clinic.zone.as_ref());
-    let until = match (observed.user.spec.period(), zone) {
-        (Ok(period), Some(zone)) => access_until(period, zone),
-        _ => desired.access_until,
-    };
-    Desired { suspended: observed.user.spec.suspended, access_until: until, ..desired.clone() }
+    if wanted == account.spec.desired { Decision::default() } else { patch(account, wanted) }
 }
 
 #[cfg(test)]

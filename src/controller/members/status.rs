@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-use super::decide::{AddressHolder, Decision, Observed};
+use super::decide::{Decision, Observed};
 use crate::adapters::kubernetes::ApiError;
 use crate::api::clinic_user::{InvitationStatus, ListedMember, MemberStatus};
 use crate::api::condition::Condition;
@@ -18,8 +18,9 @@ use crate::controller::cache::Kind;
 use crate::controller::context::{Context, ReconcileError, wait_until};
 use crate::domain::conditions::conditions;
 use crate::domain::invitation::Standing;
-use crate::domain::lifecycle::{MailerStanding, Situation, State, Verdict, state};
+use crate::domain::lifecycle::{MailerStanding, State};
 use crate::domain::member::designation;
+use crate::domain::verdict::{Situation, Verdict, state};
 
 /// A new member's mail leaves within moments as a rule: for so long "it waits" is not worth a write.
 const PENDING_WORTH_TELLING_AFTER: Duration = Duration::from_secs(2);
@@ -102,7 +103,7 @@ pub fn project(
         let observed = accounts::decide::Observed {
             account: account.clone(),
             clinic: observed.clinic.clone(),
-            address_is_ours: matches!(observed.address, AddressHolder::Us(_)),
+            address_is_ours: observed.address.is_claimed_by(&account.id),
             holder_is_there: true,
         };
         accounts::decide::decide(&observed, now)
@@ -113,7 +114,7 @@ pub fn project(
     let verdict = state(&Situation {
         violations: &decision.violations,
         clinic: ClinicView::standing(observed.clinic.as_ref()),
-        address_held_by: decision.address_held_by.as_deref(),
+        obstacle: decision.obstacle.as_ref(),
         access: of_account.as_ref().map(|decision| decision.access.reason),
         access_until,
         invitation,
@@ -158,6 +159,8 @@ fn invitation_status(observed: &Observed, invitation: &Standing) -> Option<Invit
         Standing::Sent { at, expires } => (Some(*at), Some(*expires)),
         Standing::Expired { at } => (None, Some(*at)),
         Standing::NoAddress
+        | Standing::Settled
+        | Standing::Held { .. }
         | Standing::Due(_)
         | Standing::UnderWay { .. }
         | Standing::BackingOff { .. }

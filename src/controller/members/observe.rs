@@ -1,0 +1,187 @@
+//! What a decision about a `ClinicUser` depends on, read from one state of the cache, and what was read live because the cache
+//! alone must not be believed. Nothing is decided here.
+
+use std::collections::BTreeSet;
+
+use crate::api::ClinicUser;
+use crate::api::account::{ClinicAccount, Holder};
+use crate::api::convert::ClinicView;
+use crate::controller::cache::Index;
+use crate::domain::email::{ClaimName, Email};
+use crate::domain::identity::precedence;
+
+/// Everything that the decision depends on.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The manifest.
+    pub user: ClinicUser,
+    /// The clinic, if there is one.
+    pub clinic: Option<ClinicView>,
+    /// The account that this `ClinicUser` (by UID) holds.
+    pub account: Option<ClinicAccount>,
+    /// What else it holds: of two accounts for one person, which a race can make, one must give its address up.
+    pub spares: Vec<Other>,
+    /// The claims that name this `ClinicUser`'s account, with their UIDs.
+    pub own_claims: Vec<(ClaimName, String)>,
+    /// Who has the email address of the manifest.
+    pub address: Address,
+    /// The claim of the login of an accepted member, where that is another address, and who has it.
+    pub login: Option<(ClaimName, Address)>,
+    /// What was read live so far.
+    pub live: Live,
+}
+
+/// Who has an email address.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Address {
+    /// Its claim: the account that it names and its UID.
+    pub claim: Option<(String, String)>,
+    /// The accounts other than ours that have the address or that the claim names, whoever decides first.
+    pub others: Vec<Other>,
+}
+
+impl Address {
+    /// Whether its claim names this account.
+    pub fn is_claimed_by(&self, account: &str) -> bool {
+        self.claim.as_ref().is_some_and(|(name, _)| name == account)
+    }
+
+    /// Whether neither a claim nor an account stands in the way of claiming it.
+    pub fn is_free(&self) -> bool {
+        self.claim.is_none() && self.others.is_empty()
+    }
+}
+
+/// Another account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Other {
+    /// Its name.
+    pub name: String,
+    /// The account; `None`: there is only a claim that names it, since its manifest went between the two.
+    pub account: Option<ClinicAccount>,
+    /// The claims that name it, with their UIDs.
+    pub claims: Vec<(ClaimName, String)>,
+    /// Who holds it, as far as the cache knows.
+    pub holder: Presence,
+    /// Its holder, described for a person.
+    pub in_words: String,
+    /// Whether its holder's manifest wishes for an address of ours.
+    pub wants_ours: bool,
+}
+
+/// Whether the `ClinicUser` that holds an account is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is, or nobody can tell since the account does not fit our types: it is left alone.
+    There,
+    /// The cache does not have it.
+    NotSeen,
+}
+
+impl Other {
+    /// Whether the account has this address, so that the claim is not only left over from another.
+    pub fn has(&self, claim: ClaimName) -> bool {
+        self.account.as_ref().is_some_and(|account| account.spec.claims().contains(&claim))
+    }
+
+    /// Whether a person accepted it.
+    pub fn is_accepted(&self) -> bool {
+        self.account.as_ref().is_some_and(|account| account.spec.acceptance.is_some())
+    }
+}
+
+/// What was read from the API server itself since the decision began. A UID that is gone stays gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Live {
+    /// UIDs of `ClinicUser`s that are gone.
+    pub gone: BTreeSet<String>,
+    /// UIDs of `ClinicUser`s that are there.
+    pub there: BTreeSet<String>,
+    /// Names of accounts that were read (and went into the cache, if they are there).
+    pub read: BTreeSet<String>,
+}
+
+/// The name of the account of a `ClinicUser` that never had one.
+pub fn first_account_name(user: &ClinicUser) -> String {
+    format!("a-{}", user.metadata.uid.as_deref().unwrap_or_default())
+}
+
+/// The `ClinicUser` as an account names it.
+pub fn holder(user: &ClinicUser) -> Holder {
+    Holder { name: user.metadata.name.clone().unwrap_or_default(), uid: user.metadata.uid.clone().unwrap_or_default() }
+}
+
+/// Reads everything from one state of the cache; `None`: there is no such member.
+pub fn observe(index: &Index, name: &str, live: &Live) -> Option<Observed> {
+    let user = index.member(name)?;
+    let mut held = index.accounts_held_by(user.metadata.uid.as_deref()?).into_iter();
+    let account = held.next();
+    let own_name = account.as_ref().map_or_else(|| first_account_name(&user), |account| account.spec.id.clone());
+    let own =
+        Own { name: &own_name, claims: account.as_ref().map(|account| account.spec.claims()).unwrap_or_default() };
+    let wanted = Email::parse(&user.spec.email).ok().map(|email| email.key().claim());
+    let login = account.as_ref().and_then(|account| account.spec.login_key()).map(|login| login.claim());
+    let address = |claim| address(index, live, claim, &own);
+    Some(Observed {
+        clinic: index.clinic().as_ref().map(ClinicView::new),
+        spares: held.map(|spare| other(index, live, &spare.spec.id, &own)).collect(),
+        own_claims: index.claims_of(&own_name),
+        address: wanted.map_or_else(Address::default, address),
+        login: login.filter(|login| wanted != Some(*login)).map(|login| (login, address(login))),
+        live: live.clone(),
+        account,
+        user,
+    })
+}
+
+/// Our account, as far as others are compared with it.
+struct Own<'a> {
+    name: &'a str,
+    claims: Vec<ClaimName>,
+}
+
+/// The account that the claim names comes first, then those that have the address without it: accepted ones before others,
+/// then the older.
+fn address(index: &Index, live: &Live, claim: ClaimName, own: &Own<'_>) -> Address {
+    let found = index.claim(claim);
+    let named = found.as_ref().map(|(account, _)| account.as_str()).filter(|account| *account != own.name);
+    let mut others: Vec<Other> = index
+        .other_accounts_with(claim, own.name)
+        .into_iter()
+        .filter(|account| Some(*account) != named)
+        .map(|account| other(index, live, account, own))
+        .collect();
+    others.sort_by(|one, two| rank(one).cmp(&rank(two)));
+    if let Some(named) = named {
+        others.insert(0, other(index, live, named, own));
+    }
+    Address { claim: found, others }
+}
+
+fn rank(other: &Other) -> (bool, i64, &str) {
+    precedence(other.is_accepted(), other.account.as_ref().map_or(i64::MAX, created), &other.name)
+}
+
+/// When the API server made an account, in whole seconds.
+pub fn created(account: &ClinicAccount) -> i64 {
+    account.metadata.creation_timestamp.as_ref().map_or(i64::MAX, |created| created.0.as_second())
+}
+
+fn other(index: &Index, live: &Live, name: &str, own: &Own<'_>) -> Other {
+    let account = index.account(name);
+    let uid = account.as_ref().map(|account| account.spec.desired.holder.uid.as_str()).or(name.strip_prefix("a-"));
+    // An account that does not fit our types is nobody's to give up.
+    let does_not_fit = account.is_none() && index.has_account(name);
+    let seen = uid.is_some_and(|uid| live.there.contains(uid) || (index.has_member(uid) && !live.gone.contains(uid)));
+    let holder = if does_not_fit || seen { Presence::There } else { Presence::NotSeen };
+    let wants = account.as_ref().and_then(|account| index.member(&account.spec.desired.holder.name));
+    let wants = wants.and_then(|user| Email::parse(&user.spec.email).ok()).map(|email| email.key().claim());
+    Other {
+        claims: index.claims_of(name),
+        holder,
+        in_words: index.holder_of(name),
+        wants_ours: wants.is_some_and(|wants| own.claims.contains(&wants)),
+        name: name.to_owned(),
+        account,
+    }
+}

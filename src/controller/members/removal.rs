@@ -1,0 +1,136 @@
+//! Who is gone loses access, and the account stays: one task, one account after the other, since the guard counts them. That a
+//! `ClinicUser` is gone is read from the API server itself; an absent one in a cache means nothing yet.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{is_gone, patch_desired};
+use crate::api::account::{ClinicAccount, Desired, Hold, Removed};
+use crate::api::convert::ClinicView;
+use crate::controller::cache::Index;
+use crate::controller::context::{Context, ReconcileError};
+use crate::domain::guard::{Guard, one_more_may_be_removed};
+use crate::domain::lifecycle::ClinicStanding;
+
+/// What the decision about one account depends on.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The account, whose holder is not seen.
+    pub account: ClinicAccount,
+    /// The hold that a person has released, by the annotation on the Clinic.
+    pub released: Option<String>,
+    /// Ids of the holds that nobody has released.
+    pub unreleased: Vec<String>,
+    /// Accounts that were not removed an hour ago.
+    pub accounts: usize,
+    /// Of these, those that were removed since.
+    pub removed: usize,
+}
+
+/// Removes whoever is gone, or holds it back.
+///
+/// # Errors
+/// A request that failed; all of it is tried again.
+pub async fn reconcile(context: &Context) -> Result<Option<Duration>, ReconcileError> {
+    let orphans = context.cache.read().orphans();
+    for name in orphans {
+        // Observed anew for each, so that the guard counts those before it.
+        let seen = observe(&context.cache.read(), &name, context.clock.now());
+        let Some(observed) = seen else { continue };
+        let account = &observed.account;
+        if decide(&observed, context.clock.now()).is_none() || !is_gone(context, &account.spec.desired.holder).await? {
+            continue;
+        }
+        // The time is asked again: the answer may have taken long.
+        if let Some(desired) = decide(&observed, context.clock.now()) {
+            patch_desired(context, account, &desired).await?;
+        }
+    }
+    Ok(None)
+}
+
+/// Reads one state of the cache; `None`: there is nothing to decide.
+pub fn observe(index: &Index, name: &str, now: Timestamp) -> Option<Observed> {
+    let clinic = index.clinic().as_ref().map(ClinicView::new);
+    let open = matches!(ClinicView::standing(clinic.as_ref()), ClinicStanding::Open(_));
+    let account = index.account(name).filter(|_| open)?;
+    let guards = index.guards();
+    let absent = !index.has_member(&account.spec.desired.holder.uid);
+    absent.then(|| Observed {
+        account,
+        released: clinic.and_then(|clinic| clinic.released_hold),
+        unreleased: guards.holds().into_keys().map(str::to_owned).collect(),
+        accounts: index.accounts() - guards.removed_before(now),
+        removed: guards.removed_lately(now),
+    })
+}
+
+/// The account's block once its holder is gone; `None`: it is as it should be.
+pub fn decide(observed: &Observed, now: Timestamp) -> Option<Desired> {
+    let desired = &observed.account.spec.desired;
+    if desired.removed.is_some() {
+        return None;
+    }
+    let removed = Desired { removed: Some(Removed { at: now }), ..desired.clone() };
+    let released = observed.released.as_deref();
+    match &desired.hold {
+        Some(hold) if hold.released || Some(hold.id.as_str()) == released => {
+            let hold = Some(Hold { released: true, ..hold.clone() });
+            Some(Desired { hold, ..removed })
+        }
+        Some(_) => None,
+        None if one_more_may_be_removed(observed.accounts, observed.removed) => Some(removed),
+        None => {
+            let id = Guard::Removals.hold(observed.unreleased.iter().map(String::as_str), released, now);
+            Some(Desired { hold: Some(Hold { id, released: false }), ..desired.clone() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn observed(desired: &Value, accounts: usize, removed: usize) -> Observed {
+        let mut all = json!({"holder": {"name": "ana", "uid": "1"}, "email": "ana@maple.example", "type": "Staff"});
+        json_patch::merge(&mut all, desired);
+        let account = json!({
+            "apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicAccount",
+            "metadata": {"name": "a-1"}, "spec": {"id": "a-1", "desired": all},
+        });
+        let account = serde_json::from_value(account).unwrap();
+        Observed { account, released: None, unreleased: Vec::new(), accounts, removed }
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-24T09:30:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn who_is_gone_is_removed_once_and_keeps_address_and_account() {
+        let removed = decide(&observed(&json!({}), 10, 0), now()).unwrap();
+        assert_eq!(removed.removed, Some(Removed { at: now() }));
+        assert_eq!((removed.email.as_deref(), removed.hold), (Some("ana@maple.example"), None));
+        let again = observed(&json!({"removed": {"at": "2026-11-24T09:00:00Z"}}), 10, 0);
+        assert_eq!(decide(&again, now()), None);
+    }
+
+    #[test]
+    fn what_the_guard_holds_keeps_access_until_a_person_releases_exactly_that_hold() {
+        let id = "removals-20261124T093000Z";
+        let held = decide(&observed(&json!({}), 8, 2), now()).unwrap();
+        assert_eq!((held.removed, held.hold), (None, Some(Hold { id: id.into(), released: false })));
+        let waiting = observed(&json!({"hold": {"id": id, "released": false}}), 8, 0);
+        assert_eq!(decide(&waiting, now()), None, "also when the hour is over");
+        let another = Observed { released: Some("removals-20261124T080000Z".into()), ..waiting.clone() };
+        assert_eq!(decide(&another, now()), None);
+        let released = Observed { released: Some(id.into()), removed: 8, ..waiting };
+        let removed = decide(&released, now()).unwrap();
+        assert_eq!(removed.removed, Some(Removed { at: now() }));
+        assert_eq!(removed.hold, Some(Hold { id: id.into(), released: true }));
+        let once = observed(&json!({"hold": {"id": id, "released": true}}), 8, 8);
+        assert!(decide(&once, now()).unwrap().removed.is_some(), "what was released is never held again");
+    }
+}

@@ -1,0 +1,155 @@
+//! The table of DESIGN.md §5 row by row, and names as people type them.
+
+use super::*;
+use proptest::prelude::*;
+
+fn names<'a>(object: &'a str, first: &'a str, last: &'a str) -> Names<'a> {
+    let given = |name: &'a str| (!name.is_empty()).then_some(name);
+    Names { object, first: given(first), last: given(last) }
+}
+
+#[test]
+fn names_are_the_same_whatever_case_composition_and_space() {
+    for (one, other, expected) in [
+        ("Ana", "ANA", true),
+        ("Zoë", "Zoe\u{308}", true),
+        ("ZOE\u{308}", "zoë", true),
+        ("  Anne  Marie ", "anne marie", true),
+        ("Anne\u{a0}Marie", "Anne Marie", true),
+        ("Zoë", "Zoe", false),
+        ("Ana", "Anna", false),
+    ] {
+        assert_eq!(normalised(one) == normalised(other), expected, "{one:?} {other:?}");
+    }
+}
+
+#[test]
+fn the_same_person_has_both_names_equal_or_was_restored() {
+    for (why, manifest, record, removed, expected) in [
+        ("renamed in Git", names("ana-s", "Ana", "Silva"), names("ana", "ANA", "Silva"), false, true),
+        ("renamed in Git, after the removal", names("ana-s", "Ana", "Silva"), names("ana", "Ana", "Silva"), true, true),
+        ("restored without names", names("ana", "", ""), names("ana", "", ""), false, true),
+        ("restored with one name", names("ana", "Ana", ""), names("ana", "Ana", "Silva"), false, true),
+        ("restored after the removal", names("ana", "", ""), names("ana", "", ""), true, false),
+        ("another object without names", names("bea", "", ""), names("ana", "", ""), false, false),
+        ("another object with one name", names("bea", "Ana", ""), names("ana", "Ana", "Silva"), false, false),
+        (
+            "another first name under the old object name",
+            names("ana", "Bea", ""),
+            names("ana", "Ana", ""),
+            false,
+            false,
+        ),
+        ("another last name", names("ana", "Ana", "Roy"), names("ana", "Ana", "Silva"), false, false),
+    ] {
+        assert_eq!(is_the_same_person(manifest, record, removed), expected, "{why}");
+    }
+}
+
+#[test]
+fn a_name_that_appears_or_goes_is_another_name() {
+    for (manifest, record, expected) in [
+        (names("x", "Ana", "Silva"), names("y", "ana", "SILVA"), false),
+        (names("x", "", ""), names("y", "", ""), false),
+        (names("x", "Ana", ""), names("y", "", ""), true),
+        (names("x", "", ""), names("y", "Ana", ""), true),
+        (names("x", "Ana", "Roy"), names("y", "Ana", "Silva"), true),
+    ] {
+        assert_eq!(takes_another_name(manifest, record), expected, "{manifest:?} {record:?}");
+    }
+}
+
+#[test]
+fn only_address_and_name_of_an_accepted_member_together_raise_the_question_who_it_is() {
+    for accepted in [false, true] {
+        for address in [false, true] {
+            for name in [false, true] {
+                let raised = may_have_become_another_person(accepted, address, name);
+                assert_eq!(raised, accepted && address && name);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_annotation_approves_one_account_once() {
+    let wanted = approval("a-1", 0);
+    assert_eq!(wanted, "a-1.0");
+    for (reactivate, replace, expected) in [
+        (Some("a-1.0"), None, Approval::SamePerson),
+        (Some(" a-1.0\n"), None, Approval::SamePerson),
+        (None, Some("a-1.0"), Approval::AnotherPerson),
+        (Some("a-1.0"), Some("a-1.0"), Approval::None),
+        (Some("a-1.0"), Some("a-2.0"), Approval::SamePerson),
+        (Some("a-1.1"), None, Approval::None),
+        (Some("a-1"), None, Approval::None),
+        (Some("a-2.0"), None, Approval::None),
+        (Some(""), Some(""), Approval::None),
+        (None, None, Approval::None),
+    ] {
+        assert_eq!(Approval::read(reactivate, replace, &wanted), expected, "{reactivate:?} {replace:?}");
+    }
+    assert_eq!(Approval::read(Some("a-1.0"), None, &approval("a-1", 1)), Approval::None, "left in the file");
+}
+
+#[test]
+fn each_row_about_an_address_of_another_account() {
+    use {Approval as A, Claimant as C, Ruling as R};
+    let there = |accepted| Occupant { holder_is_gone: false, accepted, same_person: true };
+    let gone = |accepted, same_person| Occupant { holder_is_gone: true, accepted, same_person };
+    for approval in [A::None, A::SamePerson, A::AnotherPerson] {
+        for claimant in [C::Known, C::New] {
+            for accepted in [false, true] {
+                assert_eq!(whose_account_it_is(claimant, there(accepted), approval), R::EmailConflict);
+            }
+            assert_eq!(whose_account_it_is(claimant, gone(false, false), approval), R::TheOtherGivesUp);
+        }
+        assert_eq!(whose_account_it_is(C::Known, gone(false, true), approval), R::TheOtherGivesUp);
+        for accepted in [false, true] {
+            assert_eq!(whose_account_it_is(C::New, gone(accepted, true), approval), R::Adopt);
+        }
+    }
+    for same_person in [false, true] {
+        let known = |approval| whose_account_it_is(C::Known, gone(true, same_person), approval);
+        assert_eq!(known(A::None), R::FormerMember);
+        assert_eq!(known(A::SamePerson), R::FormerMember, "who has an account takes over no other");
+        assert_eq!(known(A::AnotherPerson), R::Replace);
+    }
+    let new = |approval| whose_account_it_is(C::New, gone(true, false), approval);
+    assert_eq!(new(A::None), R::FormerMember);
+    assert_eq!(new(A::SamePerson), R::Reactivate);
+    assert_eq!(new(A::AnotherPerson), R::Replace);
+}
+
+#[test]
+fn of_two_accounts_with_one_address_the_accepted_one_keeps_it_then_the_older_then_the_lower_name() {
+    let ordered = [
+        precedence(true, 20, "a-3"),
+        precedence(true, 30, "a-1"),
+        precedence(false, 10, "a-0"),
+        precedence(false, 10, "a-2"),
+        precedence(false, 15, "a-0"),
+    ];
+    assert!(ordered.is_sorted());
+}
+
+proptest! {
+    #[test]
+    fn normalising_twice_changes_nothing(name in "\\PC{0,24}") {
+        let once = normalised(&name);
+        prop_assert_eq!(normalised(&once), once);
+    }
+
+    #[test]
+    fn nobody_takes_an_accepted_account_over_without_equal_names_or_a_restore(
+        first in "[ab]?", last in "[ab]?", of_record in ("[ab]?", "[ab]?"), object in "[xy]", removed in any::<bool>(),
+    ) {
+        let manifest = names(&object, &first, &last);
+        let record = names("x", &of_record.0, &of_record.1);
+        if is_the_same_person(manifest, record, removed) {
+            prop_assert!(!differ(manifest.first, record.first) && !differ(manifest.last, record.last));
+            let both = both_given(manifest).is_some() && both_given(record).is_some();
+            prop_assert!(both || (object == "x" && !removed));
+        }
+    }
+}

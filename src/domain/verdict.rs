@@ -1,0 +1,245 @@
+//! Which state applies to a member and what it says: the one place that knows the order of precedence and the sentences that
+//! people read in a status. Neither an address nor a link ever stands in them.
+
+use jiff::Timestamp;
+
+use super::invitation::Standing;
+use super::lifecycle::{AccessReason, ClinicStanding, MailerStanding, State};
+use super::member::Violation;
+
+/// What stands between a manifest and its account or address until a person acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Address and name of an accepted member changed at once.
+    IdentityChanged {
+        /// What the annotation `reactivate` must say.
+        approval: String,
+    },
+    /// The address belongs to an account that was accepted and whose `ClinicUser` is gone.
+    FormerMember {
+        /// The account.
+        account: String,
+        /// What one of the annotations must say.
+        approval: String,
+        /// Whether this manifest may take that account over; one that has an account may not.
+        may_reactivate: bool,
+    },
+    /// The address belongs to another.
+    EmailConflict {
+        /// The object that has it, in words.
+        holder: String,
+        /// Whether the two want each other's address and both accepted, so that neither can go first.
+        is_a_swap: bool,
+    },
+}
+
+/// Everything that a member's state depends on.
+#[derive(Clone, Debug)]
+pub struct Situation<'a> {
+    /// What is wrong with the manifest.
+    pub violations: &'a [Violation],
+    /// The clinic.
+    pub clinic: ClinicStanding<'a>,
+    /// What stands in the way of account or address.
+    pub obstacle: Option<&'a Obstacle>,
+    /// Whether the account is there yet, with what its access is.
+    pub access: Option<AccessReason>,
+    /// When access ends.
+    pub access_until: Option<Timestamp>,
+    /// The invitation.
+    pub invitation: &'a Standing,
+    /// The mailer.
+    pub mailer: &'a MailerStanding,
+}
+
+/// The state and its explanation, for the person who reads the status. Neither an address nor a link is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The state.
+    pub state: State,
+    /// What it means here and what to do, in whole sentences.
+    pub message: String,
+}
+
+/// The state: the first that applies, in the order of `State`.
+pub fn state(situation: &Situation<'_>) -> Verdict {
+    verdict_before_any_account(situation)
+        .or_else(|| verdict_of_access(situation))
+        .unwrap_or_else(|| verdict_of_invitation(situation))
+}
+
+fn say(state: State, message: impl Into<String>) -> Verdict {
+    Verdict { state, message: message.into() }
+}
+
+fn verdict_before_any_account(situation: &Situation<'_>) -> Option<Verdict> {
+    if !situation.violations.is_empty() {
+        let all: Vec<String> = situation.violations.iter().map(ToString::to_string).collect();
+        return Some(say(State::Invalid, format!("{}. Correct the manifest.", all.join("; "))));
+    }
+    match situation.clinic {
+        ClinicStanding::Missing => Some(say(
+            State::ClinicMissing,
+            "There is no Clinic named \"clinic\" in this namespace. Create it; nothing is mailed before.",
+        )),
+        ClinicStanding::UnknownZone(name) => Some(say(
+            State::ClinicMissing,
+            format!(
+                "The Clinic's timeZone \"{name}\" is not in the IANA time zone database. Correct it; nothing is guessed."
+            ),
+        )),
+        ClinicStanding::Paused(_) => Some(say(
+            State::Paused,
+            "The Clinic is paused: nobody is added, removed or mailed. Set paused: false to go on.",
+        )),
+        ClinicStanding::Open(_) => situation.obstacle.map(verdict_of_obstacle),
+    }
+}
+
+fn verdict_of_obstacle(obstacle: &Obstacle) -> Verdict {
+    match obstacle {
+        Obstacle::IdentityChanged { approval } => say(
+            State::IdentityChanged,
+            format!(
+                "Email address and name of this accepted member changed at once, so nothing of the edit but access has taken effect. If it is the same person, set the annotation clinic-operator.dev/reactivate: {approval}. If it is another person, undo the edit and give them a manifest with a new metadata.name."
+            ),
+        ),
+        Obstacle::FormerMember { account, approval, may_reactivate: true } => say(
+            State::FormerMember,
+            format!(
+                "The email address belongs to ClinicAccount \"{account}\" of a former member. If this is the same person, set the annotation clinic-operator.dev/reactivate: {approval}, which gives that account back. If it is another person, set clinic-operator.dev/replace: {approval}, which takes the address from that account for good."
+            ),
+        ),
+        Obstacle::FormerMember { account, approval, may_reactivate: false } => say(
+            State::FormerMember,
+            format!(
+                "The email address belongs to ClinicAccount \"{account}\" of a former member. This member has an account already; to take the address from the other for good, set the annotation clinic-operator.dev/replace: {approval}. Or choose another address."
+            ),
+        ),
+        Obstacle::EmailConflict { holder, is_a_swap: false } => say(
+            State::EmailConflict,
+            format!(
+                "The email address belongs to {holder}. Change the address of one of the two; this member then goes on by itself."
+            ),
+        ),
+        Obstacle::EmailConflict { holder, is_a_swap: true } => say(
+            State::EmailConflict,
+            format!(
+                "The email address belongs to {holder}, whose manifest has this member's address: of two accepted members neither can go first. Give one of the two a third address, and its new one once the other has confirmed theirs."
+            ),
+        ),
+    }
+}
+
+fn verdict_of_access(situation: &Situation<'_>) -> Option<Verdict> {
+    let until = |prefix: &str| match (situation.access_until, &situation.clinic) {
+        (Some(until), ClinicStanding::Open(zone)) => format!("{prefix} {}", zone.show(until)),
+        _ => prefix.to_owned(),
+    };
+    match situation.access? {
+        AccessReason::Removed | AccessReason::NotAccepted => None,
+        AccessReason::TrainingEnded => Some(say(
+            State::TrainingEnded,
+            format!(
+                "{}, two weeks after the Expected End of Training. A later date gives access back.",
+                until("Access ended at")
+            ),
+        )),
+        AccessReason::Suspended => {
+            Some(say(State::Suspended, "Suspended by the manifest. Set suspended: false to give access back."))
+        }
+        AccessReason::Granted => {
+            let access =
+                if situation.access_until.is_some() { until("Has access until") + "." } else { "Has access.".into() };
+            Some(say(State::Active, access + &about_a_changed_address(situation)))
+        }
+    }
+}
+
+fn show(situation: &Situation<'_>, instant: Timestamp) -> String {
+    match &situation.clinic {
+        ClinicStanding::Open(zone) => zone.show(instant),
+        ClinicStanding::Missing | ClinicStanding::UnknownZone(_) | ClinicStanding::Paused(_) => instant.to_string(),
+    }
+}
+
+/// What a person asks for by the annotation `resend`, as part of a sentence.
+const RESEND: &str = "set the annotation clinic-operator.dev/resend to a new value";
+
+/// An accepted member goes on signing in with the old address until the new one is confirmed.
+fn about_a_changed_address(situation: &Situation<'_>) -> String {
+    let old = "until then the old one signs in";
+    match situation.invitation {
+        Standing::NoAddress | Standing::Settled => String::new(),
+        Standing::Sent { expires, .. } => format!(
+            " The changed email address waits for its confirmation by the link that was mailed to it, which works until {}; {old}.",
+            show(situation, *expires)
+        ),
+        Standing::Expired { at } => format!(
+            " The changed email address was not confirmed by {}; {old}. To mail the link again, {RESEND}.",
+            show(situation, *at)
+        ),
+        Standing::Refused { .. } => {
+            format!(
+                " The changed email address was refused; {old}. Correct it in the manifest, or {RESEND} to try again."
+            )
+        }
+        Standing::Unknown => format!(
+            " Nobody knows whether the mail to the changed email address left; {old}. To send it again, {RESEND}."
+        ),
+        Standing::Due(_) | Standing::Held { .. } | Standing::UnderWay { .. } | Standing::BackingOff { .. } => {
+            format!(" The changed email address is about to be mailed a link for its confirmation; {old}.")
+        }
+    }
+}
+
+fn verdict_of_invitation(situation: &Situation<'_>) -> Verdict {
+    let show = |instant| show(situation, instant);
+    let code = |code: &Option<String>| code.as_ref().map_or(String::new(), |code| format!(" ({code})"));
+    let resend = RESEND;
+    match situation.invitation {
+        Standing::Refused { code: reply } => say(
+            State::Undeliverable,
+            format!(
+                "The email address was refused{}. Correct it in the manifest, or {resend} to try again.",
+                code(reply)
+            ),
+        ),
+        Standing::Unknown => say(
+            State::DeliveryUnknown,
+            format!(
+                "The invitation was handed to the mail relay three times without an answer. Ask the person; to send it again, {resend}."
+            ),
+        ),
+        Standing::Held { id } => say(
+            State::Held,
+            format!(
+                "The guard of the Clinic holds this invitation: more first invitations than usual within an hour. If all of them are meant, set the annotation clinic-operator.dev/release-hold: {id} on the Clinic."
+            ),
+        ),
+        Standing::Expired { at } => say(
+            State::InvitationExpired,
+            format!("The invitation expired at {}. To send a new one, {resend}.", show(*at)),
+        ),
+        Standing::Sent { at, expires } => {
+            say(State::Invited, format!("Invited at {}; the link works until {}.", show(*at), show(*expires)))
+        }
+        Standing::BackingOff { until, code: reply } => say(
+            State::Pending,
+            format!("The mail relay asked to try later{}; next try at {}.", code(reply), show(*until)),
+        ),
+        Standing::UnderWay { .. } | Standing::Due(_) | Standing::NoAddress | Standing::Settled => {
+            match situation.mailer {
+                MailerStanding::Down(why) => say(
+                    State::Pending,
+                    format!("The invitation waits: the mail relay does not take mail ({why}). See the Clinic."),
+                ),
+                MailerStanding::Up => say(State::Pending, "The invitation waits for its turn."),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

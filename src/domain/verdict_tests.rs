@@ -1,0 +1,119 @@
+//! The precedence of states and the sentences that people read. That every pair of causes shows the right one is tested on
+//! whole records, where the status is projected.
+
+use super::*;
+use crate::domain::calendar::ClinicZone;
+use crate::domain::invitation::{Due, MailKind};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn conflict(is_a_swap: bool) -> Obstacle {
+    Obstacle::EmailConflict { holder: "ClinicUser \"ana\"".into(), is_a_swap }
+}
+
+fn former(may_reactivate: bool) -> Obstacle {
+    Obstacle::FormerMember { account: "a-1".into(), approval: "a-1.0".into(), may_reactivate }
+}
+
+fn changed() -> Obstacle {
+    Obstacle::IdentityChanged { approval: "a-1.0".into() }
+}
+
+fn sent() -> Standing {
+    Standing::Sent { at: at(0), expires: at(60) }
+}
+
+fn invited<'a>(zone: &'a ClinicZone, invitation: &'a Standing) -> Situation<'a> {
+    Situation {
+        violations: &[],
+        clinic: ClinicStanding::Open(zone),
+        obstacle: None,
+        access: Some(AccessReason::NotAccepted),
+        access_until: None,
+        invitation,
+        mailer: &MailerStanding::Up,
+    }
+}
+
+#[test]
+fn the_first_state_that_applies_shows() {
+    let zone = ClinicZone::find("America/Toronto").unwrap();
+    let violation = [Violation { field: "spec.email".into(), message: "wrong".into() }];
+    let (sent, due) = (sent(), Standing::Due(Due { kind: MailKind::Invitation, round: 1, continues: None }));
+    let held = Standing::Held { id: "invitations-1".into() };
+    let base = invited(&zone, &sent);
+    let (conflict, former, changed) = (conflict(false), former(true), changed());
+    let stuck = Situation { obstacle: Some(&conflict), access: Some(AccessReason::Granted), ..base.clone() };
+    for (situation, expected) in [
+        (Situation { violations: &violation, clinic: ClinicStanding::Missing, ..stuck.clone() }, State::Invalid),
+        (Situation { clinic: ClinicStanding::Missing, ..stuck.clone() }, State::ClinicMissing),
+        (Situation { clinic: ClinicStanding::UnknownZone("Mars/Base"), ..stuck.clone() }, State::ClinicMissing),
+        (Situation { clinic: ClinicStanding::Paused(&zone), ..stuck.clone() }, State::Paused),
+        (Situation { obstacle: Some(&changed), ..stuck.clone() }, State::IdentityChanged),
+        (Situation { obstacle: Some(&former), ..stuck.clone() }, State::FormerMember),
+        (stuck, State::EmailConflict),
+        (Situation { access: Some(AccessReason::TrainingEnded), ..base.clone() }, State::TrainingEnded),
+        (Situation { access: Some(AccessReason::Suspended), ..base.clone() }, State::Suspended),
+        (Situation { access: Some(AccessReason::Granted), ..base.clone() }, State::Active),
+        (Situation { invitation: &Standing::Refused { code: None }, ..base.clone() }, State::Undeliverable),
+        (Situation { invitation: &Standing::Unknown, ..base.clone() }, State::DeliveryUnknown),
+        (Situation { invitation: &held, ..base.clone() }, State::Held),
+        (Situation { invitation: &Standing::Expired { at: at(0) }, ..base.clone() }, State::InvitationExpired),
+        (base.clone(), State::Invited),
+        (Situation { invitation: &due, ..base.clone() }, State::Pending),
+        (Situation { access: None, invitation: &due, ..base }, State::Pending),
+    ] {
+        let verdict = state(&situation);
+        assert_eq!(verdict.state, expected, "{situation:?}");
+        assert!(verdict.message.ends_with('.'), "a sentence: {}", verdict.message);
+    }
+}
+
+#[test]
+fn who_is_stuck_is_told_whose_the_address_is_and_the_way_out() {
+    let zone = ClinicZone::find("UTC").unwrap();
+    let sent = sent();
+    let told = |obstacle: &Obstacle| state(&Situation { obstacle: Some(obstacle), ..invited(&zone, &sent) }).message;
+    assert_eq!(
+        told(&conflict(false)),
+        "The email address belongs to ClinicUser \"ana\". Change the address of one of the two; this member then goes on by itself."
+    );
+    for (obstacle, parts) in [
+        (conflict(true), vec!["ClinicUser \"ana\"", "third address"]),
+        (former(true), vec!["a-1", "reactivate: a-1.0", "replace: a-1.0"]),
+        (former(false), vec!["a-1", "replace: a-1.0"]),
+        (changed(), vec!["reactivate: a-1.0", "metadata.name"]),
+    ] {
+        let message = told(&obstacle);
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    }
+    assert!(!told(&former(false)).contains("reactivate"), "who has an account takes over no other");
+}
+
+#[test]
+fn an_accepted_member_with_a_changed_address_is_told_how_it_stands_and_what_to_do() {
+    let zone = ClinicZone::find("UTC").unwrap();
+    let told = |invitation: &Standing| {
+        let active = Situation { access: Some(AccessReason::Granted), ..invited(&zone, invitation) };
+        let verdict = state(&active);
+        assert_eq!(verdict.state, State::Active);
+        verdict.message
+    };
+    assert_eq!(told(&Standing::Settled), "Has access.");
+    for (standing, part) in [
+        (sent(), "works until"),
+        (Standing::Expired { at: at(0) }, "clinic-operator.dev/resend"),
+        (Standing::Refused { code: None }, "was refused"),
+        (Standing::Unknown, "To send it again"),
+        (Standing::UnderWay { until: at(0) }, "about to be mailed"),
+    ] {
+        let message = told(&standing);
+        assert!(
+            message.starts_with("Has access. The changed") || message.starts_with("Has access. Nobody"),
+            "{message}"
+        );
+        assert!(message.contains(part) && message.contains("the old one signs in"), "{message}");
+    }
+}
