@@ -3,6 +3,8 @@
 
 pub mod adapters;
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod controller;
 pub mod domain;
+pub mod portal;

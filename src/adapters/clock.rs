@@ -1,7 +1,15 @@
 //! The clock: the only place that reads the time. Everything else is given it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
+
+/// How often it is looked whether the wall clock was set.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Wall clock and monotonic clock drift apart by less than this in the time between two looks, unless one was set or the
+/// machine slept.
+const DRIFT: Duration = Duration::from_secs(5);
 
 /// Tells the time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,7 +20,7 @@ impl Clock {
     /// the two is earlier: `now < until` holds for the rounded time exactly if it holds for the time itself.
     pub fn now(self) -> Timestamp {
         #[expect(clippy::disallowed_methods, reason = "this is the adapter that everything else asks")]
-        let now = Timestamp::now();
+        let now = set_by_test(Timestamp::now());
         Timestamp::from_second(now.as_second()).unwrap_or(now)
     }
 
@@ -20,5 +28,59 @@ impl Clock {
     pub fn monotonic(self) -> Instant {
         #[expect(clippy::disallowed_methods, reason = "this is the adapter that everything else asks")]
         Instant::now()
+    }
+
+    /// Waits until the wall clock was set, or the machine slept: what was to wait for an instant must look at it again.
+    pub async fn jumped(self) {
+        let (wall, monotonic) = (self.now(), self.monotonic());
+        loop {
+            sleep(LOOK_EVERY).await;
+            let on_the_wall = self.now().duration_since(wall);
+            let passed = i64::try_from(monotonic.elapsed().as_secs()).unwrap_or(i64::MAX);
+            if (on_the_wall.as_secs() - passed).unsigned_abs() >= DRIFT.as_secs() {
+                return;
+            }
+        }
+    }
+
+    /// What to say at the start about a clock that is not to be trusted.
+    pub fn warning() -> Option<String> {
+        test_clock::warning()
+    }
+}
+
+fn set_by_test(now: Timestamp) -> Timestamp {
+    test_clock::shifted(now)
+}
+
+#[cfg(feature = "test-clock")]
+mod test_clock {
+    use jiff::{SignedDuration, Timestamp};
+
+    /// Names a file with the seconds by which the wall clock is ahead (or behind, if negative).
+    const VARIABLE: &str = "CLINIC_OPERATOR_TEST_CLOCK";
+
+    pub(super) fn shifted(now: Timestamp) -> Timestamp {
+        let file = std::env::var_os(VARIABLE);
+        let text = file.and_then(|file| std::fs::read_to_string(file).ok());
+        let seconds = text.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now)
+    }
+
+    pub(super) fn warning() -> Option<String> {
+        Some(format!("this is a build for tests: whoever writes the file that {VARIABLE} names sets its clock"))
+    }
+}
+
+#[cfg(not(feature = "test-clock"))]
+mod test_clock {
+    use jiff::Timestamp;
+
+    pub(super) fn shifted(now: Timestamp) -> Timestamp {
+        now
+    }
+
+    pub(super) fn warning() -> Option<String> {
+        None
     }
 }

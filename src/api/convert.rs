@@ -7,6 +7,7 @@ use super::RELEASE_HOLD_ANNOTATION;
 use super::account::{Attempt, ClinicAccountSpec, Delivery};
 use super::clinic::{Clinic, ClinicSpec};
 use super::clinic_user::ClinicUserSpec;
+use crate::domain::acceptance::{Link, Record};
 use crate::domain::calendar::{ClinicZone, parse_date};
 use crate::domain::email::{ClaimName, Email, EmailKey};
 use crate::domain::identity::Names;
@@ -130,6 +131,25 @@ impl ClinicAccountSpec {
     /// The ledger as the rules read it.
     pub fn ledger(&self) -> Option<Ledger<'_>> {
         self.delivery.as_ref().map(Delivery::ledger)
+    }
+
+    /// What decides whether a link lets its reader in; `None`: nothing was mailed yet.
+    pub fn record(&self, validity_days: u8) -> Option<Record<'_>> {
+        let delivery = self.delivery.as_ref()?;
+        let links = delivery.attempts.iter().map(|attempt| Link {
+            kind: attempt.kind,
+            round: attempt.round,
+            at: attempt.at,
+            outcome: attempt.outcome,
+            digest: &attempt.token_digest,
+        });
+        Some(Record {
+            round: delivery.round,
+            mailed_to: &delivery.address,
+            links: links.collect(),
+            access: self.access_facts(),
+            wish: self.wish(validity_days),
+        })
     }
 
     /// The mail that is wished for, where links are valid for `validity_days`.

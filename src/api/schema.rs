@@ -136,8 +136,7 @@ pub fn object_name(_: &mut SchemaGenerator) -> Schema {
 
 /// At most 20 names of objects.
 pub fn object_names(generator: &mut SchemaGenerator) -> Schema {
-    let items = object_name(generator);
-    json_schema!({"type": "array", "maxItems": 20, "items": items})
+    set(20, &object_name(generator))
 }
 
 /// UID of an object.

@@ -10,11 +10,11 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::sync::watch::Receiver;
 
-use super::cache::{Cache, Kind, guard};
+use super::cache::{Cache, Kind};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::{ApiError, Clients, Store, Stored, merge_difference};
+use crate::adapters::kubernetes::{ApiError, Clients, Store, Stored, guard, merge_difference};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 use crate::domain::lifecycle::MailerStanding;
 

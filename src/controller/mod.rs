@@ -107,7 +107,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
             () = watch_all(&cache, &clients.watch, &namespace) => {}
             () = work => {}
             () = tell_members_how_the_mailer_stands(&cache, mailer_standing) => {}
-            () = look_at_everything_now_and_then(&cache) => {}
+            () = look_at_everything_now_and_then(&cache, context.clock) => {}
             result = http::serve(listener, Arc::clone(&context)) => return result.map_err(|error| ControllerError::Listen(listen, error)),
             _ = asked_to_stop.wait_for(|stop| *stop) => {}
         }
@@ -126,10 +126,14 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
     ended
 }
 
-/// What changes by itself later than this is not kept as a timer for each object: it is found here.
-async fn look_at_everything_now_and_then(cache: &Cache) {
+/// What changes by itself later than this is not kept as a timer for each object: it is found here. A timer does not see
+/// that the clock was set, so then too.
+async fn look_at_everything_now_and_then(cache: &Cache, clock: Clock) {
     loop {
-        sleep(LOOK_AT_EVERYTHING_EVERY).await;
+        tokio::select! {
+            () = sleep(LOOK_AT_EVERYTHING_EVERY) => {}
+            () = clock.jumped() => info!("the clock was set; everything is looked at again"),
+        }
         cache.work_on_everything();
     }
 }

@@ -332,6 +332,11 @@ impl Token {
         Self(BASE64URL_NOPAD.encode(&random))
     }
 
+    /// The token as it stands in a link that somebody opened.
+    pub fn presented(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// Hex SHA-256 of the token's text, as the ledger stores it.
     pub fn digest(&self) -> String {
         HEXLOWER.encode(&Sha256::digest(self.0.as_bytes()))

@@ -1,5 +1,6 @@
 //! The rules of the clinic. Nothing here does I/O, reads a clock, draws randomness or knows Kubernetes.
 
+pub mod acceptance;
 pub mod calendar;
 pub mod conditions;
 pub mod delivery;

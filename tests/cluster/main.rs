@@ -12,4 +12,5 @@ mod startup;
 mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
+mod time;
 mod world;

@@ -3,18 +3,25 @@
 
 use std::time::Duration;
 
+use clinic_operator::adapters::clock::Clock;
+use clinic_operator::adapters::kubernetes::{Store, connect};
+use clinic_operator::api::account::Acceptance;
+use clinic_operator::domain::invitation::Token;
+use clinic_operator::portal::accept::{AcceptError, Confirmed, accept};
 use serde_json::Value;
 
 use crate::support::control_plane::{AuditRecord, Namespace, control_plane};
+use crate::support::mail::Mail;
 use crate::support::operator::{Operator, OperatorOptions};
 use crate::support::smtp::SmtpServer;
+use crate::support::test_clock::TestClock;
 use crate::support::wait::{PATIENCE, eventually_ok, now};
 
 pub(crate) const CLINIC: &str = "
 apiVersion: clinic-operator.dev/v1alpha1
 kind: Clinic
 metadata: {name: clinic}
-spec: {displayName: Maple Clinic, timeZone: America/Toronto}
+spec: {displayName: Maple Clinic, timeZone: America/Toronto, guard: {invitationsPerHour: 1000}}
 ";
 
 /// A clinic with a running operator.
@@ -22,6 +29,7 @@ pub(crate) struct World {
     pub(crate) namespace: Namespace,
     pub(crate) relay: SmtpServer,
     pub(crate) operator: Operator,
+    clock: Option<TestClock>,
 }
 
 impl World {
@@ -40,11 +48,59 @@ impl World {
         Self::start(prefix, OperatorOptions::default())
     }
 
+    /// A clinic whose operator's clock shows this instant.
+    pub(crate) fn at(prefix: &str, instant: &str) -> Self {
+        let clock = TestClock::new();
+        clock.set(instant);
+        let test_clock = Some(clock.path());
+        let world = Self::start(prefix, OperatorOptions { test_clock, ..OperatorOptions::default() });
+        world.apply(CLINIC);
+        Self { clock: Some(clock), ..world }
+    }
+
     fn start(prefix: &str, options: OperatorOptions) -> Self {
         let namespace = control_plane().namespace(prefix);
         let relay = SmtpServer::start();
         let operator = Operator::start(&namespace, &relay, options);
-        Self { namespace, relay, operator }
+        Self { namespace, relay, operator, clock: None }
+    }
+
+    /// The clock of a clinic made by [`World::at`].
+    pub(crate) fn clock(&self) -> &TestClock {
+        self.clock.as_ref().expect("a world with a clock of its own")
+    }
+
+    /// Accepts the invitation of this mail as the portal will: with the token of its link, through the library.
+    pub(crate) fn accept(&self, mail: &Mail, first_name: &str, last_name: &str) -> Result<Acceptance, AcceptError> {
+        let links = mail.links();
+        let (_, last) = links[0].rsplit_once('/').expect("a link has a path");
+        let (account, token) = last.split_once('.').expect("an account and a token");
+        let confirmed = Confirmed {
+            first_name: first_name.to_owned(),
+            last_name: last_name.to_owned(),
+            title: None,
+            credential: format!("c-{first_name}").to_lowercase(),
+        };
+        let now = self.clock.as_ref().map_or_else(|| Clock.now(), TestClock::now);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let clients = connect(Some(&control_plane().kubeconfig)).await.expect("the administrator's kubeconfig");
+            let accounts = Store::new(&clients.write, self.namespace.name());
+            accept(&accounts, account, &Token::presented(token), &confirmed, 7, now).await
+        })
+    }
+
+    /// Invites a member by this manifest and accepts; the account's name.
+    #[track_caller]
+    pub(crate) fn accepted(&self, name: &str, manifest: &str) -> String {
+        let before = self.relay.mails().len();
+        self.apply(manifest);
+        self.member_in("Invited", name);
+        let mails = self.relay.wait_for(before + 1, PATIENCE);
+        let first = |part: &str| part[..1].to_uppercase() + &part[1..];
+        self.accept(&mails[before], &first(name), "Silva").expect("the link works");
+        let member = self.member_in("Active", name);
+        member["status"]["account"].as_str().expect("a name").to_owned()
     }
 
     pub(crate) fn apply(&self, manifest: &str) {

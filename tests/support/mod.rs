@@ -7,4 +7,5 @@ pub(crate) mod mail;
 pub(crate) mod operator;
 pub(crate) mod smtp;
 pub(crate) mod smtp_dialogue;
+pub(crate) mod test_clock;
 pub(crate) mod wait;

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::control_plane::{Namespace, Output, control_plane};
 use super::wait::{PATIENCE, eventually, eventually_ok, now};
-use super::{http, smtp::SmtpServer};
+use super::{http, smtp::SmtpServer, test_clock};
 
 /// The compiled binary; `make bench` names the release build instead.
 pub(crate) fn program() -> String {
@@ -34,6 +34,8 @@ pub(crate) struct OperatorOptions {
     pub(crate) credentials: Option<(String, String)>,
     /// Environment variables of the process, besides an empty environment with `PATH`.
     pub(crate) environment: Vec<(&'static str, String)>,
+    /// The file of a clock that the test sets; with it the operator is the build that has one.
+    pub(crate) test_clock: Option<String>,
 }
 
 /// The operator's files and rights, made but not used yet. Dropping it removes the files.
@@ -47,6 +49,7 @@ pub(crate) struct Prepared {
     namespace: Namespace,
     port: u16,
     environment: Vec<(&'static str, String)>,
+    program: String,
     folder: TempDir,
 }
 
@@ -180,8 +183,24 @@ impl Prepared {
         write_private(&configuration, &serde_yaml::to_string(&value).expect("JSON is also YAML"));
         let kubeconfig = folder.path().join("kubeconfig");
         write_private(&kubeconfig, &kubeconfig_of(namespace));
-        let environment = options.environment;
-        Self { configuration, kubeconfig, credentials, namespace: namespace.clone(), port, environment, folder }
+        let mut environment = options.environment;
+        let program = match options.test_clock {
+            Some(file) => {
+                environment.push((test_clock::VARIABLE, file));
+                test_clock::program()
+            }
+            None => program(),
+        };
+        Self {
+            configuration,
+            kubeconfig,
+            credentials,
+            namespace: namespace.clone(),
+            port,
+            environment,
+            program,
+            folder,
+        }
     }
 
     /// The arguments of `clinic-operator` that start the controller with these files.
@@ -211,7 +230,7 @@ impl Prepared {
     fn spawn(&self) -> Child {
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a new log file");
         let errors = log.try_clone().expect("a second handle");
-        let mut command = isolated(&self.arguments().iter().map(String::as_str).collect::<Vec<_>>());
+        let mut command = isolated(&self.program, &self.arguments().iter().map(String::as_str).collect::<Vec<_>>());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdout(log).stderr(errors).spawn().expect("setpriv (package util-linux) starts the operator")
     }
@@ -230,7 +249,7 @@ impl Prepared {
 pub(crate) fn run_once(arguments: &[&str]) -> Output {
     let mut command = Command::new("timeout");
     command.args(["--signal", "KILL", &PATIENCE.as_secs().to_string()]);
-    let inner = isolated(arguments);
+    let inner = isolated(&program(), arguments);
     command.arg(inner.get_program()).args(inner.get_args()).env_clear().envs(environment()).stdin(Stdio::null());
     let output = command.output().expect("timeout (package coreutils) starts");
     let killed = output.status.code() == Some(137) || output.status.signal() == Some(9);
@@ -240,9 +259,9 @@ pub(crate) fn run_once(arguments: &[&str]) -> Output {
 }
 
 /// The program with nothing of the developer's environment: no kubeconfig, no proxy, no log settings.
-fn isolated(arguments: &[&str]) -> Command {
+fn isolated(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", &program()]).args(arguments);
+    command.args(["--pdeathsig", "KILL", "--", program]).args(arguments);
     command.env_clear().envs(environment()).stdin(Stdio::null());
     command
 }

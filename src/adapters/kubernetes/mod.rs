@@ -8,4 +8,4 @@ mod store;
 pub use client::{Clients, ConnectError, connect};
 pub use error::ApiError;
 pub use merge::merge_difference;
-pub use store::{Guard, Store, Stored};
+pub use store::{Guard, Store, Stored, guard};

@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::ObjectMeta;
 use kube::{Api, Client, Resource};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -17,6 +18,14 @@ pub struct Guard {
     pub uid: String,
     /// Its resourceVersion as it was read.
     pub resource_version: String,
+}
+
+/// What a write of an object that was read with this metadata is guarded by.
+pub fn guard(metadata: &ObjectMeta) -> Guard {
+    Guard {
+        uid: metadata.uid.clone().unwrap_or_default(),
+        resource_version: metadata.resource_version.clone().unwrap_or_default(),
+    }
 }
 
 /// Objects of one kind in one namespace.

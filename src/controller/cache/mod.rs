@@ -16,7 +16,6 @@ use serde::Serialize;
 use tokio::sync::watch::{Receiver, Sender, channel};
 
 pub use index::{Index, Kind};
-pub use packed::guard;
 pub use watch::watch_all;
 
 use super::queue::{Key, Queue};

@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::adapters::kubernetes::Guard;
 use crate::api::GROUP;
 
 /// A member, an account and a claim as [`Packed::new`] writes them: only what differs from these is stored. It is never read
@@ -77,14 +76,6 @@ fn pruned(metadata: ObjectMeta) -> ObjectMeta {
         creation_timestamp: metadata.creation_timestamp,
         annotations,
         ..ObjectMeta::default()
-    }
-}
-
-/// What a write of an object that was read with this metadata is guarded by.
-pub fn guard(metadata: &ObjectMeta) -> Guard {
-    Guard {
-        uid: metadata.uid.clone().unwrap_or_default(),
-        resource_version: metadata.resource_version.clone().unwrap_or_default(),
     }
 }
 

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::hold::{Turn, take_a_turn};
 use super::ledger::{Conclusion, concluded, written_ahead};
 use super::{Probe, Settings};
-use crate::adapters::kubernetes::{ApiError, merge_difference};
+use crate::adapters::kubernetes::{ApiError, guard, merge_difference};
 use crate::adapters::mail::{
     Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, RenderError, Undelivered, deliver,
     render,
@@ -21,7 +21,7 @@ use crate::api::ClinicAccount;
 use crate::api::account::{Access, Attempt};
 use crate::controller::accounts::decide::{Observed, decide, may_still_go};
 use crate::controller::accounts::{access_differs, observe};
-use crate::controller::cache::{Kind, guard};
+use crate::controller::cache::Kind;
 use crate::controller::context::{Context, Guarded, ReconcileError};
 use crate::controller::queue::Key;
 use crate::domain::delivery::{Failure, Fault};

@@ -128,4 +128,6 @@ async fn patch_desired(context: &Context, account: &ClinicAccount, wanted: &Desi
 #[cfg(test)]
 mod race_tests;
 #[cfg(test)]
+mod race_world;
+#[cfg(test)]
 mod test_world;

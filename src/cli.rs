@@ -1,0 +1,208 @@
+//! The command line: one program, one command a part. It parses, wires and reports; nothing is decided here.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use k8s_openapi::api::rbac::v1::Role;
+use kube::core::ObjectMeta;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::level_filters::LevelFilter;
+use tracing::warn;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+use crate::adapters::clock::Clock;
+use crate::adapters::kubernetes::{ConnectError, connect};
+use crate::api::crds::{crds, to_yaml};
+use crate::config::{Config, ConfigError, LogConfig, LogFormat, LogLevel};
+use crate::controller::{self, ControllerError, rights};
+
+/// Manages the accounts of a medical clinic declaratively.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the controller of one clinic (one namespace).
+    Controller {
+        /// The configuration file (YAML).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The clinic's namespace.
+        #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+        namespace: String,
+        /// How to reach the cluster; default: KUBECONFIG or ~/.kube/config, else the pod's own service account.
+        #[arg(long, value_name = "FILE")]
+        kubeconfig: Option<PathBuf>,
+    },
+    /// Print the custom resource definitions (YAML), or write them to a folder.
+    Crds {
+        /// Write one file for each kind to this folder instead.
+        #[arg(long, value_name = "FOLDER")]
+        output: Option<PathBuf>,
+    },
+    /// Print the Role (YAML) that the controller needs in the clinic's namespace.
+    Role {
+        /// Only its rules.
+        #[arg(long)]
+        rules: bool,
+    },
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Controller(#[from] ControllerError),
+    #[error("failed to write {0}: {1}")]
+    Write(String, std::io::Error),
+    #[error("failed to serialise: {0}")]
+    Serialise(String),
+    #[error("failed to start: {0}")]
+    Runtime(std::io::Error),
+    #[error("failed to listen for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Controller { config, namespace, kubeconfig } => {
+            in_runtime(run_controller(&config, namespace, kubeconfig.as_deref()))
+        }
+        Command::Crds { output } => write_crds(output.as_deref()),
+        Command::Role { rules } => print_role(rules),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does not wait for what cannot be interrupted, such as a name look-up that gets no answer: stopping must not take longer
+/// than the controller itself takes.
+fn in_runtime(command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(CommandError::Runtime)?;
+    let result = runtime.block_on(command);
+    runtime.shutdown_background();
+    result
+}
+
+async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Path>) -> Result<(), CommandError> {
+    let config = Config::load(config).await?;
+    start_logging(config.log);
+    if let Some(warning) = Clock::warning() {
+        warn!("{warning}");
+    }
+    let (asked, stop) = watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        asked.send_replace(true);
+    });
+    let clients = connect(kubeconfig).await?;
+    let settings = controller::Settings { namespace, listen: config.listen, mailer: config.mailer() };
+    Ok(controller::run(clients, settings, stop).await?)
+}
+
+/// Libraries log warnings only, whatever the level: what they log below that is not ours to keep free of secrets. kube logs
+/// nothing: its warnings hold whole answers of the API server, addresses and all, and what failed is told by us.
+fn log_filter(level: LevelFilter) -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::WARN.min(level))
+        .with_target("kube", LevelFilter::OFF)
+        .with_target("clinic_operator", level)
+}
+
+fn start_logging(log: LogConfig) {
+    let level = match log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let filter = log_filter(level);
+    let layer =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let registry = tracing_subscriber::registry();
+    match log.format {
+        LogFormat::Json => registry.with(layer.json().flatten_event(true).with_filter(filter)).init(),
+        LogFormat::Text => registry.with(layer.with_filter(filter)).init(),
+    }
+}
+
+fn write_crds(output: Option<&Path>) -> Result<(), CommandError> {
+    for crd in crds() {
+        let yaml = to_yaml(&crd).map_err(|error| CommandError::Serialise(error.to_string()))?;
+        match output {
+            Some(folder) => {
+                let path = folder.join(format!("{}.yaml", crd.spec.names.plural));
+                std::fs::write(&path, yaml).map_err(|error| CommandError::Write(path.display().to_string(), error))?;
+            }
+            None => print(&format!("---\n{yaml}"))?,
+        }
+    }
+    Ok(())
+}
+
+fn print_role(only_rules: bool) -> Result<(), CommandError> {
+    if only_rules {
+        return print(&to_text(&rights::rules())?);
+    }
+    let role = Role {
+        metadata: ObjectMeta { name: Some("clinic-operator".to_owned()), ..ObjectMeta::default() },
+        rules: Some(rights::rules()),
+    };
+    print(&to_text(&role)?)
+}
+
+fn to_text(value: &impl Serialize) -> Result<String, CommandError> {
+    serde_yaml::to_string(value).map_err(|error| CommandError::Serialise(error.to_string()))
+}
+
+fn print(text: &str) -> Result<(), CommandError> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| CommandError::Write("standard output".to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    #[test]
+    fn no_library_logs_what_it_was_sent() {
+        let filter = log_filter(LevelFilter::TRACE);
+        for (target, level, expected) in [
+            ("kube_client::client", Level::WARN, false),
+            ("kube_runtime::watcher", Level::ERROR, false),
+            ("hyper", Level::INFO, false),
+            ("hyper", Level::WARN, true),
+            ("clinic_operator::controller", Level::TRACE, true),
+        ] {
+            assert_eq!(filter.would_enable(target, &level), expected, "{target} {level}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Whether a link lets its reader in: the one place that decides it, for the page that shows and for the write that accepts.
+//! How a password is kept, and who writes what was decided, never lives here.
+
+use jiff::Timestamp;
+
+use super::invitation::{MailKind, Outcome, Wish, link_expires};
+use super::lifecycle::{AccessFacts, AccessReason, access};
+
+/// A mail with a link, as the ledger holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link<'a> {
+    /// What it asks.
+    pub kind: MailKind,
+    /// Its round.
+    pub round: u32,
+    /// When it was written ahead.
+    pub at: Timestamp,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// SHA-256 of its token in lower case hex.
+    pub digest: &'a str,
+}
+
+/// What the record of an account says, in one read.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// The round whose links count.
+    pub round: u32,
+    /// The address that this round's mails went to.
+    pub mailed_to: &'a str,
+    /// Every link that the ledger remembers.
+    pub links: Vec<Link<'a>>,
+    /// What access depends on.
+    pub access: AccessFacts,
+    /// What the clinic wishes for now.
+    pub wish: Wish<'a>,
+}
+
+/// Why a link does not let its reader in. Each but the first has a page of its own that says what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody mailed this link. Says nothing about whether there is such an account.
+    Unknown,
+    /// The invitation was accepted already.
+    AlreadyAccepted,
+    /// The member was removed.
+    Removed,
+    /// The trainee's access has ended.
+    TrainingEnded,
+    /// Suspended by the clinic.
+    Suspended,
+    /// A newer invitation was mailed, or the address changed.
+    Replaced,
+    /// The link is too old.
+    Expired,
+}
+
+/// Whether the person with the link of this digest may accept now: the link is one that may have been mailed to the address
+/// that the clinic wishes for, of the current round, and young enough.
+///
+/// # Errors
+/// The first reason that applies.
+pub fn may_accept(record: &Record<'_>, digest: &str, now: Timestamp) -> Result<(), Refusal> {
+    let is_it = |link: &&Link<'_>| {
+        link.kind == MailKind::Invitation && link.outcome.may_have_arrived() && link.digest == digest
+    };
+    let link = record.links.iter().find(is_it).ok_or(Refusal::Unknown)?;
+    if record.access.accepted.is_some() {
+        return Err(Refusal::AlreadyAccepted);
+    }
+    match access(&record.access, now) {
+        AccessReason::Removed => return Err(Refusal::Removed),
+        AccessReason::TrainingEnded => return Err(Refusal::TrainingEnded),
+        AccessReason::Suspended => return Err(Refusal::Suspended),
+        AccessReason::NotAccepted | AccessReason::Granted => {}
+    }
+    if link.round != record.round || record.wish.address != Some(record.mailed_to) {
+        return Err(Refusal::Replaced);
+    }
+    if now >= link_expires(link.at, &record.wish) {
+        return Err(Refusal::Expired);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+
+    fn at(day: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap() + SignedDuration::from_hours(24 * day)
+    }
+
+    fn link(digest: &'static str, round: u32, day: i64) -> Link<'static> {
+        Link { kind: MailKind::Invitation, round, at: at(day), outcome: Outcome::Sent, digest }
+    }
+
+    fn record() -> Record<'static> {
+        Record {
+            round: 2,
+            mailed_to: "ana@maple.example",
+            links: vec![
+                link("old", 1, 0),
+                link("first copy", 2, 1),
+                link("second copy", 2, 2),
+                Link { outcome: Outcome::Sending, ..link("perhaps", 2, 2) },
+                Link { outcome: Outcome::Refused, ..link("never left", 2, 2) },
+                Link { kind: MailKind::EmailConfirmation, ..link("confirmation", 2, 2) },
+                Link { kind: MailKind::EmailChangeNotice, ..link("", 2, 2) },
+            ],
+            access: AccessFacts { accepted: None, suspended: false, removed: None, until: None },
+            wish: Wish {
+                question: None,
+                address: Some("ana@maple.example"),
+                resend: None,
+                validity_days: 7,
+                access_until: None,
+            },
+        }
+    }
+
+    #[test]
+    fn every_copy_of_the_current_round_lets_in_and_no_other_link() {
+        for (digest, expected) in [
+            ("first copy", Ok(())),
+            ("second copy", Ok(())),
+            ("perhaps", Ok(())),
+            ("old", Err(Refusal::Replaced)),
+            ("never left", Err(Refusal::Unknown)),
+            ("confirmation", Err(Refusal::Unknown)),
+            ("", Err(Refusal::Unknown)),
+            ("forged", Err(Refusal::Unknown)),
+        ] {
+            assert_eq!(may_accept(&record(), digest, at(3)), expected, "{digest}");
+        }
+    }
+
+    #[test]
+    fn a_link_works_for_its_days_and_never_after_the_end_of_access() {
+        assert_eq!(may_accept(&record(), "first copy", at(8)), Err(Refusal::Expired));
+        assert_eq!(may_accept(&record(), "second copy", at(8)), Ok(()));
+        let mut trainee = record();
+        trainee.access.until = Some(at(4));
+        trainee.wish.access_until = Some(at(4));
+        assert_eq!(may_accept(&trainee, "second copy", at(3)), Ok(()));
+        assert_eq!(may_accept(&trainee, "second copy", at(4)), Err(Refusal::TrainingEnded));
+    }
+
+    #[test]
+    fn a_known_link_says_why_it_does_not_work_and_a_forged_one_never_does() {
+        let with = |change: &dyn Fn(&mut Record<'static>)| {
+            let mut record = record();
+            change(&mut record);
+            record
+        };
+        for (record, expected) in [
+            (with(&|record| record.access.accepted = Some(at(2))), Refusal::AlreadyAccepted),
+            (with(&|record| record.access.removed = Some(at(2))), Refusal::Removed),
+            (with(&|record| record.access.suspended = true), Refusal::Suspended),
+            (with(&|record| record.wish.address = Some("ana@river.example")), Refusal::Replaced),
+            (with(&|record| record.wish.address = None), Refusal::Replaced),
+            (with(&|record| record.round = 3), Refusal::Replaced),
+        ] {
+            assert_eq!(may_accept(&record, "first copy", at(3)), Err(expected));
+            assert_eq!(may_accept(&record, "forged", at(3)), Err(Refusal::Unknown));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A clock that a test sets, for an operator built with the feature `test-clock`, which is built here once. Never here: the
+//! binary that people install, which has no such clock.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use clinic_operator::adapters::clock::Clock;
+use jiff::{SignedDuration, Timestamp};
+use tempfile::NamedTempFile;
+
+use super::control_plane::control_plane;
+
+/// What the build of the feature reads.
+pub(crate) const VARIABLE: &str = "CLINIC_OPERATOR_TEST_CLOCK";
+
+/// A clock that runs beside the real one, as far ahead of it (or behind) as the test says.
+pub(crate) struct TestClock {
+    file: NamedTempFile,
+}
+
+impl TestClock {
+    /// One that shows the real time.
+    pub(crate) fn new() -> Self {
+        let within = &control_plane().folder;
+        let file = tempfile::Builder::new().prefix("clock-").tempfile_in(within).expect("a temporary file");
+        Self { file }
+    }
+
+    /// Sets it so that it shows about `instant` now.
+    pub(crate) fn set(&self, instant: &str) {
+        let instant: Timestamp = instant.parse().expect("an instant, RFC 3339");
+        self.write(instant.duration_since(Clock.now()).as_secs());
+    }
+
+    /// Moves it, backwards if negative.
+    pub(crate) fn advance(&self, by: SignedDuration) {
+        self.write(self.shift() + by.as_secs());
+    }
+
+    /// The time that it shows.
+    pub(crate) fn now(&self) -> Timestamp {
+        Clock.now() + SignedDuration::from_secs(self.shift())
+    }
+
+    /// The file with its shift in seconds.
+    pub(crate) fn path(&self) -> String {
+        self.file.path().to_str().expect("a temporary path is UTF-8").to_owned()
+    }
+
+    fn shift(&self) -> i64 {
+        std::fs::read_to_string(self.file.path()).expect("its own file").trim().parse().unwrap_or(0)
+    }
+
+    fn write(&self, seconds: i64) {
+        // In one step: the operator never reads half a number.
+        let next = format!("{}.next", self.path());
+        std::fs::write(&next, seconds.to_string()).expect("its own folder");
+        std::fs::rename(&next, self.file.path()).expect("its own folder");
+    }
+}
+
+/// The operator with that clock; built if it is not up to date. Only our own crate is compiled again for it.
+pub(crate) fn program() -> String {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let binary = BUILT.get_or_init(|| {
+        let name = "clinic-operator-test-clock";
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--features", "test-clock", "--bin", name]);
+        let done = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo starts");
+        assert!(done.success(), "the operator with the test clock does not compile");
+        PathBuf::from(env!("CARGO_BIN_EXE_clinic-operator")).with_file_name(name)
+    });
+    binary.to_str().expect("a path that is UTF-8").to_owned()
+}
