@@ -20,3 +20,6 @@ pub use message::{RenderedMail, render};
 pub use relay::{Credentials, Limits, Relay, TlsMode};
 pub use smtp::{Accepted, Undelivered, deliver};
 pub use wire::authorities;
+
+#[cfg(test)]
+mod address_change_tests;

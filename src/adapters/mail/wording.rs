@@ -5,7 +5,7 @@ use jiff::{Timestamp, civil::Weekday, tz::TimeZone};
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use secrecy::ExposeSecret as _;
 
-use super::letter::{Content, Invitation, Letter, Occasion, RenderError};
+use super::letter::{Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, RenderError};
 use crate::{api::clinic::TwoFactor, domain::member::Locale};
 
 const NO_BREAK_SPACE: char = '\u{a0}';
@@ -22,40 +22,56 @@ pub(super) struct Wording {
 }
 
 pub(super) fn wording(letter: &Letter<'_>) -> Result<Wording, RenderError> {
-    let Content::Invitation(invitation) = &letter.content else { return Err(RenderError::Headers) };
-    let source = match letter.locale {
-        Locale::English => include_str!("templates/invitation.en.jinja"),
-        Locale::French => include_str!("templates/invitation.fr.jinja"),
-    };
+    let source = source(&letter.content, letter.locale);
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     for (name, text) in [
         ("layout.txt", include_str!("templates/layout.txt")),
         ("layout.html", include_str!("templates/layout.html")),
         // The suffix decides whether values are escaped.
-        ("invitation.txt", source),
-        ("invitation.html", source),
+        ("letter.txt", source),
+        ("letter.html", source),
         ("subject.txt", "{% block subject %}{% endblock %}"),
     ] {
         environment.add_template(name, text).map_err(|error| template(&error))?;
     }
     let filled = |name: &str, layout: &str| {
-        let values = values(letter, invitation, layout)?;
+        let values = values(letter, layout)?;
         environment.get_template(name).and_then(|found| found.render(values)).map_err(|error| template(&error))
     };
     Ok(Wording {
-        subject: one_line(&filled("invitation.txt", "subject.txt")?, usize::MAX),
-        plain: wrapped(&filled("invitation.txt", "layout.txt")?),
-        html: filled("invitation.html", "layout.html")?,
+        subject: one_line(&filled("letter.txt", "subject.txt")?, usize::MAX),
+        plain: wrapped(&filled("letter.txt", "layout.txt")?),
+        html: filled("letter.html", "layout.html")?,
     })
 }
 
-fn values(letter: &Letter<'_>, invitation: &Invitation<'_>, layout: &str) -> Result<Value, RenderError> {
-    let link = invitation.link.expose_secret();
-    if !is_link(link) {
+/// The words of a kind of letter in a language.
+fn source(content: &Content<'_>, locale: Locale) -> &'static str {
+    match (content, locale) {
+        (Content::Invitation(_), Locale::English) => include_str!("templates/invitation.en.jinja"),
+        (Content::Invitation(_), Locale::French) => include_str!("templates/invitation.fr.jinja"),
+        (Content::EmailConfirmation(_), Locale::English) => include_str!("templates/email_confirmation.en.jinja"),
+        (Content::EmailConfirmation(_), Locale::French) => include_str!("templates/email_confirmation.fr.jinja"),
+        (Content::EmailChangeNotice(_), Locale::English) => include_str!("templates/email_change_notice.en.jinja"),
+        (Content::EmailChangeNotice(_), Locale::French) => include_str!("templates/email_change_notice.fr.jinja"),
+    }
+}
+
+fn values(letter: &Letter<'_>, layout: &str) -> Result<Value, RenderError> {
+    let (first_name, by_link, two_factor) = match &letter.content {
+        Content::Invitation(Invitation { first_name, link, expires, zone, two_factor, occasion }) => {
+            (*first_name, Some((*link, *expires, *zone, *occasion)), Some(*two_factor))
+        }
+        Content::EmailConfirmation(EmailConfirmation { first_name, link, expires, zone, occasion }) => {
+            (*first_name, Some((*link, *expires, *zone, *occasion)), None)
+        }
+        Content::EmailChangeNotice(EmailChangeNotice { first_name }) => (*first_name, None, None),
+    };
+    if by_link.is_some_and(|(link, ..)| !is_link(link.expose_secret())) {
         return Err(RenderError::Link);
     }
-    let first_name = invitation.first_name.map(|name| one_line(name, LONGEST_NAME));
+    let first_name = first_name.map(|name| one_line(name, LONGEST_NAME));
     Ok(context! {
         layout,
         nbsp => NO_BREAK_SPACE.to_string(),
@@ -63,10 +79,11 @@ fn values(letter: &Letter<'_>, invitation: &Invitation<'_>, layout: &str) -> Res
         clinic => one_line(letter.clinic_name, LONGEST_NAME),
         first_name => first_name.filter(|name| !name.is_empty()),
         // Safe by `is_link`; escaped slashes would hide it from people who read the source.
-        link => Value::from_safe_string(link.to_owned()),
-        expires => moment(invitation.expires, invitation.zone, letter.locale),
-        again => matches!(invitation.occasion, Occasion::Again),
-        required => matches!(invitation.two_factor, TwoFactor::Required),
+        link => by_link.map(|(link, ..)| Value::from_safe_string(link.expose_secret().to_owned())),
+        expires => by_link.map(|(_, expires, zone, _)| moment(expires, zone, letter.locale)),
+        again => by_link.is_some_and(|(.., occasion)| matches!(occasion, Occasion::Again)),
+        steps => two_factor.is_some(),
+        required => two_factor.is_some_and(|two_factor| matches!(two_factor, TwoFactor::Required)),
     })
 }
 
