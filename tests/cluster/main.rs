@@ -2,7 +2,10 @@
 //! the API server, or a test that needs none.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod addresses;
+mod guards;
 mod harness;
+mod identity;
 mod mail_trouble;
 mod manifests;
 mod path;

@@ -28,16 +28,6 @@ fn message(member: &Value) -> &str {
     condition(member, "Ready").unwrap()["message"].as_str().unwrap()
 }
 
-/// Waits until the record of the account says this about access.
-#[track_caller]
-fn access(world: &World, account: &str, reason: &str) {
-    eventually_ok(PATIENCE, &format!("access of {account} to be {reason}"), || {
-        let record = world.object("clinicaccount", account);
-        let access = record["spec"]["access"].clone();
-        if access["reason"] == reason && access["granted"] == (reason == "Granted") { Ok(()) } else { Err(access) }
-    });
-}
-
 #[test]
 fn a_trainees_access_ends_at_midnight_two_weeks_after_training_and_a_later_date_gives_it_back_without_a_mail() {
     let world = World::at("training", "2027-06-30T16:00:00Z");
@@ -48,10 +38,10 @@ fn a_trainees_access_ends_at_midnight_two_weeks_after_training_and_a_later_date_
     world.clock().set("2027-07-15T04:00:00Z");
     let ended = world.member_in("TrainingEnded", "sam");
     assert!(message(&ended).contains("2027-07-15 00:00 America/Toronto"), "{}", message(&ended));
-    access(&world, &account, "TrainingEnded");
+    world.access(&account, "TrainingEnded");
     world.apply(&trainee("sam", "2027-07-31"));
     world.member_in("Active", "sam");
-    access(&world, &account, "Granted");
+    world.access(&account, "Granted");
     // Extended before the end, too.
     world.apply(&trainee("sam", "2027-08-31"));
     eventually_ok(PATIENCE, "the new last day", || {
@@ -88,7 +78,7 @@ fn the_end_follows_the_clinics_zone_from_minus_eleven_to_plus_fourteen() {
     world.apply(&CLINIC.replace("Toronto", "Torontoo"));
     world.member_in("ClinicMissing", "sam");
     world.clock().set("2027-07-15T04:00:00Z");
-    access(&world, &account, "TrainingEnded");
+    world.access(&account, "TrainingEnded");
 }
 
 #[test]
@@ -121,9 +111,9 @@ fn an_operator_that_was_down_at_the_instant_records_the_end_when_it_starts() {
     let account = world.accepted("sam", &trainee("sam", "2026-12-17"));
     world.operator.kill();
     world.clock().set("2027-01-01T05:00:00Z");
-    access(&world, &account, "Granted");
+    world.access(&account, "Granted");
     world.operator.restart();
-    access(&world, &account, "TrainingEnded");
+    world.access(&account, "TrainingEnded");
     world.member_in("TrainingEnded", "sam");
 }
 
@@ -139,7 +129,7 @@ fn a_clock_that_jumps_is_followed_both_ways() {
         ("2026-10-20T12:00:00Z", "Granted"),
     ] {
         world.clock().set(instant);
-        access(&world, &account, reason);
+        world.access(&account, reason);
     }
     assert_eq!(world.relay.mails().len(), 1);
 }
@@ -165,9 +155,9 @@ fn who_is_suspended_loses_access_at_once_and_gets_it_back_at_once() {
     for paused in ["", ", paused: true"] {
         world.apply(&CLINIC.replace("America/Toronto", &format!("America/Toronto{paused}")));
         world.apply(&standard("sam").replace("license: CHRLite", "license: CHRLite, suspended: true"));
-        access(&world, &account, "Suspended");
+        world.access(&account, "Suspended");
         world.apply(&standard("sam"));
-        access(&world, &account, "Granted");
+        world.access(&account, "Granted");
     }
 }
 

@@ -145,6 +145,16 @@ impl World {
         })
     }
 
+    /// Waits until the record of the account says this about access.
+    #[track_caller]
+    pub(crate) fn access(&self, account: &str, reason: &str) {
+        eventually_ok(PATIENCE, &format!("access of {account} to be {reason}"), || {
+            let access = self.object("clinicaccount", account)["spec"]["access"].clone();
+            let is_so = access["reason"] == reason && access["granted"] == (reason == "Granted");
+            if is_so { Ok(()) } else { Err(access) }
+        });
+    }
+
     /// Every write that the operator asked for so far, in order.
     pub(crate) fn operators_writes(&self) -> Vec<AuditRecord> {
         let identity = format!("system:serviceaccount:{}:clinic-operator", self.namespace.name());

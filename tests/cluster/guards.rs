@@ -1,0 +1,134 @@
+//! Removal and its guard, and the guard of first invitations, on a real API server: one bad merge neither locks a clinic out
+//! nor mails everybody.
+
+use serde_json::Value;
+
+use crate::support::wait::{PATIENCE, eventually_ok};
+use crate::world::{CLINIC, World, condition, staff};
+
+/// Waits until the Clinic lists one hold of so many, and returns its id.
+#[track_caller]
+fn held(world: &World, count: u32) -> String {
+    let hold = eventually_ok(PATIENCE, &format!("a hold of {count}"), || {
+        let clinic = world.object("clinic", "clinic");
+        let holds = clinic["status"]["holds"].clone();
+        if holds[0]["count"] == count && holds[1].is_null() { Ok(clinic) } else { Err(clinic["status"].clone()) }
+    });
+    let ready = condition(&hold, "Ready").unwrap();
+    assert_eq!((&ready["status"], &ready["reason"]), (&"False".into(), &"Held".into()));
+    assert!(condition(&hold, "Stalled").is_some());
+    let id = hold["status"]["holds"][0]["id"].as_str().unwrap().to_owned();
+    assert!(ready["message"].as_str().unwrap().contains(&id), "{ready}");
+    id
+}
+
+fn release(world: &World, id: &str) {
+    world.kubectl(&["annotate", "clinic", "clinic", "--overwrite", &format!("clinic-operator.dev/release-hold={id}")]);
+}
+
+#[test]
+fn who_is_removed_from_git_loses_access_at_once_and_keeps_account_and_claim() {
+    let world = World::new("removed");
+    let account = world.accepted("ana", &staff("ana", "ana@maple.example"));
+    world.kubectl(&["delete", "clinicuser", "ana"]);
+    world.access(&account, "Removed");
+    let record = world.object("clinicaccount", &account);
+    assert_eq!(record["spec"]["desired"]["email"], "ana@maple.example", "nobody else gets the address by accident");
+    assert!(record["spec"]["acceptance"].is_object());
+    assert_eq!((world.names("clinicaccounts").len(), world.names("emailclaims").len()), (1, 1));
+}
+
+#[test]
+fn nobody_is_removed_while_the_clinic_is_paused_or_missing() {
+    let world = World::new("pausedgone");
+    let account = world.accepted("ana", &staff("ana", "ana@maple.example"));
+    let other = world.accepted("bea", &staff("bea", "bea@maple.example"));
+    world.apply(&CLINIC.replace("America/Toronto", "America/Toronto, paused: true"));
+    world.kubectl(&["delete", "clinicuser", "ana"]);
+    world.member_in("Paused", "bea");
+    world.access(&account, "Granted");
+    world.kubectl(&["delete", "clinic", "clinic"]);
+    world.member_in("ClinicMissing", "bea");
+    world.access(&account, "Granted");
+    world.apply(CLINIC);
+    world.access(&account, "Removed");
+    world.access(&other, "Granted");
+}
+
+#[test]
+fn a_merge_that_removes_half_of_the_clinic_is_held_until_a_person_releases_or_undoes_it() {
+    let world = World::new("mass");
+    let names: Vec<String> = ["ana", "bea", "cyd", "dan", "eve", "fay", "gil", "hal"].map(str::to_owned).to_vec();
+    let email = |name: &str| format!("{name}@maple.example");
+    let accounts: Vec<String> = names.iter().map(|name| world.accepted(name, &staff(name, &email(name)))).collect();
+    let mails = world.relay.mails().len();
+    let mut delete = vec!["delete", "clinicuser"];
+    delete.extend(names[..6].iter().map(String::as_str));
+    world.kubectl(&delete);
+    // Two, or a quarter of eight, pass.
+    let id = held(&world, 4);
+    assert!(id.starts_with("removals-"), "{id}");
+    let reasons = || -> Vec<String> {
+        let reason = |account: &String| world.object("clinicaccount", account)["spec"]["access"]["reason"].clone();
+        accounts.iter().map(|account| reason(account).as_str().unwrap().to_owned()).collect()
+    };
+    eventually_ok(PATIENCE, "two to be removed", || {
+        let reasons = reasons();
+        let of = |wanted: &str| reasons.iter().filter(|reason| *reason == wanted).count();
+        if (of("Removed"), of("Granted")) == (2, 6) { Ok(()) } else { Err(reasons) }
+    });
+    // Undo for one of those who are held: the same manifest again, without names.
+    let still_there = |account: &String| world.object("clinicaccount", account)["spec"]["access"]["granted"] == true;
+    let undone = (0..6).find(|index| still_there(&accounts[*index])).unwrap();
+    world.apply(&staff(&names[undone], &email(&names[undone])));
+    let back = world.member_in("Active", &names[undone]);
+    assert_eq!(back["status"]["account"], accounts[undone]);
+    assert_eq!(held(&world, 3), id);
+    // A wrong id releases nothing; the right one exactly these.
+    release(&world, "removals-20000101T000000Z");
+    release(&world, &id);
+    eventually_ok(PATIENCE, "all but three to be removed", || {
+        let removed: Vec<bool> = reasons().iter().map(|reason| reason == "Removed").collect();
+        let expected: Vec<bool> = (0..8).map(|index| index < 6 && index != undone).collect();
+        if removed == expected { Ok(()) } else { Err(removed) }
+    });
+    eventually_ok(PATIENCE, "the Clinic to be ready again", || {
+        let clinic = world.object("clinic", "clinic");
+        let ready = condition(&clinic, "Ready").unwrap()["status"] == "True";
+        if ready && clinic["status"]["holds"].is_null() { Ok(()) } else { Err(clinic["status"].clone()) }
+    });
+    // The guard still counts: the next removal is held anew, under another id.
+    world.kubectl(&["delete", "clinicuser", &names[7]]);
+    assert_ne!(held(&world, 1), id);
+    assert_eq!(world.relay.mails().len(), mails, "none of this mails anybody");
+}
+
+#[test]
+fn more_first_invitations_than_the_clinic_allows_are_held_until_a_person_releases_them() {
+    let world = World::without_clinic("many");
+    world.apply(&CLINIC.replace("1000", "2"));
+    let names = ["ana", "bea", "cyd", "dan"];
+    world.apply(&names.map(|name| staff(name, &format!("{name}@maple.example"))).concat());
+    let id = held(&world, 2);
+    assert!(id.starts_with("invitations-"), "{id}");
+    let states = || names.map(|name| world.object("clinicuser", name)["status"]["state"].clone());
+    let found = eventually_ok(PATIENCE, "two to be held", || {
+        let found = states();
+        let count = |state: &str| found.iter().filter(|found| *found == state).count();
+        if (count("Held"), count("Invited")) == (2, 2) { Ok(found) } else { Err(format!("{found:?}")) }
+    });
+    let waiting = names[found.iter().position(|state| state == "Held").unwrap()];
+    let told = world.member_in("Held", waiting);
+    let told = condition(&told, "Stalled").unwrap()["message"].as_str().unwrap().to_owned();
+    assert!(told.contains(&format!("clinic-operator.dev/release-hold: {id}")), "{told}");
+    assert_eq!(world.relay.mails().len(), 2);
+    let listed = &world.object("clinic", "clinic")["status"]["holds"][0]["members"];
+    assert!(listed.as_array().unwrap().contains(&Value::from(waiting)), "{listed}");
+    // What is held is still somebody's to edit, and is not invited by a resend.
+    world.kubectl(&["annotate", "clinicuser", waiting, "clinic-operator.dev/resend=1"]);
+    release(&world, &id);
+    for name in names {
+        world.member_in("Invited", name);
+    }
+    assert_eq!(world.relay.wait_for(4, PATIENCE).len(), 4);
+}
