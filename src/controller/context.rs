@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Event;
 use kube::core::ObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
@@ -37,6 +38,10 @@ pub struct Context {
     pub accounts: Store<ClinicAccount>,
     /// Claims.
     pub claims: Store<EmailClaim>,
+    /// Events on members.
+    pub events: Store<Event>,
+    /// The clinic's namespace.
+    pub namespace: String,
     /// The accounts whose mail waits.
     pub outbox: Outbox,
     /// Whether mail goes out.
@@ -64,6 +69,8 @@ impl Context {
             service_accounts: Store::new(&clients.write, namespace),
             accounts: Store::new(&clients.write, namespace),
             claims: Store::new(&clients.write, namespace),
+            events: Store::new(&clients.write, namespace),
+            namespace: namespace.to_owned(),
             outbox: Outbox::default(),
             mailer,
             first_invitations: Mutex::default(),

@@ -116,10 +116,10 @@ fn missing_field(needed: &Value, served: &Value, path: &str) -> Option<String> {
 async fn missing_rights(client: &Client, namespace: &str) -> Result<Vec<String>, ApiError> {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut missing = Vec::new();
-    for Right { resource, subresource, verbs } in rights() {
+    for Right { group, resource, subresource, verbs } in rights() {
         for verb in verbs {
             let attributes = ResourceAttributes {
-                group: Some(GROUP.to_owned()),
+                group: Some(group.to_owned()),
                 namespace: Some(namespace.to_owned()),
                 resource: Some(resource.clone()),
                 subresource: subresource.map(str::to_owned),

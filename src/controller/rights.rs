@@ -6,8 +6,10 @@ use kube::Resource;
 
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, GROUP, ServiceAccount};
 
-/// Verbs on a resource of our group.
+/// Verbs on a resource.
 pub struct Right {
+    /// Its API group; empty for the core one.
+    pub group: &'static str,
     /// Plural of the resource.
     pub resource: String,
     /// Such as `status`.
@@ -19,7 +21,7 @@ pub struct Right {
 /// All rights of the controller, in the clinic's namespace.
 pub fn rights() -> Vec<Right> {
     const SEE: &[&str] = &["list", "watch"];
-    let right = |resource, subresource, verbs| Right { resource, subresource, verbs };
+    let right = |resource, subresource, verbs| Right { group: GROUP, resource, subresource, verbs };
     let [clinics, users, service_accounts] =
         [Clinic::plural(&()), ClinicUser::plural(&()), ServiceAccount::plural(&())].map(String::from);
     let mut rights = Vec::new();
@@ -30,13 +32,14 @@ pub fn rights() -> Vec<Right> {
     }
     rights.push(right(ClinicAccount::plural(&()).into_owned(), None, &["list", "watch", "get", "create", "patch"]));
     rights.push(right(EmailClaim::plural(&()).into_owned(), None, &["list", "watch", "get", "create", "delete"]));
+    rights.push(Right { group: "", ..right("events".to_owned(), None, &["create"]) });
     rights
 }
 
 /// The rights as the rules of a Role.
 pub fn rules() -> Vec<PolicyRule> {
     let rule = |right: Right| PolicyRule {
-        api_groups: Some(vec![GROUP.to_owned()]),
+        api_groups: Some(vec![right.group.to_owned()]),
         resources: Some(vec![match right.subresource {
             Some(subresource) => format!("{}/{subresource}", right.resource),
             None => right.resource,

@@ -4,10 +4,13 @@
 use super::lifecycle::{Attention, State};
 use super::verdict::Verdict;
 
+/// The condition of a trainee whose access ends within two weeks.
+pub const TRAINING_ENDS_SOON: &str = "TrainingEndsSoon";
+
 /// A condition as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// `Ready`, `Reconciling`, `Stalled` or `InvitationExpired`.
+    /// `Ready`, `Reconciling`, `Stalled`, `InvitationExpired` or `TrainingEndsSoon`.
     pub type_: &'static str,
     /// True or False; conditions other than `Ready` are present only when true.
     pub status: bool,
@@ -32,6 +35,17 @@ pub fn conditions(verdict: &Verdict) -> Vec<Wanted> {
         all.push(wanted("InvitationExpired", true));
     }
     all
+}
+
+/// The condition about a trainee whose access ends in so many days or fewer; `at` is the instant as people read it.
+pub fn training_ends_soon(days: u8, at: &str) -> Wanted {
+    let reason = match days {
+        0..=1 => "WithinOneDay",
+        2..=7 => "WithinSevenDays",
+        8.. => "WithinFourteenDays",
+    };
+    let message = format!("Access ends at {at}. A later expectedEndOfTraining extends it.");
+    Wanted { type_: TRAINING_ENDS_SOON, status: true, reason, message }
 }
 
 #[cfg(test)]

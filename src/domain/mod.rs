@@ -11,4 +11,5 @@ pub mod invitation;
 pub mod license;
 pub mod lifecycle;
 pub mod member;
+pub mod notice;
 pub mod verdict;

@@ -3,6 +3,7 @@
 
 pub mod decide;
 mod dispute;
+mod events;
 pub mod observe;
 pub mod removal;
 mod status;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::decide::{Step, decide};
-use self::observe::{Live, observe};
+use self::observe::{Live, Observed, observe};
 use super::cache::Kind;
 use super::context::{Context, ReconcileError};
 use crate::adapters::kubernetes::{ApiError, merge_difference};
@@ -36,11 +37,23 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
         let Some(observed) = seen else { return status::write_that_it_does_not_fit(context, name).await };
         let decision = decide(&observed, context.clock.now());
         match decision.step {
-            Some(step) => perform(context, &mut live, step).await?,
+            Some(step) => {
+                tell_of_a_resend_that_is_ignored(context, &observed, &step).await;
+                perform(context, &mut live, step).await?;
+            }
             None => return status::write(context, &observed, &decision).await,
         }
     }
     Err(ReconcileError::TooManySteps)
+}
+
+async fn tell_of_a_resend_that_is_ignored(context: &Context, observed: &Observed, step: &Step) {
+    if let Step::PatchDesired { account, desired } = step
+        && observed.account.as_ref().is_some_and(|ours| ours.spec.id == account.spec.id)
+        && let Some(told) = events::of_resend(&account.spec, desired)
+    {
+        events::tell(context, &observed.user, &[told]).await;
+    }
 }
 
 async fn perform(context: &Context, live: &mut Live, step: Step) -> Result<(), ReconcileError> {

@@ -8,6 +8,7 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::decide::{Decision, Observed};
+use super::events;
 use crate::adapters::kubernetes::ApiError;
 use crate::api::clinic_user::{InvitationStatus, ListedMember, MemberStatus};
 use crate::api::condition::Condition;
@@ -16,10 +17,11 @@ use crate::api::status::written;
 use crate::controller::accounts;
 use crate::controller::cache::Kind;
 use crate::controller::context::{Context, ReconcileError, wait_until};
-use crate::domain::conditions::conditions;
+use crate::domain::conditions::{conditions, training_ends_soon};
 use crate::domain::invitation::Standing;
 use crate::domain::lifecycle::{MailerStanding, State};
 use crate::domain::member::designation;
+use crate::domain::notice::{self, days_ahead};
 use crate::domain::verdict::{Situation, Verdict, state};
 
 /// A new member's mail leaves within moments as a rule: for so long "it waits" is not worth a write.
@@ -40,6 +42,11 @@ pub async fn write(
     let before = observed.user.status.clone().unwrap_or_default();
     if before != status && state == State::Pending && is_about_to_leave(observed, now) {
         return Ok(Some(PENDING_WORTH_TELLING_AFTER));
+    }
+    if before != status {
+        let accepted =
+            observed.account.as_ref().and_then(|account| Some(account.spec.acceptance.as_ref()?.accepted_at));
+        events::tell(context, &observed.user, &events::events(&before, &status, accepted)).await;
     }
     context.write_status(&context.users, Kind::ClinicUser, &observed.user.metadata, &before, &status).await?;
     Ok(next.and_then(|next| wait_until(next, now)))
@@ -123,6 +130,9 @@ pub fn project(
     let generation = observed.user.metadata.generation;
     let before = observed.user.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let zone = observed.clinic.as_ref().and_then(|clinic| clinic.zone.as_ref());
+    let mut wanted = conditions(&verdict);
+    let soon = access_until.and_then(|until| Some((days_ahead(until, now)?, zone?.show(until))));
+    wanted.extend(soon.map(|(days, at)| training_ends_soon(days, &at)));
     let status = MemberStatus {
         observed_generation: generation,
         state: Some(verdict.state.name().to_owned()),
@@ -131,9 +141,10 @@ pub fn project(
         invitation: invitation_status(observed, invitation),
         access_until: zone.zip(access_until).map(|(zone, until)| zone.last_day(until).to_string()),
         access_ends_at: access_until,
-        conditions: written(before, conditions(&verdict), generation, now),
+        conditions: written(before, wanted, generation, now),
     };
-    (status, verdict.state, of_account.and_then(|decision| decision.next))
+    let next = [of_account.and_then(|decision| decision.next), access_until.and_then(|until| notice::next(until, now))];
+    (status, verdict.state, next.into_iter().flatten().min())
 }
 
 /// "Once the user accepts the invitation and logs in for the first time, their name, title, and either their position, type

@@ -1,0 +1,87 @@
+//! Events on members: `kubectl describe` answers "what happened to this person?", once per change, without addresses or links.
+
+use serde_json::Value;
+
+use crate::support::wait::{PATIENCE, eventually_ok};
+use crate::world::{World, staff};
+
+/// The words of a member's events, in the order in which they were told.
+fn told(world: &World, member: &str) -> Vec<String> {
+    let selector = format!("involvedObject.name={member},involvedObject.kind=ClinicUser");
+    let list: Value =
+        serde_json::from_str(&world.kubectl(&["get", "events", "--field-selector", &selector, "-o", "json"])).unwrap();
+    let mut events = list["items"].as_array().unwrap().clone();
+    events.sort_by_key(|event| event["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap());
+    events.iter().map(|event| event["reason"].as_str().unwrap().to_owned()).collect()
+}
+
+#[track_caller]
+fn is_told(world: &World, member: &str, expected: &[&str]) {
+    eventually_ok(PATIENCE, &format!("{member} to be told {expected:?}"), || {
+        let told = told(world, member);
+        if told == expected { Ok(()) } else { Err(told) }
+    });
+}
+
+#[test]
+fn the_life_of_a_trainee_can_be_read_in_its_events() {
+    let mut world = World::at("story", "2027-06-29T12:00:00Z");
+    let trainee = |end: &str, more: &str| {
+        format!(
+            "apiVersion: clinic-operator.dev/v1alpha1\nkind: ClinicUser\nmetadata: {{name: sam}}\nspec: {{email: sam@university.example, type: Practitioner, classification: ClinicalTrainee, expectedEndOfTraining: {end}{more}}}\n---\n"
+        )
+    };
+    world.accepted("sam", &trainee("2027-06-30", ""));
+    is_told(&world, "sam", &["Invited", "Accepted"]);
+    let mut story = vec!["Invited", "Accepted"];
+    for (instant, word) in [
+        ("2027-07-01T04:00:00Z", "TrainingEndsSoon"),
+        ("2027-07-08T04:00:00Z", "TrainingEndsSoon"),
+        ("2027-07-14T04:00:00Z", "TrainingEndsSoon"),
+        ("2027-07-15T04:00:00Z", "AccessEnded"),
+    ] {
+        world.clock().set(instant);
+        story.push(word);
+        is_told(&world, "sam", &story);
+    }
+    world.apply(&trainee("2027-12-31", ""));
+    story.push("AccessRestored");
+    is_told(&world, "sam", &story);
+    world.kubectl(&["annotate", "clinicuser", "sam", "clinic-operator.dev/resend=1"]);
+    story.push("ResendIgnored");
+    is_told(&world, "sam", &story);
+    world.apply(&trainee("2027-12-31", ", suspended: true"));
+    story.push("Suspended");
+    is_told(&world, "sam", &story);
+    // A restart tells nothing again.
+    world.operator.restart();
+    world.member_in("Suspended", "sam");
+    world.at_rest(std::time::Duration::from_secs(2));
+    is_told(&world, "sam", &story);
+    let described = world.kubectl(&["describe", "clinicuser", "sam"]);
+    let (_, events) = described.split_once("Events:").unwrap();
+    for part in [
+        "Access ends at 2027-07-15 00:00 America/Toronto",
+        "two weeks after the Expected End of Training",
+        "clinic-operator",
+    ] {
+        assert!(events.contains(part), "{part} in {events}");
+    }
+    assert!(!events.contains('@') && !events.contains("https://"), "{events}");
+}
+
+#[test]
+fn a_conflict_is_a_warning_that_is_told_to_the_loser_only() {
+    let world = World::new("told");
+    world.apply(&staff("ana", "ana@maple.example"));
+    world.member_in("Invited", "ana");
+    world.apply(&staff("bea", "ana@maple.example"));
+    world.member_in("EmailConflict", "bea");
+    is_told(&world, "bea", &["EmailConflict"]);
+    world.apply(&staff("bea", "bea@maple.example"));
+    world.member_in("Invited", "bea");
+    is_told(&world, "bea", &["EmailConflict", "Invited"]);
+    is_told(&world, "ana", &["Invited"]);
+    let warnings = world.kubectl(&["get", "events", "--field-selector", "type=Warning", "-o", "name"]);
+    assert_eq!(warnings.lines().count(), 1, "{warnings}");
+}
