@@ -204,3 +204,7 @@ mod tests {
         assert_eq!(merge_difference(&before, &status), None);
     }
 }
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod precedence_tests;
