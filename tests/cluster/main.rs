@@ -10,6 +10,7 @@ mod identity;
 mod mail_trouble;
 mod manifests;
 mod path;
+mod reference;
 mod rest;
 mod secrecy;
 mod startup;

@@ -210,6 +210,11 @@ impl Index {
         claims.filter_map(|(_, claim)| self.claim(*claim).map(|(_, uid)| (*claim, uid))).collect()
     }
 
+    /// The members whose manifest has an address.
+    pub fn members_that_want(&self, claim: ClaimName) -> Vec<ClinicUser> {
+        with_claim(&self.members_by_claim, claim).filter_map(|name| self.member(name)).collect()
+    }
+
     /// The accounts that have an address, other than `account`.
     pub fn other_accounts_with(&self, claim: ClaimName, account: &str) -> Vec<&str> {
         with_claim(&self.accounts_by_claim, claim).map(|name| &**name).filter(|name| *name != account).collect()

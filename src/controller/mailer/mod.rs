@@ -3,7 +3,7 @@
 //! worker and nothing else.
 
 mod hold;
-mod ledger;
+pub mod ledger;
 mod send;
 
 use std::num::NonZeroU32;

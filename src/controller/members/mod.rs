@@ -143,4 +143,6 @@ mod race_tests;
 #[cfg(test)]
 mod race_world;
 #[cfg(test)]
+mod reference_tests;
+#[cfg(test)]
 mod test_world;

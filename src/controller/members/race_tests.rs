@@ -134,7 +134,7 @@ proptest! {
     fn no_race_of_two_operators_gives_one_address_to_two_accounts_or_an_account_to_another_person(
         happenings in happenings(),
     ) {
-        let mut server = Server::default();
+        let mut server = Server::at(now());
         let clinic = json!({"spec": {"displayName": "Maple Clinic", "timeZone": "UTC"}});
         server.write(Kind::Clinic, "clinic", clinic);
         (0..MEMBERS).for_each(|index| edit(&mut server, index, index % 2, 0));

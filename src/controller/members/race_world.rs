@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::decide::{Step, decide};
 use super::observe::{Live, observe};
 use super::removal;
-use super::test_world::now;
 use crate::adapters::kubernetes::merge_difference;
 use crate::api::ClinicAccount;
 use crate::api::account::{ClinicAccountSpec, Desired};
@@ -18,14 +18,20 @@ use crate::controller::cache::{Index, Kind};
 use crate::domain::email::ClaimName;
 
 /// The API server: the objects, and for each kind the log that its watches read.
-#[derive(Default)]
 pub(super) struct Server {
     pub(super) objects: BTreeMap<(Kind, String), Value>,
     log: BTreeMap<Kind, Vec<(String, Option<Value>)>>,
     pub(super) version: u64,
+    /// The time on every operator's clock.
+    pub(super) now: Timestamp,
 }
 
 impl Server {
+    /// One without objects.
+    pub(super) fn at(now: Timestamp) -> Self {
+        Self { objects: BTreeMap::new(), log: BTreeMap::new(), version: 0, now }
+    }
+
     pub(super) fn write(&mut self, kind: Kind, name: &str, mut object: Value) -> Value {
         self.version += 1;
         object["metadata"]["name"] = json!(name);
@@ -145,7 +151,7 @@ impl Operator {
     pub(super) fn step(&mut self, server: &mut Server, member: &str) -> Did {
         let live = self.live.remove(member).unwrap_or_default();
         let Some(observed) = observe(&self.index, member, &live) else { return Did::Nothing };
-        let Some(step) = decide(&observed, now()).step else { return Did::Nothing };
+        let Some(step) = decide(&observed, server.now).step else { return Did::Nothing };
         match step {
             Step::AskWhetherGone(holder) => {
                 let mut live = live;
@@ -184,8 +190,8 @@ impl Operator {
     /// Removes the first account whose holder is gone; false if there was none.
     pub(super) fn remove_one(&mut self, server: &mut Server) -> bool {
         for name in self.index.orphans() {
-            let Some(observed) = removal::observe(&self.index, &name, now()) else { continue };
-            let Some(desired) = removal::decide(&observed, now()) else { continue };
+            let Some(observed) = removal::observe(&self.index, &name, server.now) else { continue };
+            let Some(desired) = removal::decide(&observed, server.now) else { continue };
             let holder = observed.account.spec.desired.holder.clone();
             if self.is_gone(server, &holder.name, &holder.uid) {
                 self.patch_desired(server, &observed.account, &desired);

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::wishes::names;
 use super::{is_gone, patch_desired};
+use crate::api::ClinicUser;
 use crate::api::account::{ClinicAccount, Desired, Hold, Removed};
 use crate::api::convert::ClinicView;
 use crate::controller::cache::Index;
 use crate::controller::context::{Context, ReconcileError};
+use crate::domain::email::ClaimName;
 use crate::domain::guard::{Guard, one_more_may_be_removed};
+use crate::domain::identity::is_the_same_person;
 use crate::domain::lifecycle::ClinicStanding;
 
 /// What the decision about one account depends on.
@@ -57,13 +61,27 @@ pub fn observe(index: &Index, name: &str, now: Timestamp) -> Option<Observed> {
     let account = index.account(name).filter(|_| open)?;
     let guards = index.guards();
     let absent = !index.has_member(&account.spec.desired.holder.uid);
-    absent.then(|| Observed {
+    (absent && !somebody_takes_it_over(index, &account)).then(|| Observed {
         account,
         released: clinic.and_then(|clinic| clinic.released_hold),
         unreleased: guards.holds().into_keys().map(str::to_owned).collect(),
         accounts: index.accounts() - guards.removed_before(now),
         removed: guards.removed_lately(now),
     })
+}
+
+/// Whether a manifest without an account is certainly of the account's person and asks for its address: that one takes the
+/// account over as it stands, so that a restore does not race with removals.
+fn somebody_takes_it_over(index: &Index, account: &ClinicAccount) -> bool {
+    let is_theirs = |claim: &ClaimName| index.claim(*claim).is_some_and(|(name, _)| name == account.spec.id);
+    let takes_over = |user: ClinicUser| {
+        let uid = user.metadata.uid.as_deref().unwrap_or_default();
+        index.accounts_held_by(uid).is_empty()
+            && user.spec.parse().is_ok()
+            && is_the_same_person(names(&user), account.spec.names(), account.spec.desired.removed.is_some())
+    };
+    let claims = account.spec.claims();
+    claims.into_iter().filter(is_theirs).any(|claim| index.members_that_want(claim).into_iter().any(takes_over))
 }
 
 /// The account's block once its holder is gone; `None`: it is as it should be.

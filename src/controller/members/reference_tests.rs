@@ -1,0 +1,204 @@
+//! The reference model (tests/reference) against `decide` with records in memory: thousands of random sequences of edits,
+//! answers, decisions, pauses, restarts and time, after each of which everything must stand as the model says.
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use self::reference::inputs::{Clinic, run, sequences};
+use self::reference::manifests::{START, annotations, number, spec};
+use self::reference::{Mail, Manifest, Outcome, Seen};
+use super::decide::{Step, decide};
+use super::observe::{Live, observe};
+use super::race_world::{Did, Operator, Server};
+use super::status::project;
+use crate::api::ClinicAccount;
+use crate::api::account::ClinicAccountSpec;
+use crate::controller::accounts;
+use crate::controller::cache::Kind;
+use crate::controller::mailer::ledger::{Conclusion, concluded, written_ahead};
+use crate::domain::acceptance::may_accept;
+use crate::domain::invitation::{MailKind, Outcome as MailOutcome};
+use crate::domain::lifecycle::MailerStanding;
+
+#[path = "../../../tests/reference/mod.rs"]
+mod reference;
+
+struct InMemory {
+    server: Server,
+    operator: Operator,
+    mails: Vec<(Mail, u8)>,
+}
+
+impl InMemory {
+    fn new() -> Self {
+        let mut server = Server::at(START.parse().unwrap());
+        let clinic = json!({"spec": {"displayName": "Maple Clinic", "timeZone": "UTC"}});
+        server.write(Kind::Clinic, "clinic", clinic);
+        Self { server, operator: Operator::default(), mails: Vec::new() }
+    }
+
+    fn names(&self, kind: Kind) -> Vec<String> {
+        let all = self.server.objects.keys().filter(|(found, _)| *found == kind);
+        all.map(|(_, name)| name.clone()).collect()
+    }
+
+    fn come_to_rest(&mut self) {
+        for round in 0.. {
+            assert!(round < 60, "it does not come to rest");
+            Kind::ALL.into_iter().for_each(|kind| self.operator.watch(&self.server, kind, usize::MAX));
+            let mut worked = false;
+            for member in self.names(Kind::ClinicUser) {
+                loop {
+                    match self.operator.step(&mut self.server, &member) {
+                        Did::Nothing => break,
+                        Did::Asked => {}
+                        Did::Wrote => worked = true,
+                    }
+                }
+            }
+            worked |= self.operator.remove_one(&mut self.server);
+            for account in self.names(Kind::ClinicAccount) {
+                worked |= self.work_on_account(&account);
+            }
+            if !worked {
+                return;
+            }
+        }
+    }
+
+    /// Writes the access block, or mails: the write-ahead, then the outcome.
+    fn work_on_account(&mut self, name: &str) -> bool {
+        let Some((account, observed)) = accounts::observe(&self.operator.index, name) else { return false };
+        let decision = accounts::decide::decide(&observed, self.server.now);
+        if accounts::access_differs(&account.spec, &decision.access) {
+            self.write_block(&account.spec, "access", &json!(decision.access));
+            return true;
+        }
+        let Some(due) = decision.mail else { return false };
+        let digest = format!("{:064}", self.server.version);
+        let ahead = written_ahead(&account.spec, &due, "maple.example", digest, self.server.now).unwrap();
+        let attempt = ahead.attempts.last().unwrap();
+        let sent = Conclusion { outcome: MailOutcome::Sent, code: None };
+        let after = concluded(&ahead, attempt, &sent, self.server.now).unwrap();
+        let (kind, address) = match due.kind {
+            MailKind::Invitation => (Mail::Invitation, after.address.clone()),
+            MailKind::EmailConfirmation => (Mail::Confirmation, after.address.clone()),
+            MailKind::EmailChangeNotice => (Mail::Notice, account.spec.acceptance.as_ref().unwrap().login.clone()),
+        };
+        self.mails.push((kind, number(&address)));
+        self.write_block(&account.spec, "delivery", &json!(after));
+        true
+    }
+
+    fn write_block(&mut self, account: &ClinicAccountSpec, block: &str, value: &Value) {
+        let mut object = self.server.objects[&(Kind::ClinicAccount, account.id.clone())].clone();
+        object["spec"][block] = value.clone();
+        self.server.write(Kind::ClinicAccount, &account.id, object);
+    }
+
+    fn account(&self, name: &str) -> ClinicAccountSpec {
+        let object = self.server.objects[&(Kind::ClinicAccount, name.to_owned())].clone();
+        serde_json::from_value::<ClinicAccount>(object).unwrap().spec
+    }
+
+    fn state(&mut self, member: &str) -> (String, Option<String>) {
+        let mut live = Live::default();
+        loop {
+            let observed = observe(&self.operator.index, member, &live).unwrap();
+            let decision = decide(&observed, self.server.now);
+            match decision.step {
+                Some(Step::AskWhetherGone(holder)) => {
+                    let gone = self.operator.is_gone(&self.server, &holder.name, &holder.uid);
+                    if gone { &mut live.gone } else { &mut live.there }.insert(holder.uid);
+                }
+                Some(step) => panic!("not at rest: {step:?}"),
+                None => {
+                    let status = project(&observed, &decision, &MailerStanding::Up, self.server.now).0;
+                    return (status.state.unwrap(), status.account);
+                }
+            }
+        }
+    }
+}
+
+impl Clinic for InMemory {
+    fn apply(&mut self, name: &str, manifest: &Manifest) -> String {
+        let known = self.server.objects.get(&(Kind::ClinicUser, name.to_owned())).cloned();
+        let uid = json!(format!("{:08}-0000-4000-8000-000000000000", self.server.version));
+        let mut user = known.unwrap_or_else(|| json!({"metadata": {"uid": uid, "generation": 1}}));
+        user["spec"] = spec(manifest);
+        user["metadata"]["annotations"] = annotations(manifest);
+        self.server.write(Kind::ClinicUser, name, user)["metadata"]["uid"].as_str().unwrap().to_owned()
+    }
+
+    fn delete(&mut self, name: &str) {
+        self.server.delete_user(name);
+    }
+
+    fn answer(&mut self, account: &str, what: Mail, _: u8) {
+        let spec = self.account(account);
+        let digest =
+            spec.delivery.as_ref().unwrap().attempts.iter().rev().find(|attempt| !attempt.token_digest.is_empty());
+        let acceptance = match what {
+            Mail::Invitation => {
+                let digest = digest.unwrap().token_digest.clone();
+                may_accept(&spec.record(7).unwrap(), &digest, self.server.now).expect("the link works");
+                json!({"acceptedAt": self.server.now.to_string(), "login": spec.desired.email, "firstName": "X",
+                    "lastName": "Y", "credential": "c"})
+            }
+            Mail::Confirmation | Mail::Notice => {
+                let mut acceptance = json!(spec.acceptance);
+                acceptance["login"] = json!(spec.desired.email);
+                acceptance
+            }
+        };
+        self.write_block(&spec, "acceptance", &acceptance);
+    }
+
+    fn pause(&mut self, paused: bool) {
+        let mut clinic = self.server.objects[&(Kind::Clinic, "clinic".to_owned())].clone();
+        clinic["spec"]["paused"] = json!(paused);
+        self.server.write(Kind::Clinic, "clinic", clinic);
+    }
+
+    fn pass(&mut self, hours: i64) {
+        self.server.now += SignedDuration::from_hours(hours);
+    }
+
+    fn restart(&mut self) {
+        self.operator = Operator::default();
+    }
+
+    fn outcome(&mut self, _: &[Outcome]) -> Outcome {
+        self.come_to_rest();
+        let mut mails = self.mails.clone();
+        mails.sort_unstable();
+        let seen = |spec: ClinicAccountSpec| Seen {
+            holder: spec.desired.holder.uid,
+            address: spec.desired.email.as_deref().map(number),
+            login: spec.acceptance.map(|acceptance| number(&acceptance.login)),
+            removed: spec.desired.removed.is_some(),
+            granted: spec.access.is_some_and(|access| access.granted),
+            decisions: spec.desired.decisions,
+        };
+        Outcome {
+            members: self.names(Kind::ClinicUser).into_iter().map(|name| (name.clone(), self.state(&name))).collect(),
+            accounts: self
+                .names(Kind::ClinicAccount)
+                .into_iter()
+                .map(|name| (name.clone(), seen(self.account(&name))))
+                .collect(),
+            mails,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_people_do_everything_comes_to_stand_as_the_reference_model_says(ops in sequences(24)) {
+        run(&ops, &mut InMemory::new()).map_err(TestCaseError::fail)?;
+    }
+}

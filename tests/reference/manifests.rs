@@ -1,0 +1,51 @@
+//! The model's numbers as what stands in manifests: addresses, names, days.
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde_json::{Value, json};
+
+use super::Manifest;
+
+/// When the test begins, at a clinic in UTC.
+pub(crate) const START: &str = "2026-11-01T00:00:00Z";
+
+/// The address of this number.
+fn address(number: u8) -> String {
+    format!("x{number}@maple.example")
+}
+
+/// The number of this address.
+pub(crate) fn number(address: &str) -> u8 {
+    address[1..2].parse().expect("an address of this file")
+}
+
+/// The spec of a manifest.
+pub(crate) fn spec(manifest: &Manifest) -> Value {
+    let name = |number: u8| ["Ana", "Bea"][usize::from(number)];
+    let mut spec = json!({"email": address(manifest.address), "type": "Practitioner", "suspended": manifest.suspended});
+    for (field, given) in [("firstName", manifest.first), ("lastName", manifest.last)] {
+        if let Some(number) = given {
+            spec[field] = json!(name(number));
+        }
+    }
+    match manifest.end_of_training {
+        Some(days) => {
+            let end = START.parse::<Timestamp>().expect("an instant") + SignedDuration::from_hours(24 * days);
+            spec["classification"] = json!("ClinicalTrainee");
+            spec["expectedEndOfTraining"] = json!(end.to_zoned(TimeZone::UTC).date().to_string());
+        }
+        None => spec["classification"] = json!("Locum"),
+    }
+    spec
+}
+
+/// Its annotations.
+pub(crate) fn annotations(manifest: &Manifest) -> Value {
+    let mut annotations = json!({});
+    let resend = manifest.resend.map(|value| value.to_string());
+    for (name, value) in [("resend", &resend), ("reactivate", &manifest.reactivate), ("replace", &manifest.replace)] {
+        if let Some(value) = value {
+            annotations[format!("clinic-operator.dev/{name}")] = json!(value);
+        }
+    }
+    annotations
+}
