@@ -46,7 +46,9 @@ impl InMemory {
     fn come_to_rest(&mut self) {
         for round in 0.. {
             assert!(round < 60, "it does not come to rest");
-            Kind::ALL.into_iter().for_each(|kind| self.operator.watch(&self.server, kind, usize::MAX));
+            for kind in Kind::ALL {
+                self.operator.watch(&self.server, kind, usize::MAX);
+            }
             let mut worked = false;
             for member in self.names(Kind::ClinicUser) {
                 loop {
