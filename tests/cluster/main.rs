@@ -18,4 +18,5 @@ mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
 mod time;
+mod uniqueness;
 mod world;
