@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod addresses;
+mod crash;
 mod events;
 mod guards;
 mod harness;
 mod identity;
+mod lists;
 mod mail_trouble;
 mod manifests;
 mod path;

@@ -5,6 +5,7 @@ pub(crate) mod control_plane;
 pub(crate) mod http;
 pub(crate) mod mail;
 pub(crate) mod operator;
+pub(crate) mod proxy;
 pub(crate) mod smtp;
 pub(crate) mod smtp_dialogue;
 pub(crate) mod test_clock;

@@ -141,8 +141,9 @@ impl Operator {
         self.process = self.prepared.spawn();
     }
 
+    /// Waits until it is ready; panics if it stops instead.
     #[track_caller]
-    fn wait_until_ready(&mut self) {
+    pub(crate) fn wait_until_ready(&mut self) {
         let mut stopped = None;
         eventually_ok(PATIENCE, "the operator to be ready", || {
             stopped = self.process.try_wait().expect("its own child");
