@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::support::control_plane::control_plane;
 use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{World, staff};
 
@@ -84,4 +85,76 @@ fn a_conflict_is_a_warning_that_is_told_to_the_loser_only() {
     is_told(&world, "ana", &["Invited"]);
     let warnings = world.kubectl(&["get", "events", "--field-selector", "type=Warning", "-o", "name"]);
     assert_eq!(warnings.lines().count(), 1, "{warnings}");
+}
+
+#[test]
+fn a_pause_or_a_wiped_status_tells_nothing_again() {
+    let world = World::at("again", "2027-06-29T12:00:00Z");
+    let trainee = "
+apiVersion: clinic-operator.dev/v1alpha1
+kind: ClinicUser
+metadata: {name: sam}
+spec: {email: sam@university.example, type: Practitioner, classification: ClinicalTrainee, expectedEndOfTraining: 2027-06-30}
+";
+    world.accepted("sam", trainee);
+    world.accepted("ana", &staff("ana", "ana@maple.example"));
+    world.accepted("zoe", &staff("zoe", "zoe@maple.example"));
+    world.apply(&staff("zoe", "zoe@maple.example").replace("type: Staff", "type: Staff, suspended: true"));
+    world.apply(&staff("bea", "Ana@maple.example"));
+    world.clock().set("2027-07-15T04:00:00Z");
+    let all = [("sam", "TrainingEnded"), ("ana", "Active"), ("zoe", "Suspended"), ("bea", "EmailConflict")];
+    let in_their_states = || {
+        for (name, state) in all {
+            world.member_in(state, name);
+        }
+    };
+    in_their_states();
+    let stories = || all.map(|(name, _)| told(&world, name));
+    let before = stories();
+    assert_eq!(
+        before[1..],
+        [vec!["Invited", "Accepted"], vec!["Invited", "Accepted", "Suspended"], vec!["EmailConflict"]]
+    );
+    for pause in [true, false] {
+        let patch = format!("{{\"spec\": {{\"paused\": {pause}}}}}");
+        world.kubectl(&["patch", "clinic", "clinic", "--type=merge", "-p", &patch]);
+        for (name, state) in all {
+            world.member_in(if pause { "Paused" } else { state }, name);
+        }
+    }
+    assert_eq!(stories(), before, "after a pause");
+    for (name, _) in all {
+        world.kubectl(&[
+            "patch",
+            "clinicuser",
+            name,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            "{\"status\": null}",
+        ]);
+    }
+    in_their_states();
+    assert_eq!(stories(), before, "after their statuses were wiped");
+}
+
+#[test]
+fn an_event_that_is_refused_holds_up_neither_mail_nor_status() {
+    let world = World::new("mute");
+    world.at_rest(std::time::Duration::from_secs(2));
+    let mut role: Value =
+        serde_json::from_str(&world.kubectl(&["get", "role", "clinic-operator", "-o", "json"])).unwrap();
+    role["rules"].as_array_mut().unwrap().retain(|rule| rule["resources"][0] != "events");
+    control_plane().kubectl_stdin(&world.namespace, &["replace", "-f", "-"], &role.to_string()).ok();
+    // A Role counts a moment after it was written.
+    let operator = format!("--as=system:serviceaccount:{}:clinic-operator", world.namespace.name());
+    eventually_ok(PATIENCE, "the right to be gone", || {
+        let answer = control_plane().kubectl(&world.namespace, &["auth", "can-i", "create", "events", &operator]);
+        if answer.success { Err(answer.stdout) } else { Ok(()) }
+    });
+    world.apply(&staff("ana", "ana@maple.example"));
+    world.member_in("Invited", "ana");
+    assert_eq!(told(&world, "ana"), Vec::<String>::new());
+    let log = world.operator.log();
+    assert!(log.contains("failed to write an event") && log.contains("cannot create resource"), "{log}");
 }

@@ -3,7 +3,7 @@
 //! operator crashes between the two. No address, no link.
 
 use data_encoding::HEXLOWER;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
@@ -25,6 +25,8 @@ use crate::domain::lifecycle::{Attention, State};
 const LONGEST_MESSAGE: usize = 1024;
 /// Bytes of the hash that ends an event's name.
 const NAME_BYTES: usize = 8;
+/// How long a cluster keeps events unless it is told otherwise. What happened earlier is no news to a status without memory.
+const NEWS_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Something to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,16 +37,85 @@ pub struct Told {
     pub warning: bool,
     /// The sentence.
     pub message: String,
-    /// Whether the same words can be true again later, as a conflict can; what says when it was cannot.
-    pub may_recur: bool,
+    /// What makes it this one and not the next of its kind, whenever it is told: its instant or its round, or else the
+    /// generation of the manifest with the words.
+    pub mark: String,
 }
 
-/// What the change of a status means to people; `accepted` is when the person accepted.
-pub fn events(before: &MemberStatus, after: &MemberStatus, accepted: Option<Timestamp>) -> Vec<Told> {
-    [of_invitation(before, after), of_state(before, after, accepted), of_training(before, after)]
-        .into_iter()
-        .flatten()
-        .collect()
+/// What a status does not say, but what it means depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// When the person accepted.
+    pub accepted: Option<Timestamp>,
+    /// Since when it holds that access ends soon.
+    pub ends_soon_since: Option<Timestamp>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What the change of a status means to people.
+pub fn events(before: &MemberStatus, after: &MemberStatus, moment: &Moment) -> Vec<Told> {
+    let change = Change { before, after, moment, was: state(before) };
+    let Some(is) = state(after) else { return Vec::new() };
+    [of_invitation(&change, is), of_state(&change, is), of_training(&change)].into_iter().flatten().collect()
+}
+
+struct Change<'a> {
+    before: &'a MemberStatus,
+    after: &'a MemberStatus,
+    moment: &'a Moment,
+    was: Option<State>,
+}
+
+impl Change<'_> {
+    /// Whether an instant is later than what the status before can have told of. One that was wiped tells of nothing, so only
+    /// what is news counts; one that speaks of something else (`hides`) has done so since its `Ready` changed.
+    fn is_later(&self, instant: Option<Timestamp>) -> bool {
+        let Some(instant) = instant else { return false };
+        match self.was {
+            None => self.moment.now.duration_since(instant) < NEWS_FOR,
+            Some(was) if hides(was) => {
+                condition(self.before, "Ready").is_none_or(|ready| ready.last_transition_time <= instant)
+            }
+            Some(_) => true,
+        }
+    }
+
+    fn told(&self, reason: &'static str, mark: String) -> Told {
+        let warning = state(self.after).is_some_and(|state| state.attention() == Attention::Stalled);
+        Told { reason, warning, message: message(self.after), mark }
+    }
+
+    /// The mark of what has no instant of its own.
+    fn mark(&self) -> String {
+        let round = self.after.invitation.as_ref().map(|invitation| invitation.round);
+        format!("{:?} {round:?} {}", self.after.observed_generation, message(self.after))
+    }
+
+    fn access_ends_elsewhen(&self) -> bool {
+        self.was.is_some() && self.before.access_ends_at != self.after.access_ends_at
+    }
+}
+
+/// Whether a state comes before access and invitation, so that its status tells of neither.
+fn hides(state: State) -> bool {
+    match state {
+        State::Invalid
+        | State::ClinicMissing
+        | State::Paused
+        | State::IdentityChanged
+        | State::FormerMember
+        | State::EmailConflict => true,
+        State::TrainingEnded
+        | State::Suspended
+        | State::Active
+        | State::Undeliverable
+        | State::DeliveryUnknown
+        | State::Held
+        | State::InvitationExpired
+        | State::Invited
+        | State::Pending => false,
+    }
 }
 
 fn state(status: &MemberStatus) -> Option<State> {
@@ -59,53 +130,81 @@ fn message(status: &MemberStatus) -> String {
     condition(status, "Ready").map(|ready| ready.message.clone()).unwrap_or_default()
 }
 
-fn of_invitation(before: &MemberStatus, after: &MemberStatus) -> Option<Told> {
-    let sent = |status: &MemberStatus| {
-        status.invitation.as_ref().and_then(|invitation| Some((invitation.round, invitation.sent_at?)))
+fn of_invitation(change: &Change<'_>, is: State) -> Option<Told> {
+    let sent = change.after.invitation.as_ref().filter(|invitation| invitation.sent_at.is_some())?;
+    let is_new = match &change.before.invitation {
+        // A link that had expired works again when the Clinic lets links work longer: nothing was mailed.
+        Some(known) => known.round != sent.round || (known.sent_at.is_none() && known.expires_at.is_none()),
+        None => change.is_later(sent.sent_at),
     };
-    let is_new = state(after) == Some(State::Invited) && sent(after).is_some() && sent(after) != sent(before);
-    is_new.then(|| Told { reason: "Invited", warning: false, message: message(after), may_recur: false })
+    (is == State::Invited && is_new).then(|| {
+        let told = change.told("Invited", format!("{} {:?}", sent.round, sent.sent_at));
+        let again = format!("Round {}, earlier links work no more. {}", sent.round, told.message);
+        if sent.round > 1 { Told { message: again, ..told } } else { told }
+    })
 }
 
-fn of_state(before: &MemberStatus, after: &MemberStatus, accepted: Option<Timestamp>) -> Option<Told> {
-    let (was, is) = (state(before), state(after)?);
-    if was == Some(is) {
+fn of_state(change: &Change<'_>, is: State) -> Option<Told> {
+    if change.was == Some(is) {
         return None;
     }
-    let reason = match is {
-        State::Active => of_access(was, condition(before, "Ready"), accepted),
-        State::TrainingEnded => "AccessEnded",
+    match is {
+        State::Active => of_access(change),
+        State::TrainingEnded => {
+            let ended = change.after.access_ends_at;
+            let is_new = change.access_ends_elsewhen() || change.is_later(ended);
+            is_new.then(|| change.told("AccessEnded", format!("{ended:?}")))
+        }
+        State::InvitationExpired => {
+            let invitation = change.after.invitation.as_ref()?;
+            let expired = invitation.expires_at;
+            let is_new = change.is_later(expired);
+            is_new.then(|| change.told(is.name(), format!("{} {expired:?}", invitation.round)))
+        }
+        State::Suspended => {
+            let edited = change.before.observed_generation != change.after.observed_generation;
+            let is_new = change.was.is_some_and(|was| !hides(was) || edited);
+            is_new.then(|| change.told(is.name(), change.mark()))
+        }
         State::Invalid
         | State::IdentityChanged
         | State::FormerMember
         | State::EmailConflict
-        | State::Suspended
         | State::Undeliverable
         | State::DeliveryUnknown
-        | State::Held
-        | State::InvitationExpired => is.name(),
+        | State::Held => Some(change.told(is.name(), change.mark())),
         // Told by its mail, about the whole clinic, or about to pass.
-        State::Invited | State::ClinicMissing | State::Paused | State::Pending => return None,
-    };
-    let warning = is.attention() == Attention::Stalled;
-    Some(Told { reason, warning, message: message(after), may_recur: was.is_some() })
-}
-
-/// Access is new if the person accepted since the last state began.
-fn of_access(was: Option<State>, ready: Option<&Condition>, accepted: Option<Timestamp>) -> &'static str {
-    let since = ready.map(|ready| ready.last_transition_time);
-    match was {
-        Some(State::TrainingEnded | State::Suspended | State::FormerMember) => "AccessRestored",
-        Some(_) | None if accepted >= since => "Accepted",
-        Some(_) | None => "Active",
+        State::Invited | State::ClinicMissing | State::Paused | State::Pending => None,
     }
 }
 
-fn of_training(before: &MemberStatus, after: &MemberStatus) -> Option<Told> {
-    let reason = |status| condition(status, TRAINING_ENDS_SOON).map(|soon| soon.reason.clone());
-    let soon = condition(after, TRAINING_ENDS_SOON).filter(|_| reason(before) != reason(after))?;
-    let message = format!("{}: {}", soon.reason, soon.message);
-    Some(Told { reason: TRAINING_ENDS_SOON, warning: false, message, may_recur: false })
+fn of_access(change: &Change<'_>) -> Option<Told> {
+    let accepted = change.moment.accepted;
+    let accepts = || change.told("Accepted", format!("{accepted:?}"));
+    match change.was {
+        Some(State::TrainingEnded | State::Suspended | State::FormerMember) => {
+            Some(change.told("AccessRestored", change.mark()))
+        }
+        // About the whole clinic, or wiped: the person has access as before.
+        None | Some(State::Paused | State::ClinicMissing) => change.is_later(accepted).then(accepts),
+        Some(State::Invalid | State::IdentityChanged | State::EmailConflict) if !change.is_later(accepted) => {
+            Some(change.told("Active", change.mark()))
+        }
+        Some(_) => Some(accepts()),
+    }
+}
+
+fn of_training(change: &Change<'_>) -> Option<Told> {
+    let reason = |status| condition(status, TRAINING_ENDS_SOON).map(|soon| soon.reason.as_str());
+    let soon = condition(change.after, TRAINING_ENDS_SOON)?;
+    let elsewhen = change.access_ends_elsewhen();
+    let is_next = reason(change.before) != reason(change.after) && change.is_later(change.moment.ends_soon_since);
+    (elsewhen || is_next).then(|| Told {
+        reason: TRAINING_ENDS_SOON,
+        warning: false,
+        message: format!("{}: {}", soon.reason, soon.message),
+        mark: format!("{} {:?}", soon.reason, change.after.access_ends_at),
+    })
 }
 
 /// Somebody asked to invite a person again who has accepted: that is not done, and told, when the account takes note of it.
@@ -116,7 +215,7 @@ pub fn of_resend(account: &ClinicAccountSpec, wanted: &Desired) -> Option<Told> 
         reason: "ResendIgnored",
         warning: false,
         message: "The annotation clinic-operator.dev/resend was ignored: the invitation was accepted.".to_owned(),
-        may_recur: true,
+        mark: wanted.resend.clone().unwrap_or_default(),
     })
 }
 
@@ -160,12 +259,11 @@ fn event(user: &ClinicUser, told: &Told, context: &Context) -> Event {
     }
 }
 
-/// The member's name and a hash of what is told; of what may recur also of the object's version at that moment, which is the
-/// same when it is told again after a crash.
+/// The member's name and a hash of what is told by its mark: the same when it is told again, after a crash or because a status
+/// was wiped, whatever became of the object meanwhile.
 fn event_name(user: &ClinicUser, told: &Told) -> String {
-    let version = user.metadata.resource_version.as_deref().filter(|_| told.may_recur).unwrap_or_default();
     let mut hash = Sha256::new();
-    for part in [user.metadata.uid.as_deref().unwrap_or_default(), told.reason, &told.message, version] {
+    for part in [user.metadata.uid.as_deref().unwrap_or_default(), told.reason, &told.mark] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }

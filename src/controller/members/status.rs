@@ -8,7 +8,7 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::decide::{Decision, Observed};
-use super::events;
+use super::events::{self, Moment};
 use crate::adapters::kubernetes::ApiError;
 use crate::api::clinic_user::{InvitationStatus, ListedMember, MemberStatus};
 use crate::api::condition::Condition;
@@ -17,11 +17,12 @@ use crate::api::status::written;
 use crate::controller::accounts;
 use crate::controller::cache::Kind;
 use crate::controller::context::{Context, ReconcileError, wait_until};
+use crate::domain::calendar::ClinicZone;
 use crate::domain::conditions::{conditions, training_ends_soon};
 use crate::domain::invitation::Standing;
 use crate::domain::lifecycle::{MailerStanding, State};
 use crate::domain::member::designation;
-use crate::domain::notice::{self, days_ahead};
+use crate::domain::notice::{self, notice};
 use crate::domain::verdict::{Situation, Verdict, state};
 
 /// A new member's mail leaves within moments as a rule: for so long "it waits" is not worth a write.
@@ -46,7 +47,9 @@ pub async fn write(
     if before != status {
         let accepted =
             observed.account.as_ref().and_then(|account| Some(account.spec.acceptance.as_ref()?.accepted_at));
-        events::tell(context, &observed.user, &events::events(&before, &status, accepted)).await;
+        let ends_soon_since = status.access_ends_at.and_then(|until| notice(until, zone(observed)?, now));
+        let moment = Moment { accepted, ends_soon_since: ends_soon_since.map(|notice| notice.since), now };
+        events::tell(context, &observed.user, &events::events(&before, &status, &moment)).await;
     }
     context.write_status(&context.users, Kind::ClinicUser, &observed.user.metadata, &before, &status).await?;
     Ok(next.and_then(|next| wait_until(next, now)))
@@ -129,9 +132,10 @@ pub fn project(
     });
     let generation = observed.user.metadata.generation;
     let before = observed.user.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let zone = observed.clinic.as_ref().and_then(|clinic| clinic.zone.as_ref());
+    let zone = zone(observed);
     let mut wanted = conditions(&verdict);
-    let soon = access_until.and_then(|until| Some((days_ahead(until, now)?, zone?.show(until))));
+    let in_the_zone = access_until.zip(zone);
+    let soon = in_the_zone.and_then(|(until, zone)| Some((notice(until, zone, now)?.days, zone.show(until))));
     wanted.extend(soon.map(|(days, at)| training_ends_soon(days, &at)));
     let status = MemberStatus {
         observed_generation: generation,
@@ -143,8 +147,13 @@ pub fn project(
         access_ends_at: access_until,
         conditions: written(before, wanted, generation, now),
     };
-    let next = [of_account.and_then(|decision| decision.next), access_until.and_then(|until| notice::next(until, now))];
+    let next_notice = in_the_zone.and_then(|(until, zone)| notice::next(until, zone, now));
+    let next = [of_account.and_then(|decision| decision.next), next_notice];
     (status, verdict.state, next.into_iter().flatten().min())
+}
+
+fn zone(observed: &Observed) -> Option<&ClinicZone> {
+    observed.clinic.as_ref()?.zone.as_ref()
 }
 
 /// "Once the user accepts the invitation and logs in for the first time, their name, title, and either their position, type
