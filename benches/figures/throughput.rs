@@ -1,13 +1,14 @@
 //! How much the API server has to do for a new member, and how fast the operator gets there beside a client that decides
-//! nothing and only makes the same five writes. Never here: memory.
+//! nothing and only makes the same six writes. Never here: memory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clinic_operator::adapters::mail::{Limits, Relay, TlsMode, deliver};
 use clinic_operator::api::{CLINIC_NAME, Clinic, ClinicAccount, ClinicUser, EmailClaim};
+use k8s_openapi::api::core::v1::Event;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -140,6 +141,7 @@ struct Raw {
     users: Api<ClinicUser>,
     claims: Api<EmailClaim>,
     accounts: Api<ClinicAccount>,
+    events: Api<Event>,
 }
 
 impl Raw {
@@ -148,6 +150,7 @@ impl Raw {
             users: Api::namespaced(client.clone(), namespace.name()),
             claims: Api::namespaced(client.clone(), namespace.name()),
             accounts: Api::namespaced(client.clone(), namespace.name()),
+            events: Api::namespaced(client.clone(), namespace.name()),
         }
     }
 
@@ -166,6 +169,8 @@ impl Raw {
         let outcome = json!({"delivery": {"attempts": settled["attempts"], "sent": settled["sent"]}});
         self.patch(&written, outcome).await;
 
+        self.events.create(&PostParams::default(), &invited(user)).await.expect("the event is new");
+
         let status = guarded(&user.metadata, "status", &member.status);
         self.users.patch_status(&member.name, &PatchParams::default(), &status).await.expect("the member is unchanged");
     }
@@ -174,6 +179,22 @@ impl Raw {
         let patch = guarded(&account.metadata, "spec", &spec);
         self.accounts.patch(&account.spec.id, &PatchParams::default(), &patch).await.expect("the account is unchanged")
     }
+}
+
+/// As large as the operator's own.
+fn invited(user: &ClinicUser) -> Event {
+    let name = user.metadata.name.as_deref().expect("the member has a name");
+    serde_json::from_value(json!({
+        "metadata": {"name": format!("{name}.0123456789abcdef")},
+        "involvedObject": {"apiVersion": ClinicUser::api_version(&()), "kind": ClinicUser::kind(&()), "name": name,
+            "namespace": user.metadata.namespace, "uid": user.metadata.uid,
+            "resourceVersion": user.metadata.resource_version},
+        "reason": "Invited", "type": "Normal", "count": 1,
+        "message": "Invited at 2026-11-24 09:00 America/Toronto; the link works until 2026-12-01 09:00 America/Toronto.",
+        "source": {"component": "clinic-operator"}, "reportingComponent": "clinic-operator",
+        "firstTimestamp": "2026-11-24T14:00:00Z", "lastTimestamp": "2026-11-24T14:00:00Z",
+    }))
+    .expect("it is an event")
 }
 
 fn before_the_mail(mut delivery: Value) -> Value {
