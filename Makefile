@@ -23,6 +23,7 @@ build: ## Compile the operator
 lint: ## Formatting and clippy, without a warning
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --features test-clock --bin clinic-operator-test-clock -- -D warnings
 
 STARTED := $(shell date +%s)
 

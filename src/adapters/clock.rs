@@ -44,8 +44,8 @@ impl Clock {
     }
 
     /// What to say at the start about a clock that is not to be trusted.
-    pub fn warning() -> Option<String> {
-        test_clock::warning()
+    pub fn warning() -> Option<&'static str> {
+        test_clock::WARNING
     }
 }
 
@@ -60,15 +60,14 @@ mod test_clock {
     /// Names a file with the seconds by which the wall clock is ahead (or behind, if negative).
     const VARIABLE: &str = "CLINIC_OPERATOR_TEST_CLOCK";
 
+    pub(super) const WARNING: Option<&str> =
+        Some("this is a build for tests: whoever writes the file that CLINIC_OPERATOR_TEST_CLOCK names sets its clock");
+
     pub(super) fn shifted(now: Timestamp) -> Timestamp {
         let file = std::env::var_os(VARIABLE);
         let text = file.and_then(|file| std::fs::read_to_string(file).ok());
         let seconds = text.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now)
-    }
-
-    pub(super) fn warning() -> Option<String> {
-        Some(format!("this is a build for tests: whoever writes the file that {VARIABLE} names sets its clock"))
     }
 }
 
@@ -76,11 +75,9 @@ mod test_clock {
 mod test_clock {
     use jiff::Timestamp;
 
+    pub(super) const WARNING: Option<&str> = None;
+
     pub(super) fn shifted(now: Timestamp) -> Timestamp {
         now
-    }
-
-    pub(super) fn warning() -> Option<String> {
-        None
     }
 }

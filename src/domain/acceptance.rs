@@ -3,8 +3,11 @@
 
 use jiff::Timestamp;
 
-use super::invitation::{MailKind, Outcome, Wish, link_expires};
+use super::invitation::{MailKind, Outcome, Token, Wish, link_expires};
 use super::lifecycle::{AccessFacts, AccessReason, access};
+
+/// Longer than any token, in bytes.
+const LONGEST_TOKEN: usize = 64;
 
 /// A mail with a link, as the ledger holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,21 @@ pub struct Record<'a> {
     pub access: AccessFacts,
     /// What the clinic wishes for now.
     pub wish: Wish<'a>,
+}
+
+/// The account's name and the token of `<account>.<token>`, the last segment of a link. `None`: no link of ours looks so, and
+/// what stands there must not become part of a request.
+pub fn parse_link(segment: &str) -> Option<(&str, Token)> {
+    let (account, token) = segment.split_once('.')?;
+    let is_token =
+        token.len() <= LONGEST_TOKEN && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    (is_account_name(account) && is_token).then(|| (account, Token::presented(token)))
+}
+
+/// Whether this can be an account's name: `a-` and a UID.
+pub fn is_account_name(name: &str) -> bool {
+    let is_plain = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
+    name.len() == 38 && name.strip_prefix("a-").is_some_and(|uid| uid.bytes().all(is_plain))
 }
 
 /// Why a link does not let its reader in. Each but the first has a page of its own that says what to do.
@@ -86,6 +104,7 @@ pub fn may_accept(record: &Record<'_>, digest: &str, now: Timestamp) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::invitation::Question;
     use jiff::SignedDuration;
 
     fn at(day: i64) -> Timestamp {
@@ -117,6 +136,32 @@ mod tests {
                 validity_days: 7,
                 access_until: None,
             },
+        }
+    }
+
+    const ACCOUNT: &str = "a-0f3c2d1e-5b6a-4798-8c9d-0a1b2c3d4e5f";
+
+    #[test]
+    fn a_link_that_was_mailed_is_read_and_nothing_that_could_ask_for_something_else() {
+        let mailed = Token::new([0xfb; 32]);
+        let link = mailed.link("https://portal.maple.example", Question::Invitation, ACCOUNT);
+        let (account, token) = parse_link(link.rsplit_once('/').unwrap().1).unwrap();
+        assert_eq!((account, token.digest()), (ACCOUNT, mailed.digest()));
+        for segment in [
+            String::new(),
+            ".".to_owned(),
+            ACCOUNT.to_owned(),
+            format!("{ACCOUNT}/status.token"),
+            format!("{ACCOUNT}?a=b.token"),
+            format!("../clinics/{ACCOUNT}.token"),
+            format!("{}.token", ACCOUNT.to_uppercase()),
+            format!("{}.token", &ACCOUNT[..37]),
+            format!("e-{}.token", &ACCOUNT[2..]),
+            format!("{ACCOUNT}.to/ken"),
+            format!("{ACCOUNT}.t\u{f6}ken"),
+            format!("{ACCOUNT}.{}", "t".repeat(65)),
+        ] {
+            assert!(parse_link(&segment).is_none(), "{segment:?}");
         }
     }
 

@@ -64,6 +64,8 @@ pub fn parse_date(text: &str) -> Option<Date> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     #[test]
     fn access_ends_when_the_fifteenth_day_after_training_starts_in_the_clinics_zone() {
@@ -79,14 +81,71 @@ mod tests {
             ("UTC", "2028-02-15", "2028-03-01T00:00:00Z", "2028-02-29"),
             ("UTC", "2028-02-29", "2028-03-15T00:00:00Z", "2028-03-14"),
             ("UTC", "2026-12-17", "2027-01-01T00:00:00Z", "2026-12-31"),
+            ("UTC", "2027-02-14", "2027-03-01T00:00:00Z", "2027-02-28"),
             // Midnight of that day did not exist in Asunción: the day starts at 01:00.
             ("America/Asuncion", "2023-09-16", "2023-10-01T04:00:00Z", "2023-09-30"),
+            // Midnight of that day comes twice in Havana: the day starts at the first.
+            ("America/Havana", "2026-10-17", "2026-11-01T04:00:00Z", "2026-10-31"),
+            // Zones that are not whole hours away from UTC, and one whose summer time is half an hour.
+            ("Asia/Kathmandu", "2027-06-30", "2027-07-14T18:15:00Z", "2027-07-14"),
+            ("Pacific/Chatham", "2026-12-31", "2027-01-14T10:15:00Z", "2027-01-14"),
+            ("Australia/Lord_Howe", "2027-03-20", "2027-04-03T13:00:00Z", "2027-04-03"),
+            ("Australia/Lord_Howe", "2027-03-21", "2027-04-04T13:30:00Z", "2027-04-04"),
         ] {
             let clinic = ClinicZone::find(zone).unwrap();
             let instant = clinic.access_ends(parse_date(end).unwrap()).unwrap();
             assert_eq!(instant, ends.parse::<Timestamp>().unwrap(), "{zone} {end}");
             assert_eq!(clinic.last_day(instant).to_string(), last_day, "{zone} {end}");
         }
+    }
+
+    /// Access is there in the last second of day `end` + 14, and gone in the first of the next.
+    fn ends_with_the_last_day(name: &str, end: Date) -> Result<(), String> {
+        let zone = ClinicZone::find(name).unwrap();
+        let instant = zone.access_ends(end).unwrap();
+        let first_day_without = instant.to_zoned(zone.rules().clone()).date();
+        let expected = (end + 14.days(), end + 15.days());
+        let seen = (zone.last_day(instant), first_day_without);
+        if seen == expected { Ok(()) } else { Err(format!("{name} {end}: {seen:?}, expected {expected:?}")) }
+    }
+
+    fn zones() -> Vec<String> {
+        let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+        assert!(names.len() > 400, "the database has every zone: {}", names.len());
+        names
+    }
+
+    #[test]
+    fn every_zone_ends_access_with_the_last_day_around_each_change_of_its_clock() {
+        // Before 2012 zones skipped whole days, and clocks went back a minute past midnight.
+        let [from, to] = ["2012-01-01T00:00:00Z", "2040-01-01T00:00:00Z"].map(|at| at.parse::<Timestamp>().unwrap());
+        let mut changes = 0;
+        let mut wrong = Vec::new();
+        for name in zones() {
+            let zone = ClinicZone::find(&name).unwrap();
+            for change in zone.rules().following(from).take_while(|change| change.timestamp() < to) {
+                let day = change.timestamp().to_zoned(zone.rules().clone()).date();
+                changes += 1;
+                wrong.extend((13..=16).filter_map(|before| ends_with_the_last_day(&name, day - before.days()).err()));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(changes > 1000, "clocks change: {changes}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_zone_ends_access_with_the_last_day_whatever_the_date(name in select(zones()), day in 0_i32..30_000) {
+            let end = parse_date("2012-01-01").unwrap() + day.days();
+            prop_assert_eq!(ends_with_the_last_day(&name, end), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_end_beyond_the_calendar_has_no_instant() {
+        let zone = ClinicZone::find("Pacific/Kiritimati").unwrap();
+        assert_eq!(zone.access_ends(parse_date("9999-12-17").unwrap()), None);
+        assert!(zone.access_ends(parse_date("9999-12-01").unwrap()).is_some());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::adapters::kubernetes::{ApiError, Store, guard};
 use crate::api::ClinicAccount;
 use crate::api::account::{Acceptance, ClinicAccountSpec};
-use crate::domain::acceptance::{Refusal, may_accept};
+use crate::domain::acceptance::{Refusal, is_account_name, may_accept};
 use crate::domain::invitation::Token;
 
 /// What the person confirmed and created.
@@ -46,6 +46,10 @@ pub async fn accept(
     validity_days: u8,
     now: Timestamp,
 ) -> Result<Acceptance, AcceptError> {
+    // The name comes from whoever opened the link: what cannot be one is not asked for.
+    if !is_account_name(account) {
+        return Err(AcceptError::Refused(Refusal::Unknown));
+    }
     loop {
         let read = match accounts.read(account).await {
             Err(ApiError::NotFound) => return Err(AcceptError::Refused(Refusal::Unknown)),

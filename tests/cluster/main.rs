@@ -2,6 +2,7 @@
 //! the API server, or a test that needs none.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod accepting;
 mod addresses;
 mod crash;
 mod events;

@@ -1,8 +1,10 @@
 //! Access and time (I4), by the compiled binary whose clock the test sets: days pass in seconds.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::support::operator::OperatorOptions;
+use crate::support::test_clock::{self, TestClock, VARIABLE};
 use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{CLINIC, World, condition};
 
@@ -118,6 +120,16 @@ fn an_operator_that_was_down_at_the_instant_records_the_end_when_it_starts() {
 }
 
 #[test]
+fn the_instant_strikes_by_itself() {
+    let world = World::at("strikes", "2027-06-30T16:00:00Z");
+    let account = world.accepted("sam", &trainee("sam", "2027-06-30"));
+    // From here on nothing is set or changed: only the operator's own timer can wake it.
+    world.clock().set("2027-07-15T03:59:48Z");
+    world.access(&account, "TrainingEnded");
+    world.member_in("TrainingEnded", "sam");
+}
+
+#[test]
 fn a_clock_that_jumps_is_followed_both_ways() {
     let world = World::at("jumps", "2026-10-20T12:00:00Z");
     let account = world.accepted("sam", &trainee("sam", "2026-10-25"));
@@ -162,6 +174,23 @@ fn who_is_suspended_loses_access_at_once_and_gets_it_back_at_once() {
 }
 
 #[test]
+fn a_suspended_trainee_stays_suspended_through_the_end_and_an_extension() {
+    let world = World::at("both", "2027-03-01T12:00:00Z");
+    let account = world.accepted("sam", &trainee("sam", "2027-03-01"));
+    let suspended = |end: &str| trainee("sam", end).replace("classification:", "suspended: true, classification:");
+    world.apply(&suspended("2027-03-01"));
+    world.access(&account, "Suspended");
+    world.clock().set("2027-03-16T04:00:00Z");
+    world.access(&account, "TrainingEnded");
+    world.apply(&suspended("2027-03-31"));
+    world.access(&account, "Suspended");
+    world.member_in("Suspended", "sam");
+    world.apply(&trainee("sam", "2027-03-31"));
+    world.member_in("Active", "sam");
+    assert_eq!(world.relay.mails().len(), 1);
+}
+
+#[test]
 fn an_invitation_expires_after_its_days_and_a_resend_invites_again() {
     let world = World::at("expires", "2027-03-01T12:00:00Z");
     world.apply(&standard("sam"));
@@ -182,8 +211,26 @@ fn an_invitation_expires_after_its_days_and_a_resend_invites_again() {
 
 #[test]
 fn the_program_that_people_install_has_no_clock_that_a_test_can_set() {
-    let name = crate::support::test_clock::VARIABLE.as_bytes();
+    let name = VARIABLE.as_bytes();
     let has_it = |program: &str| std::fs::read(program).unwrap().windows(name.len()).any(|window| window == name);
     assert!(!has_it(env!("CARGO_BIN_EXE_clinic-operator")), "the feature test-clock is in the usual build");
-    assert!(has_it(&crate::support::test_clock::program()), "this test looks for the right thing");
+    assert!(has_it(&test_clock::program()), "this test looks for the right thing");
+}
+
+#[test]
+fn setting_the_variable_changes_nothing_in_the_program_that_people_install() {
+    let clock = TestClock::new();
+    clock.set("2087-01-01T12:00:00Z");
+    let environment = vec![(VARIABLE, clock.path())];
+    let world = World::with("plain", OperatorOptions { environment, ..OperatorOptions::default() });
+    world.apply(&trainee("sam", "2086-06-30"));
+    let sam = world.member_in("Invited", "sam");
+    let instant = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
+    let (made, sent) = (&sam["metadata"]["creationTimestamp"], &sam["status"]["invitation"]["sentAt"]);
+    assert!(
+        instant(sent).duration_since(instant(made)) < days(1),
+        "made {made} by the API server's clock, sent {sent}"
+    );
+    let says_so = |world: &World| world.operator.log().contains("this is a build for tests");
+    assert!(!says_so(&world) && says_so(&World::at("loud", "2087-01-01T12:00:00Z")), "only the build for tests warns");
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clinic_operator::adapters::clock::Clock;
 use clinic_operator::adapters::kubernetes::{Store, connect};
+use clinic_operator::api::ClinicAccount;
 use clinic_operator::api::account::Acceptance;
-use clinic_operator::domain::invitation::Token;
+use clinic_operator::domain::acceptance::parse_link;
 use clinic_operator::portal::accept::{AcceptError, Confirmed, accept};
 use serde_json::Value;
 
@@ -73,20 +74,19 @@ impl World {
     /// Accepts the invitation of this mail as the portal will: with the token of its link, through the library.
     pub(crate) fn accept(&self, mail: &Mail, first_name: &str, last_name: &str) -> Result<Acceptance, AcceptError> {
         let links = mail.links();
-        let (_, last) = links[0].rsplit_once('/').expect("a link has a path");
-        let (account, token) = last.split_once('.').expect("an account and a token");
-        let confirmed = Confirmed {
-            first_name: first_name.to_owned(),
-            last_name: last_name.to_owned(),
-            title: None,
-            credential: format!("c-{first_name}").to_lowercase(),
-        };
+        let (_, segment) = links[0].rsplit_once('/').expect("a link has a path");
+        let (account, token) = parse_link(segment).expect("an account and a token");
         let now = self.clock.as_ref().map_or_else(|| Clock.now(), TestClock::now);
+        let confirmed = confirmed(first_name, last_name);
+        self.with_accounts(async |accounts| accept(&accounts, account, &token, &confirmed, 7, now).await)
+    }
+
+    /// Does something with the accounts as the library does, through a client of its own.
+    pub(crate) fn with_accounts<T>(&self, act: impl AsyncFnOnce(Store<ClinicAccount>) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let clients = connect(Some(&control_plane().kubeconfig)).await.expect("the administrator's kubeconfig");
-            let accounts = Store::new(&clients.write, self.namespace.name());
-            accept(&accounts, account, &Token::presented(token), &confirmed, 7, now).await
+            act(Store::new(&clients.write, self.namespace.name())).await
         })
     }
 
@@ -178,6 +178,16 @@ impl World {
 
     pub(crate) fn names(&self, resource: &str) -> Vec<String> {
         self.kubectl(&["get", resource, "-o", "name"]).lines().map(str::to_owned).collect()
+    }
+}
+
+/// What a person of this name confirms and creates.
+pub(crate) fn confirmed(first_name: &str, last_name: &str) -> Confirmed {
+    Confirmed {
+        first_name: first_name.to_owned(),
+        last_name: last_name.to_owned(),
+        title: None,
+        credential: format!("c-{first_name}").to_lowercase(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! A clock that a test sets, for an operator built with the feature `test-clock`, which is built here once. Never here: the
 //! binary that people install, which has no such clock.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -65,11 +66,19 @@ pub(crate) fn program() -> String {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let binary = BUILT.get_or_init(|| {
         let name = "clinic-operator-test-clock";
+        // Beside the usual binary, which stays as it is: only this one is named. So most of what is compiled serves both.
+        let usual = Path::new(env!("CARGO_BIN_EXE_clinic-operator"));
+        let folder = usual.parent().expect("target/<profile>");
+        let profile = match folder.file_name().and_then(OsStr::to_str).expect("a profile's name") {
+            "debug" => "dev",
+            other => other,
+        };
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--features", "test-clock", "--bin", name]);
+        build.args(["build", "--quiet", "--features", "test-clock", "--bin", name, "--profile", profile]);
+        build.arg("--target-dir").arg(folder.parent().expect("target"));
         let done = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo starts");
         assert!(done.success(), "the operator with the test clock does not compile");
-        PathBuf::from(env!("CARGO_BIN_EXE_clinic-operator")).with_file_name(name)
+        usual.with_file_name(name)
     });
     binary.to_str().expect("a path that is UTF-8").to_owned()
 }

@@ -1,0 +1,94 @@
+//! Accepting an invitation on a real API server, through the library function that the portal's page will call: one guarded
+//! write, whatever others write at the same time. Which link works when is a table in `domain::acceptance`.
+
+use clinic_operator::adapters::clock::Clock;
+use clinic_operator::domain::acceptance::{Refusal, parse_link};
+use clinic_operator::domain::invitation::Token;
+use clinic_operator::portal::accept::{AcceptError, accept};
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::control_plane::control_plane;
+use crate::support::wait::PATIENCE;
+use crate::world::{World, confirmed, staff};
+
+/// Account and token of the last link that was mailed.
+fn last_link(world: &World) -> (String, Token) {
+    let mails = world.relay.mails();
+    let links = mails.last().unwrap().links();
+    let (account, token) = parse_link(links[0].rsplit_once('/').unwrap().1).unwrap();
+    (account.to_owned(), token)
+}
+
+#[test]
+fn a_link_that_nobody_mailed_gets_the_same_answer_whatever_it_names() {
+    let world = World::new("forged");
+    world.apply(&staff("ana", "ana@maple.example"));
+    world.member_in("Invited", "ana");
+    let (account, token) = last_link(&world);
+    let nobodys = "a-00000000-0000-4000-8000-000000000000";
+    let of_the_status = format!("{account}/status");
+    world.with_accounts(async |accounts| {
+        for (account, token) in [
+            (account.as_str(), &Token::presented("guess")),
+            (account.as_str(), &Token::presented("")),
+            (nobodys, &token),
+            (of_the_status.as_str(), &token),
+            ("../clinics/clinic", &token),
+            ("", &token),
+        ] {
+            let answer = accept(&accounts, account, token, &confirmed("Eve", "Doe"), 7, Clock.now()).await;
+            assert!(matches!(answer, Err(AcceptError::Refused(Refusal::Unknown))), "{account:?}: {answer:?}");
+        }
+    });
+    assert_eq!(world.account_of("ana")["spec"]["acceptance"], Value::Null);
+}
+
+#[test]
+fn of_many_who_accept_by_one_link_at_once_one_is_recorded() {
+    let world = World::new("at-once");
+    world.apply(&staff("ana", "Ana@maple.example"));
+    world.member_in("Invited", "ana");
+    let (account, token) = last_link(&world);
+    let people = ["Ana", "Bea", "Cai", "Dev", "Eva", "Fay", "Gil", "Hal"].map(|name| confirmed(name, "Silva"));
+    let mut answers = world.with_accounts(async |accounts| {
+        join_all(people.iter().map(|person| accept(&accounts, &account, &token, person, 7, Clock.now()))).await
+    });
+    answers.sort_by_key(Result::is_err);
+    let recorded = answers.remove(0).expect("one of them is accepted");
+    for answer in answers {
+        assert!(matches!(answer, Err(AcceptError::Refused(Refusal::AlreadyAccepted))), "{answer:?}");
+    }
+    let record = world.account_of("ana");
+    assert_eq!(record["spec"]["acceptance"], serde_json::to_value(&recorded).unwrap());
+    assert_eq!(recorded.login, "Ana@maple.example");
+    let stale = control_plane()
+        .audit(&world.namespace)
+        .into_iter()
+        .filter(|write| (write.user.as_str(), write.resource.as_str(), write.code) == ("admin", "clinicaccounts", 409));
+    assert!(stale.count() > 0, "no write was refused as stale: they never met, or nothing guards the write");
+    world.member_in("Active", "ana");
+}
+
+#[test]
+fn a_link_dies_with_its_address_and_its_holder() {
+    let world = World::new("links");
+    world.apply(&staff("ana", "ana@maple.example"));
+    world.member_in("Invited", "ana");
+    world.apply(&staff("ana", "ana@river.example"));
+    let mails = world.relay.wait_for(2, PATIENCE);
+    let refused = world.accept(&mails[0], "Ana", "Silva").unwrap_err();
+    assert!(matches!(refused, AcceptError::Refused(Refusal::Replaced)), "{refused}");
+    let suspend = |suspended: bool| {
+        let patch = json!({"spec": {"suspended": suspended}}).to_string();
+        world.kubectl(&["patch", "clinicuser", "ana", "--type=merge", "-p", &patch]);
+    };
+    suspend(true);
+    world.member_in("Suspended", "ana");
+    let refused = world.accept(&mails[1], "Ana", "Silva").unwrap_err();
+    assert!(matches!(refused, AcceptError::Refused(Refusal::Suspended)), "{refused}");
+    suspend(false);
+    world.member_in("Invited", "ana");
+    assert_eq!(world.accept(&mails[1], "Ana", "Silva").unwrap().login, "ana@river.example");
+    world.member_in("Active", "ana");
+}
