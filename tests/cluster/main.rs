@@ -8,6 +8,7 @@ mod crash;
 mod events;
 mod guards;
 mod harness;
+mod health;
 mod identity;
 mod lists;
 mod mail_trouble;
