@@ -119,6 +119,11 @@ fn after_a_lost_answer_to_any_write_it_goes_on_as_if_it_had_come() {
 }
 
 #[test]
+fn a_write_that_arrives_twice_counts_once() {
+    check("replayed", Fault::Replay, false);
+}
+
+#[test]
 fn an_edited_address_survives_a_crash_between_giving_up_and_claiming() {
     let (mut world, proxy) = behind_a_proxy("crashedit");
     world.apply(&staff("ana", "first@maple.example"));

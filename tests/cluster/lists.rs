@@ -93,3 +93,18 @@ fn a_member_who_cannot_be_read_because_the_kind_is_not_served_is_not_gone() {
     world.access(&accounts[0], "Removed");
     world.access(&accounts[1], "Granted");
 }
+
+#[test]
+fn lists_that_come_again_and_again_because_watches_break_write_nothing() {
+    let (mut world, proxy, accounts) = four_members("relist");
+    let (writes, mails) = (world.operators_writes().len(), world.relay.mails().len());
+    let watches = Which { method: "GET", has: &["watch=true"], has_not: None, only: None };
+    proxy.fault(watches, Fault::Refuse(410));
+    world.operator.restart_at(&proxy.url);
+    world.operator.wait_until_ready();
+    eventually(PATIENCE, "each watch to break twice", || (proxy.happened() > 10).then_some(()));
+    nobody_loses_anything(&world, &accounts, writes, mails, "lists again and again");
+    proxy.mend();
+    world.apply(&staff("eve", "eve@maple.example"));
+    world.member_in("Invited", "eve");
+}

@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     HoldAnswer,
     /// The API server carries it out, and the connection breaks in the middle of the answer.
     LoseAnswer,
+    /// The API server gets it twice, as from a network that repeats, and the second answer is passed on.
+    Replay,
     /// It is answered with this status instead, without details, as by something between.
     Refuse(u16),
     /// The list that answers it has only its first half.
@@ -125,6 +127,12 @@ async fn pass_on(client: &Client, rules: &Mutex<Vec<Rule>>, request: Request) ->
         Some(Fault::Hold) => std::future::pending().await,
         Some(Fault::Refuse(code)) => refusal(code),
         None => forward(client, request).await,
+        Some(Fault::Replay) => {
+            let (parts, body) = request.into_parts();
+            let body = to_bytes(body, LARGEST).await.expect("a request of the operator");
+            read(forward(client, Request::from_parts(parts.clone(), Body::from(body.clone()))).await).await;
+            forward(client, Request::from_parts(parts, Body::from(body))).await
+        }
         Some(Fault::HoldAnswer) => {
             read(forward(client, request).await).await;
             std::future::pending().await
