@@ -2,7 +2,7 @@
 //! UID. Nothing is kept here.
 
 use super::guards::Guarded;
-use super::index::Kind;
+use super::kind::Kind;
 use super::packed::Packed;
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 use crate::domain::email::{ClaimName, Email};

@@ -9,32 +9,12 @@ use kube::core::ObjectMeta;
 
 use super::facts::{Facts, differ_in_status_only, facts, state};
 use super::guards::Guards;
+use super::kind::Kind;
 use super::packed::{Packed, version};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, ServiceAccount};
 use crate::controller::queue::Key;
 use crate::domain::email::ClaimName;
 use crate::domain::lifecycle::State;
-
-/// The kinds that are watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// `Clinic`.
-    Clinic,
-    /// `ClinicUser`.
-    ClinicUser,
-    /// `ServiceAccount` of our group.
-    ServiceAccount,
-    /// `ClinicAccount`.
-    ClinicAccount,
-    /// `EmailClaim`.
-    EmailClaim,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Clinic, Self::ClinicUser, Self::ServiceAccount, Self::ClinicAccount, Self::EmailClaim];
-}
 
 /// What is kept of an object. What else is asked of it is unpacked when it is asked for: a clinic has thousands of these.
 #[derive(Debug)]

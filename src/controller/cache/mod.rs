@@ -4,6 +4,7 @@
 mod facts;
 mod guards;
 mod index;
+mod kind;
 mod packed;
 mod watch;
 
@@ -15,7 +16,8 @@ use kube::api::DynamicObject;
 use serde::Serialize;
 use tokio::sync::watch::{Receiver, Sender, channel};
 
-pub use index::{Index, Kind};
+pub use index::Index;
+pub use kind::Kind;
 pub use watch::watch_all;
 
 use super::queue::{Key, Queue};

@@ -5,79 +5,18 @@
 use jiff::Timestamp;
 
 use super::dispute::{a_second_account_gives_up, another_account_has_the_address};
-use super::observe::created;
-pub use super::observe::{Address, Live, Observed, Other, Presence, first_account_name, holder};
-use super::wishes::{all_but_the_address, annotation, names, releasing, with_access, without_address};
-use crate::api::account::{ClinicAccount, ClinicAccountSpec, Desired, Holder};
+use super::observe::{Observed, Other, Presence, created, first_account_name, holder};
+use super::step::{Decision, Step, patch, patch_if_different};
+use super::wishes::{all_but_the_address, decided, names, new_account, releasing, with_access, without_address};
+use crate::api::account::{ClinicAccount, Desired};
 use crate::api::convert::ClinicView;
-use crate::api::{REACTIVATE_ANNOTATION, REPLACE_ANNOTATION};
 use crate::domain::email::ClaimName;
 use crate::domain::identity::{
     Approval, Claimant, approval, may_have_become_another_person, precedence, takes_another_name,
 };
 use crate::domain::lifecycle::ClinicStanding;
-use crate::domain::member::{Member, Violation};
+use crate::domain::member::Member;
 use crate::domain::verdict::Obstacle;
-
-/// What to do next.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Read a `ClinicUser` from the API server: before anybody counts as gone, or as there after all.
-    AskWhetherGone(Holder),
-    /// Read an account from the API server, since the status names it and the cache does not know it as ours.
-    ReadAccount(String),
-    /// Take the address: whoever creates the claim has it.
-    PostClaim {
-        /// The claim.
-        claim: ClaimName,
-        /// Our account.
-        account: String,
-    },
-    /// Record an account.
-    CreateAccount(Box<ClinicAccountSpec>),
-    /// Bring an account's `desired` block up to date: ours, or one whose holder is gone.
-    PatchDesired {
-        /// The account as it was read.
-        account: Box<ClinicAccount>,
-        /// Its block as it should be.
-        desired: Box<Desired>,
-    },
-    /// Finish giving an address up.
-    DeleteClaim {
-        /// The claim.
-        claim: ClaimName,
-        /// Its UID as the account's `releasing` names it.
-        uid: String,
-    },
-}
-
-/// The decision.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Decision {
-    /// What to do next; `None`: nothing is left to do here.
-    pub step: Option<Step>,
-    /// What is wrong with the manifest.
-    pub violations: Vec<Violation>,
-    /// What stands in the way until a person acts.
-    pub obstacle: Option<Obstacle>,
-}
-
-impl Decision {
-    /// Something is to be done.
-    pub fn step(step: Step) -> Self {
-        Self { step: Some(step), ..Self::default() }
-    }
-
-    /// Nothing can be done until a person acts.
-    pub fn stuck(obstacle: Obstacle) -> Self {
-        Self { obstacle: Some(obstacle), ..Self::default() }
-    }
-
-    /// This first, if it has anything to do; then `other`. What stands in the way is the same.
-    fn before(self, other: Self) -> Self {
-        Self { step: self.step.or(other.step), ..other }
-    }
-}
 
 /// Decides. `now` is only recorded.
 pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
@@ -130,11 +69,6 @@ fn a_new_member_claims_the_address_first(observed: &Observed, member: &Member, n
         None if observed.address.is_claimed_by(&name) => create(Some(member.email.as_str().to_owned()), Vec::new()),
         None => Decision::step(Step::PostClaim { claim, account: name }),
     }
-}
-
-/// An account as it is first recorded.
-pub fn new_account(name: &str, desired: Desired) -> ClinicAccountSpec {
-    ClinicAccountSpec { id: name.to_owned(), desired, access: None, delivery: None, acceptance: None }
 }
 
 /// The UIDs of claims that name our account and are of none of these addresses.
@@ -196,12 +130,6 @@ fn an_accepted_member_may_have_become_another(
             patch_if_different(account, access).before(Decision::stuck(Obstacle::IdentityChanged { approval }))
         }
     })
-}
-
-/// What the annotations decide about the account of which `wanted` is the approval.
-pub fn decided(observed: &Observed, wanted: &str) -> Approval {
-    let says = |name| annotation(&observed.user, name);
-    Approval::read(says(REACTIVATE_ANNOTATION), says(REPLACE_ANNOTATION), wanted)
 }
 
 fn a_pending_member_gives_up_the_old_address_first(
@@ -298,15 +226,6 @@ fn take_the_address(
         None => patch_if_different(account, wanted)
             .before(Decision::step(Step::PostClaim { claim, account: account.spec.id.clone() })),
     }
-}
-
-/// Writes the block of an account.
-pub fn patch(account: &ClinicAccount, desired: Desired) -> Decision {
-    Decision::step(Step::PatchDesired { account: Box::new(account.clone()), desired: Box::new(desired) })
-}
-
-fn patch_if_different(account: &ClinicAccount, wanted: Desired) -> Decision {
-    if wanted == account.spec.desired { Decision::default() } else { patch(account, wanted) }
 }
 
 #[cfg(test)]

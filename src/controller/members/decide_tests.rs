@@ -1,7 +1,9 @@
 //! The members controller's decision, case by case. What races make of it is in `race_tests`.
 
+use super::super::observe::Address;
 use super::super::test_world::*;
 use super::*;
+use crate::api::account::Holder;
 use crate::domain::member::MemberType;
 use serde_json::{Value, json};
 

@@ -3,9 +3,9 @@
 
 use jiff::Timestamp;
 
-use super::decide::{Decision, Step, decided, holder, new_account, patch};
-use super::observe::{Observed, Other, Presence};
-use super::wishes::{adopted, names, releasing, without_address};
+use super::observe::{Observed, Other, Presence, holder};
+use super::step::{Decision, Step, patch};
+use super::wishes::{adopted, decided, names, new_account, releasing, without_address};
 use crate::api::account::{ClinicAccount, Desired, Holder, Removed};
 use crate::domain::email::ClaimName;
 use crate::domain::identity::{Claimant, Occupant, Ruling, approval, is_the_same_person, whose_account_it_is};

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::decide::{Other, Presence, Step};
+use super::super::observe::{Other, Presence};
+use super::super::step::Step;
 use super::super::test_world::*;
 use crate::api::ClinicUser;
 use crate::api::account::{Holder, Removed};
-use crate::controller::members::decide::Decision;
 use crate::controller::members::observe::Observed;
+use crate::controller::members::step::Decision;
 use crate::domain::verdict::Obstacle;
 
 fn seen_gone(mut observed: Observed) -> Observed {

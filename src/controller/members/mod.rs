@@ -7,14 +7,16 @@ mod events;
 pub mod observe;
 pub mod removal;
 mod status;
+pub mod step;
 mod wishes;
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use self::decide::{Step, decide};
+use self::decide::decide;
 use self::observe::{Live, Observed, observe};
+use self::step::Step;
 use super::cache::Kind;
 use super::context::{Context, ReconcileError};
 use crate::adapters::kubernetes::{ApiError, merge_difference};

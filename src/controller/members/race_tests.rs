@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::decide::{Step, decide};
+use super::decide::decide;
 use super::observe::{Live, observe};
 use super::race_world::{Did, Operator, Server};
+use super::step::Step;
 use super::test_world::now;
 use crate::api::account::{ClinicAccountSpec, Desired};
 use crate::controller::cache::Kind;

@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-use super::decide::{Step, decide};
+use super::decide::decide;
 use super::observe::{Live, observe};
 use super::removal;
+use super::step::Step;
 use crate::adapters::kubernetes::merge_difference;
 use crate::api::ClinicAccount;
 use crate::api::account::{ClinicAccountSpec, Desired};

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-use super::decide::{Decision, Observed};
 use super::events::{self, Moment};
+use super::observe::Observed;
+use super::step::Decision;
 use crate::adapters::kubernetes::ApiError;
 use crate::api::clinic_user::{InvitationStatus, ListedMember, MemberStatus};
 use crate::api::condition::Condition;

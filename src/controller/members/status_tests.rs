@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::decide::{Address, Observed, Step, decide};
+use super::super::decide::decide;
+use super::super::observe::{Address, Observed};
+use super::super::step::Step;
 use super::super::test_world::*;
 use super::*;
 use crate::api::account::Desired;

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::decide::{Decision, Step, decide};
+use super::decide::decide;
 use super::observe::{Address, Live, Observed, Other, Presence};
+use super::step::{Decision, Step};
 use crate::api::account::{ClinicAccount, Desired};
 use crate::api::convert::ClinicView;
 use crate::api::{Clinic, ClinicUser};

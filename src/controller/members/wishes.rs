@@ -1,11 +1,11 @@
 //! The `desired` block of an account as a manifest wants it. Whether it may be written is decided elsewhere.
 
 use super::observe::{Observed, holder};
-use crate::api::account::{Desired, Holder};
+use crate::api::account::{ClinicAccountSpec, Desired, Holder};
 use crate::api::clinic_user::ClinicUserSpec;
 use crate::api::convert::access_until;
-use crate::api::{ClinicUser, RESEND_ANNOTATION};
-use crate::domain::identity::Names;
+use crate::api::{ClinicUser, REACTIVATE_ANNOTATION, REPLACE_ANNOTATION, RESEND_ANNOTATION};
+use crate::domain::identity::{Approval, Names};
 use crate::domain::invitation::resend_value;
 
 /// Claims that an account remembers to have given up; the CRD allows no more.
@@ -81,6 +81,17 @@ pub fn all_but_the_address(observed: &Observed, desired: &Desired) -> Desired {
 pub fn adopted(observed: &Observed, desired: &Desired) -> Desired {
     let answered = annotation(&observed.user, RESEND_ANNOTATION).map(resend_value);
     all_but_the_address(observed, &Desired { resend_at_adoption: answered, ..desired.clone() })
+}
+
+/// An account as it is first recorded.
+pub fn new_account(name: &str, desired: Desired) -> ClinicAccountSpec {
+    ClinicAccountSpec { id: name.to_owned(), desired, access: None, delivery: None, acceptance: None }
+}
+
+/// What the annotations decide about the account of which `wanted` is the approval.
+pub fn decided(observed: &Observed, wanted: &str) -> Approval {
+    let says = |name| annotation(&observed.user, name);
+    Approval::read(says(REACTIVATE_ANNOTATION), says(REPLACE_ANNOTATION), wanted)
 }
 
 /// Suspension and end of access, as far as they are valid: without a zone or with a wrong date the last instant stays.
