@@ -4,12 +4,14 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use lettre::message::Mailbox;
 use serde::Deserialize;
 
-use crate::adapters::mail::{Credentials, Limits, Relay, TlsMode, authorities};
+use crate::adapters::mail::{Limits, Relay, SecretKind, SignIn, TlsMode, authorities};
 use crate::controller::mailer;
+use crate::domain::delivery::Failure;
 
 /// The file, as it is written.
 #[derive(Debug, Deserialize)]
@@ -85,8 +87,14 @@ pub struct MailConfig {
     pub from: Mailbox,
     /// Where answers go; absent: to `from`.
     pub reply_to: Option<Mailbox>,
-    /// Folder with the files `username` and `password`; absent: no authentication.
+    /// Folder with the file `username` and the file of the secret; absent: no authentication.
     pub credentials: Option<PathBuf>,
+    /// What the secret is.
+    #[serde(default)]
+    pub auth: Auth,
+    /// Seconds that the relay may take for a command, 1 to 90.
+    #[serde(default = "default_timeout")]
+    pub timeout_seconds: u8,
     /// Mails a minute, of all kinds together.
     #[serde(default = "default_per_minute")]
     pub mails_per_minute: NonZeroU32,
@@ -107,6 +115,17 @@ pub enum Tls {
     Tls,
     /// None: password and links travel in the clear.
     None,
+}
+
+/// The words for what proves who we are.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub enum Auth {
+    /// The file `password`: AUTH PLAIN or LOGIN.
+    #[default]
+    Password,
+    /// The file `token` with an OAuth 2.0 access token.
+    #[serde(rename = "XOAUTH2")]
+    XOAuth2,
 }
 
 /// Why the configuration cannot be used.
@@ -156,6 +175,10 @@ fn default_port() -> u16 {
     587
 }
 
+fn default_timeout() -> u8 {
+    60
+}
+
 fn default_per_minute() -> NonZeroU32 {
     const { NonZeroU32::new(10).unwrap() }
 }
@@ -174,10 +197,9 @@ impl Config {
             .await
             .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
         let config = Self::parse(&text, path)?;
-        if let Some(folder) = &config.mail.credentials {
-            Credentials::read(folder)
-                .await
-                .map_err(|error| ConfigError::File { field: "mail.credentials", error: error.to_string() })?;
+        if let Some(sign_in) = config.mail.sign_in() {
+            let unreadable = |error: Failure| ConfigError::File { field: "mail.credentials", error: error.to_string() };
+            sign_in.read().await.map_err(unreadable)?;
         }
         if let Some(file) = &config.mail.ca_file {
             authorities(file)
@@ -207,6 +229,13 @@ impl Config {
         if !config.mail.from.email.to_string().is_ascii() {
             return Err(value("mail.from", "must be an ASCII address (write an accented domain in its xn-- form)"));
         }
+        if matches!(config.mail.auth, Auth::XOAuth2) && config.mail.credentials.is_none() {
+            return Err(value("mail.auth", "needs mail.credentials, the folder with the files username and token"));
+        }
+        let longest = Limits::LONGEST_COMMAND.as_secs();
+        if !(1..=longest).contains(&u64::from(config.mail.timeout_seconds)) {
+            return Err(value("mail.timeoutSeconds", "must be 1 to 90"));
+        }
         if config.mail.host.trim().is_empty() {
             return Err(value("mail.host", "must be the DNS name or IP address of the relay"));
         }
@@ -227,14 +256,24 @@ impl Config {
                 },
                 from: mail.from.clone(),
                 reply_to: mail.reply_to.clone(),
-                credentials: mail.credentials.clone(),
+                sign_in: mail.sign_in(),
                 ca_file: mail.ca_file.clone(),
-                limits: Limits::default(),
+                limits: Limits::of(Duration::from_secs(mail.timeout_seconds.into())),
             },
             portal_url: self.portal_url.clone(),
             per_minute: mail.mails_per_minute,
             connections: mail.connections,
         }
+    }
+}
+
+impl MailConfig {
+    fn sign_in(&self) -> Option<SignIn> {
+        let secret = match self.auth {
+            Auth::Password => SecretKind::Password,
+            Auth::XOAuth2 => SecretKind::Token,
+        };
+        self.credentials.clone().map(|folder| SignIn { folder, secret })
     }
 }
 
@@ -282,6 +321,10 @@ mod tests {
             ("no-reply@maple.example", "no-reply@érable.example", "mail.from: must be an ASCII address"),
             ("mail:\n", "mail:\n  tls: Sometimes\n", "Sometimes"),
             ("mail:\n", "mail:\n  mailsPerMinute: 0\n", "expected a nonzero u32 at line 3"),
+            ("mail:\n", "mail:\n  timeoutSeconds: 91\n", "mail.timeoutSeconds: must be 1 to 90"),
+            ("mail:\n", "mail:\n  timeoutSeconds: 0\n", "mail.timeoutSeconds: must be 1 to 90"),
+            ("mail:\n", "mail:\n  auth: Kerberos\n", "Kerberos"),
+            ("mail:\n", "mail:\n  auth: XOAUTH2\n", "mail.auth: needs mail.credentials"),
             ("mail:\n", "mail:\n  hots: x\n", "hots"),
             ("  host: smtp.maple.example\n", "", "host"),
             ("from: Maple Clinic <no-reply@maple.example>", "from: nobody", "from: "),

@@ -218,7 +218,7 @@ pub(crate) async fn relay_alone() -> f64 {
         tls: TlsMode::None,
         from: "Maple Clinic <no-reply@maple.example>".parse().expect("a mailbox"),
         reply_to: None,
-        credentials: None,
+        sign_in: None,
         ca_file: None,
         limits: Limits::default(),
     };

@@ -30,6 +30,17 @@ impl Clock {
         Instant::now()
     }
 
+    /// Waits until the wall clock shows `instant`, also if it is set meanwhile; not at all if there is none.
+    pub async fn reached(self, instant: Option<Timestamp>) {
+        let Some(instant) = instant else { return };
+        while let Ok(left) = Duration::try_from(instant.duration_since(self.now())) {
+            if left.is_zero() {
+                return;
+            }
+            sleep(left.min(LOOK_EVERY)).await;
+        }
+    }
+
     /// Waits until the wall clock was set, or the machine slept: what was to wait for an instant must look at it again.
     pub async fn jumped(self) {
         let (wall, monotonic) = (self.now(), self.monotonic());

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{rules, schema};
 use crate::domain::{
+    delivery::{Cause, Stage, Trouble},
     invitation::{MailKind, Outcome},
     license::License,
     lifecycle::AccessReason,
@@ -237,6 +238,14 @@ pub struct Attempt {
     pub date: Timestamp,
     /// What became of it. `Sending`: written ahead, not known yet; every other outcome is final.
     pub outcome: Outcome,
+    /// How far the dialogue with the relay came, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<Stage>")]
+    pub stage: Option<Stage>,
+    /// What went wrong, if the relay gave no reply that says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<Cause>")]
+    pub cause: Option<Cause>,
     /// SMTP reply code and enhanced code, such as `550 5.1.1`; never the reply's text, which may name the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::reply_code")]
@@ -244,6 +253,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// Where and why it failed.
+    pub fn trouble(&self) -> Trouble {
+        Trouble { stage: self.stage, cause: self.cause, code: self.code.clone() }
+    }
+
     /// Whether this is the same copy of the same mail, whatever became of it.
     pub fn is_the_same(&self, other: &Self) -> bool {
         self.message_id == other.message_id && self.copy == other.copy

@@ -173,7 +173,7 @@ impl Delivery {
             at: attempt.at,
             date: attempt.date,
             outcome: attempt.outcome,
-            code: attempt.code.as_deref(),
+            trouble: attempt.trouble(),
         });
         Ledger {
             round: self.round,

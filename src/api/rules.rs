@@ -171,7 +171,7 @@ pub(super) fn attempt() -> Vec<Rule> {
         rule(
             Reason::Forbidden,
             "self.kind == oldSelf.kind && self.round == oldSelf.round && self.tokenDigest == oldSelf.tokenDigest && self.at == oldSelf.at && self.date == oldSelf.date",
-            "what was written ahead of a mail never changes; only its outcome and code do",
+            "what was written ahead of a mail never changes; only what became of it does",
         ),
         forbidden(
             ".outcome",

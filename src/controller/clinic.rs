@@ -13,7 +13,8 @@ use crate::api::convert::ClinicView;
 use crate::api::status::written;
 use crate::domain::conditions::Wanted;
 use crate::domain::guard::Guard;
-use crate::domain::lifecycle::{Attention, ClinicStanding, MailerStanding, State};
+use crate::domain::lifecycle::{Attention, ClinicStanding, State};
+use crate::domain::mailer::MailerStanding;
 
 /// Members whom the status of a hold names; how many there are it says anyway.
 const HELD_MEMBERS_LISTED: usize = 20;
@@ -117,7 +118,9 @@ fn project(
             type_: "MailerReady",
             status: false,
             reason: "Down",
-            message: format!("The mail relay does not take mail: {why}. Mails wait and are tried again."),
+            message: format!(
+                "The mail relay does not take mail: {why}. All mails wait; one is tried again after seconds at first, and at least every 5 minutes."
+            ),
         },
     });
     let generation = clinic.metadata.generation;

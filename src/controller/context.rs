@@ -8,16 +8,16 @@ use k8s_openapi::api::core::v1::Event;
 use kube::core::ObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Mutex;
 use tokio::sync::watch::Receiver;
 
 use super::cache::{Cache, Kind};
+use super::mailer::FirstInvitations;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{ApiError, Clients, Store, Stored, guard, merge_difference};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
-use crate::domain::lifecycle::MailerStanding;
+use crate::domain::mailer::MailerStanding;
 
 /// Everything is looked at so often, since clocks can jump.
 pub const LOOK_AT_EVERYTHING_EVERY: Duration = Duration::from_secs(3600);
@@ -46,8 +46,8 @@ pub struct Context {
     pub outbox: Outbox,
     /// Whether mail goes out.
     pub mailer: Receiver<MailerStanding>,
-    /// Taken while a first invitation is written ahead: the guard counts them one after the other.
-    pub first_invitations: Mutex<()>,
+    /// The first invitations that are being written ahead, which the guard counts.
+    pub first_invitations: FirstInvitations,
     /// Counters.
     pub metrics: Metrics,
 }
@@ -73,7 +73,7 @@ impl Context {
             namespace: namespace.to_owned(),
             outbox: Outbox::default(),
             mailer,
-            first_invitations: Mutex::default(),
+            first_invitations: FirstInvitations::default(),
             metrics,
         }
     }

@@ -8,9 +8,12 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use jiff::SignedDuration;
 use tokio::net::TcpListener;
 
 use super::context::Context;
+use super::metrics::Now;
+use crate::domain::guard::Guard;
 
 /// Binds the address.
 ///
@@ -39,6 +42,18 @@ async fn ready(State(context): State<Arc<Context>>) -> (StatusCode, &'static str
 }
 
 async fn metrics(State(context): State<Arc<Context>>) -> impl IntoResponse {
-    let text = context.metrics.text(context.outbox.len(), &context.mailer.borrow());
+    let now = context.clock.now();
+    let held = {
+        let index = context.cache.read();
+        let holds = index.guards().holds();
+        let of = |guard| holds.iter().filter(|(id, _)| Guard::of(id) == Some(guard)).map(|(_, all)| all.len()).sum();
+        Guard::ALL.map(|guard| (guard, of(guard))).to_vec()
+    };
+    let text = context.metrics.text(&Now {
+        waiting: context.outbox.len(),
+        oldest: context.outbox.oldest().map_or(SignedDuration::ZERO, |since| now.duration_since(since)),
+        mailer: context.mailer.borrow().clone(),
+        held,
+    });
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
 }

@@ -28,13 +28,14 @@ use tracing::{info, warn};
 
 use self::cache::{Cache, watch_all};
 use self::context::{Context, LOOK_AT_EVERYTHING_EVERY, ReconcileError};
+use self::mailer::Mailer;
 use self::metrics::Metrics;
 use self::queue::{Key, Queue};
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::Clients;
 use crate::adapters::mail::TlsMode;
 use crate::adapters::random::fraction;
-use crate::domain::lifecycle::MailerStanding;
+use crate::domain::mailer::MailerStanding;
 pub use preflight::{PreflightError, preflight};
 
 /// How long mails under way are waited for when the process is asked to stop.
@@ -87,26 +88,35 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
         warn!("mail.tls is None: mails, their links and the relay's password travel in the clear");
     }
 
-    let mut complete = cache.complete();
-    let work = async {
-        // Nothing is concluded from absence before every list is there.
-        drop(complete.wait_for(|complete| *complete).await);
+    let mailer = Arc::new(Mailer::new(Arc::clone(&context), mail, standing));
+    // Nothing is concluded from absence before every list is there, and nothing worked on before it is known how the relay stood.
+    let ready = async {
+        drop(cache.complete().wait_for(|complete| *complete).await);
+        mailer.recollect();
         info!("the caches are complete");
+    };
+    let ready = ready.shared();
+    let work = async {
+        ready.clone().await;
         work(&context, &queue).await;
     };
-    let mailer = async {
-        let (mut complete, mut asked_to_stop) = (cache.complete(), stop.clone());
+    let mails = async {
+        let mut asked_to_stop = stop.clone();
         tokio::select! {
-            _ = complete.wait_for(|complete| *complete) => {}
+            () = ready.clone() => {}
             _ = asked_to_stop.wait_for(|stop| *stop) => return,
         }
-        mailer::run(Arc::clone(&context), mail, standing, stop.clone()).await;
+        Arc::clone(&mailer).run(stop.clone()).await;
+    };
+    let tell = async {
+        ready.clone().await;
+        tell_members_how_the_mailer_stands(&cache, mailer_standing).await;
     };
     let others = async {
         tokio::select! {
             () = watch_all(&cache, &clients.watch, &namespace) => {}
             () = work => {}
-            () = tell_members_how_the_mailer_stands(&cache, mailer_standing) => {}
+            () = tell => {}
             () = look_at_everything_now_and_then(&cache, context.clock) => {}
             result = http::serve(listener, Arc::clone(&context)) => return result.map_err(|error| ControllerError::Listen(listen, error)),
             _ = asked_to_stop.wait_for(|stop| *stop) => {}
@@ -114,12 +124,12 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
         Ok(())
     };
     // The mailer ends after the others: outcomes of mails under way are still written.
-    let mailer = mailer.shared();
+    let mails = mails.shared();
     let ended = tokio::select! {
         ended = others => ended,
-        () = mailer.clone().then(|()| pending::<()>()) => Ok(()),
+        () = mails.clone().then(|()| pending::<()>()) => Ok(()),
     };
-    if timeout(LAST_MAIL_WITHIN, mailer).await.is_err() {
+    if timeout(LAST_MAIL_WITHIN, mails).await.is_err() {
         warn!("stopping with a mail under way: its outcome counts as unknown");
     }
     info!("stopped");
@@ -138,8 +148,9 @@ async fn look_at_everything_now_and_then(cache: &Cache, clock: Clock) {
     }
 }
 
-/// A member whose mail waits is told why.
+/// A member whose mail waits is told so, and the Clinic why.
 async fn tell_members_how_the_mailer_stands(cache: &Cache, mut standing: watch::Receiver<MailerStanding>) {
+    standing.mark_unchanged();
     while standing.changed().await.is_ok() {
         cache.work_on_everything();
     }

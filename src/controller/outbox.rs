@@ -41,7 +41,14 @@ impl Turn {
 #[derive(Debug, Default)]
 struct Waiting {
     order: BTreeSet<(Turn, String)>,
-    turns: HashMap<String, Turn>,
+    places: HashMap<String, Place>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    turn: Turn,
+    /// Since when it waits, whatever its turn.
+    since: Timestamp,
 }
 
 /// The accounts whose mail waits.
@@ -52,12 +59,15 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Adds an account, or moves it to another place.
-    pub fn add(&self, account: &str, turn: Turn) {
+    /// Adds an account at `now`, or moves it to another place.
+    pub fn add(&self, account: &str, turn: Turn, now: Timestamp) {
         let mut waiting = self.waiting();
-        if let Some(old) = waiting.turns.insert(account.to_owned(), turn) {
-            waiting.order.remove(&(old, account.to_owned()));
+        let old = waiting.places.get(account).copied();
+        if let Some(old) = old {
+            waiting.order.remove(&(old.turn, account.to_owned()));
         }
+        let since = old.map_or(now, |old| old.since);
+        waiting.places.insert(account.to_owned(), Place { turn, since });
         waiting.order.insert((turn, account.to_owned()));
         drop(waiting);
         self.filled.notify_one();
@@ -66,8 +76,8 @@ impl Outbox {
     /// Takes an account out: its mail is no longer due.
     pub fn withdraw(&self, account: &str) {
         let mut waiting = self.waiting();
-        if let Some(turn) = waiting.turns.remove(account) {
-            waiting.order.remove(&(turn, account.to_owned()));
+        if let Some(place) = waiting.places.remove(account) {
+            waiting.order.remove(&(place.turn, account.to_owned()));
         }
     }
 
@@ -86,13 +96,18 @@ impl Outbox {
     pub fn next(&self) -> Option<String> {
         let mut waiting = self.waiting();
         let (_, account) = waiting.order.pop_first()?;
-        waiting.turns.remove(&account);
+        waiting.places.remove(&account);
         Some(account)
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
         self.waiting().order.len()
+    }
+
+    /// Since when the one waits that has waited longest.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.waiting().places.values().map(|place| place.since).min()
     }
 
     /// Whether nobody waits.
@@ -110,20 +125,24 @@ mod tests {
     use super::*;
     use crate::domain::invitation::MailKind;
 
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
     fn turn(round: u32, second: i64) -> Turn {
-        let created = Time(Timestamp::from_second(second).unwrap());
+        let created = Time(at(second));
         Turn::new(&Due { kind: MailKind::Invitation, round, continues: None }, Some(&created), None)
     }
 
     #[test]
     fn whose_mail_the_relay_failed_is_not_the_next_probe() {
         let outbox = Outbox::default();
-        let created = Time(Timestamp::from_second(10).unwrap());
+        let created = Time(at(10));
         let again = Due { kind: MailKind::Invitation, round: 1, continues: Some(("<m@x>".into(), created.0)) };
         for (name, failed) in [("failed just now", 90), ("failed before", 80)] {
-            outbox.add(name, Turn::new(&again, Some(&created), Some(Timestamp::from_second(failed).unwrap())));
+            outbox.add(name, Turn::new(&again, Some(&created), Some(at(failed))), at(0));
         }
-        outbox.add("not tried yet", turn(1, 50));
+        outbox.add("not tried yet", turn(1, 50), at(0));
         let order: Vec<String> = std::iter::from_fn(|| outbox.next()).collect();
         assert_eq!(order, ["not tried yet", "failed before", "failed just now"]);
     }
@@ -131,12 +150,14 @@ mod tests {
     #[test]
     fn resends_go_first_then_the_oldest_and_nobody_waits_twice() {
         let outbox = Outbox::default();
-        outbox.add("young", turn(1, 20));
-        outbox.add("old", turn(1, 10));
-        outbox.add("again", turn(2, 30));
-        outbox.add("young", turn(1, 20));
-        outbox.add("gone", turn(1, 5));
+        outbox.add("young", turn(1, 20), at(20));
+        outbox.add("old", turn(1, 10), at(10));
+        outbox.add("again", turn(2, 30), at(30));
+        outbox.add("young", turn(1, 20), at(20));
+        outbox.add("gone", turn(1, 5), at(5));
+        assert_eq!(outbox.oldest(), Some(at(5)));
         outbox.withdraw("gone");
+        assert_eq!(outbox.oldest(), Some(at(10)));
         let order: Vec<String> = std::iter::from_fn(|| outbox.next()).collect();
         assert_eq!(order, ["again", "old", "young"]);
     }

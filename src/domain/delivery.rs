@@ -4,9 +4,11 @@
 use std::fmt;
 
 use jiff::SignedDuration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How far a delivery had come when it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Stage {
     /// Name look-up, TCP, and the TLS handshake where TLS comes before the dialogue.
     Connect,
@@ -105,11 +107,9 @@ fn parse_enhanced(text: &str) -> Option<(u8, u16, u16)> {
     }
 }
 
-/// What went wrong at a stage.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The server said no: 4xx or 5xx.
-    Reply(Reply),
+/// What went wrong where the server gave no verdict, in a word that the ledger keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Cause {
     /// No such host, refused, no route.
     Unreachable,
     /// The connection ended.
@@ -122,24 +122,131 @@ pub enum Failure {
     NotOffered,
     /// The server does not speak SMTP, or gave an answer that means nothing here.
     Malformed,
-    /// A file of ours cannot be read: its name and the kind of error, never its content.
-    Unreadable(String),
+    /// A file of ours cannot be read.
+    Unreadable,
     /// The recipient is not an ASCII address, so it never went on the wire.
     InvalidAddress,
+    /// No mail could be made of our configuration, so nothing went on the wire.
+    NotRendered,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable => "the server cannot be reached",
+            Self::Disconnected => "the connection was lost",
+            Self::TimedOut => "the server did not answer in time",
+            Self::Tls => "no trusted TLS connection could be made",
+            Self::NotOffered => "the server does not offer it",
+            Self::Malformed => "the server's answer made no sense",
+            Self::Unreadable => "failed to read a file of the configuration",
+            Self::InvalidAddress => "the recipient is not an address that can be mailed",
+            Self::NotRendered => "no mail could be made of the configuration",
+        })
+    }
+}
+
+/// What went wrong at a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The server said no: 4xx or 5xx.
+    Reply(Reply),
+    /// A file of ours cannot be read: its name and the kind of error, never its content.
+    Unreadable(String),
+    /// Anything else.
+    Other(Cause),
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self::Other(cause)
+    }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reply(reply) => write!(f, "the server answered {reply}"),
-            Self::Unreachable => f.write_str("the server cannot be reached"),
-            Self::Disconnected => f.write_str("the connection was lost"),
-            Self::TimedOut => f.write_str("the server did not answer in time"),
-            Self::Tls => f.write_str("no trusted TLS connection could be made"),
-            Self::NotOffered => f.write_str("the server does not offer it"),
-            Self::Malformed => f.write_str("the server's answer made no sense"),
             Self::Unreadable(file) => write!(f, "failed to read {file}"),
-            Self::InvalidAddress => f.write_str("the recipient is not an address that can be mailed"),
+            Self::Other(cause) => cause.fmt(f),
+        }
+    }
+}
+
+/// A delivery that did not end with the relay taking the message, or of which that is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("failed to deliver at {stage}: {failure}")]
+pub struct Undelivered {
+    /// How far it came.
+    pub stage: Stage,
+    /// What went wrong there.
+    pub failure: Failure,
+}
+
+impl Undelivered {
+    /// Who must act (DESIGN.md §7).
+    pub fn fault(&self) -> Fault {
+        whose_fault(self.stage, &self.failure)
+    }
+
+    /// Whether the relay refused this very mail for good after it had let us in: what may lie in the mail or its recipient
+    /// as well as in us.
+    pub fn is_a_refusal_of_the_mail(&self) -> bool {
+        is_after_the_sender(self.stage) && matches!(&self.failure, Failure::Reply(reply) if reply.code >= 500)
+    }
+
+    /// As the ledger keeps it.
+    pub fn trouble(&self) -> Trouble {
+        let (cause, code) = match &self.failure {
+            Failure::Reply(reply) => (None, Some(reply.to_string())),
+            Failure::Unreadable(_) => (Some(Cause::Unreadable), None),
+            Failure::Other(cause) => (Some(*cause), None),
+        };
+        Trouble { stage: Some(self.stage), cause, code }
+    }
+}
+
+fn is_after_the_sender(stage: Stage) -> bool {
+    match stage {
+        Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::StartTls | Stage::Auth | Stage::MailFrom => false,
+        Stage::RcptTo | Stage::Data | Stage::Content | Stage::AfterDot => true,
+    }
+}
+
+/// Where and why an attempt failed, as far as the ledger keeps it: what a status tells must be the same after a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// How far it came; `None`: nothing went on the wire.
+    pub stage: Option<Stage>,
+    /// What went wrong, where the server gave no verdict.
+    pub cause: Option<Cause>,
+    /// The server's code, such as `550 5.1.1`.
+    pub code: Option<String>,
+}
+
+impl Trouble {
+    /// Whether the server refused the recipient, rather than the mail or us.
+    pub fn is_of_the_address(&self) -> bool {
+        let (code, text) = self.code.as_deref().map_or(("", ""), |code| code.split_once(' ').unwrap_or((code, "")));
+        let failure = match (code.parse(), self.cause) {
+            (Ok(code), _) => Failure::Reply(Reply::parse(code, text)),
+            (Err(_), Some(cause)) => cause.into(),
+            (Err(_), None) => return true,
+        };
+        self.stage.is_none_or(|stage| whose_fault(stage, &failure) == Fault::Address)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("failed to deliver")?;
+        if let Some(stage) = self.stage {
+            write!(f, " at {stage}")?;
+        }
+        match (&self.code, self.cause) {
+            (Some(code), _) => write!(f, ": the server answered {code}"),
+            (None, Some(cause)) => write!(f, ": {cause}"),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -178,9 +285,10 @@ fn of_recipient(failure: &Failure) -> Fault {
             (500..=599, _) => Fault::Address,
             _ => Fault::Nobody,
         },
-        Failure::InvalidAddress => Fault::Address,
-        Failure::Tls | Failure::NotOffered | Failure::Unreadable(_) => Fault::Mailer,
-        Failure::Unreachable | Failure::Disconnected | Failure::TimedOut | Failure::Malformed => Fault::Nobody,
+        Failure::Other(Cause::InvalidAddress) => Fault::Address,
+        Failure::Unreadable(_)
+        | Failure::Other(Cause::Tls | Cause::NotOffered | Cause::Unreadable | Cause::NotRendered) => Fault::Mailer,
+        Failure::Other(Cause::Unreachable | Cause::Disconnected | Cause::TimedOut | Cause::Malformed) => Fault::Nobody,
     }
 }
 
@@ -193,14 +301,7 @@ fn of_content(failure: &Failure) -> Option<Fault> {
             400..=499 => Some(Fault::Nobody),
             _ => None,
         },
-        Failure::Unreachable
-        | Failure::Disconnected
-        | Failure::TimedOut
-        | Failure::Tls
-        | Failure::NotOffered
-        | Failure::Malformed
-        | Failure::Unreadable(_)
-        | Failure::InvalidAddress => None,
+        Failure::Unreadable(_) | Failure::Other(_) => None,
     }
 }
 
@@ -220,118 +321,5 @@ pub fn back_off(failures: u32) -> SignedDuration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Failures without a verdict of the server.
-    fn without_verdict() -> [Failure; 5] {
-        [Failure::Unreachable, Failure::Disconnected, Failure::TimedOut, Failure::Malformed, reply("250")]
-    }
-
-    fn reply(line: &str) -> Failure {
-        let (code, text) = line.split_once(' ').unwrap_or((line, ""));
-        Failure::Reply(Reply::parse(code.parse().unwrap_or(0), text))
-    }
-
-    const REPLIES: [&str; 19] = [
-        "421",
-        "421 4.7.0",
-        "450 4.2.1",
-        "451 4.7.1",
-        "452 4.2.2",
-        "452 4.3.1",
-        "452 4.4.5",
-        "535 5.7.8",
-        "550",
-        "550 5.1.1",
-        "550 5.1.10",
-        "550 5.4.5",
-        "550 5.7.1",
-        "551",
-        "552 5.2.2",
-        "552 5.3.1",
-        "553 5.1.3",
-        "554",
-        "554 5.6.0",
-    ];
-
-    #[test]
-    fn before_the_recipient_is_named_everything_is_the_mailers_fault() {
-        let stages = &Stage::ALL[..6];
-        assert_eq!(stages.last(), Some(&Stage::MailFrom));
-        for stage in stages {
-            for failure in without_verdict().into_iter().chain(REPLIES.map(reply)).chain([
-                Failure::Tls,
-                Failure::NotOffered,
-                Failure::Unreadable("password".into()),
-            ]) {
-                assert_eq!(whose_fault(*stage, &failure), Fault::Mailer, "{stage:?} {failure:?}");
-            }
-        }
-    }
-
-    /// One letter a reply of `REPLIES`: Mailer, Address, Nobody.
-    #[test]
-    fn a_reply_is_blamed_as_the_table_says() {
-        for (stage, faults) in [
-            (Stage::RcptTo, "NNNNNNMMAAAMMANMAAA"),
-            (Stage::Data, "NNNNNNMMMMMMMMMMMMM"),
-            (Stage::Content, "NNNNNNMMMMMMMMMMMMM"),
-            (Stage::AfterDot, "NNNNNNMMMMMMMMMMMMM"),
-        ] {
-            assert_eq!(faults.len(), REPLIES.len());
-            for (line, letter) in REPLIES.into_iter().zip(faults.chars()) {
-                let expected = match letter {
-                    'M' => Fault::Mailer,
-                    'A' => Fault::Address,
-                    _ => Fault::Nobody,
-                };
-                assert_eq!(whose_fault(stage, &reply(line)), expected, "{stage:?} {line}");
-            }
-        }
-    }
-
-    #[test]
-    fn no_verdict_is_nobodys_fault_before_the_dot_and_unknown_after_it() {
-        for failure in without_verdict() {
-            for stage in [Stage::RcptTo, Stage::Data, Stage::Content] {
-                assert_eq!(whose_fault(stage, &failure), Fault::Nobody, "{stage:?} {failure:?}");
-            }
-            assert_eq!(whose_fault(Stage::AfterDot, &failure), Fault::Unknown, "{failure:?}");
-        }
-        assert_eq!(whose_fault(Stage::AfterDot, &Failure::Tls), Fault::Unknown, "a copy may have left");
-    }
-
-    #[test]
-    fn an_address_that_cannot_be_mailed_is_the_addresss_fault() {
-        assert_eq!(whose_fault(Stage::RcptTo, &Failure::InvalidAddress), Fault::Address);
-    }
-
-    #[test]
-    fn the_enhanced_code_is_read_from_the_first_word_only() {
-        for (code, text, shown) in [
-            (550, "5.1.1 <zoe@people.example>: unknown", "550 5.1.1"),
-            (550, "5.1.1", "550 5.1.1"),
-            (550, "5.7.509 Access denied", "550 5.7.509"),
-            (550, "No such user zoe@people.example", "550"),
-            (550, "4.2.2 class contradicts the code", "550"),
-            (550, "see 5.1.1", "550"),
-            (550, "5.1.1.1 x", "550"),
-            (550, "5.1 x", "550"),
-            (550, "5..1 x", "550"),
-            (550, "5.+1.1 x", "550"),
-            (550, "5.1.1234 x", "550"),
-            (550, "5.1.1: x", "550"),
-            (250, "2.0.0 queued as 4F3A", "250 2.0.0"),
-            (550, "", "550"),
-        ] {
-            assert_eq!(Reply::parse(code, text).to_string(), shown, "{code} {text}");
-        }
-    }
-
-    #[test]
-    fn the_wait_doubles_from_one_minute_to_an_hour() {
-        let minutes = [0, 1, 2, 3, 4, 5, 6, 7, 8, u32::MAX].map(|n| back_off(n).as_mins());
-        assert_eq!(minutes, [1, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
-    }
-}
+#[path = "delivery_tests.rs"]
+mod tests;

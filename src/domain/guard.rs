@@ -22,6 +22,9 @@ pub enum Guard {
 }
 
 impl Guard {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Removals, Self::Invitations];
+
     /// The word that begins the ids of its holds.
     pub fn word(self) -> &'static str {
         match self {
@@ -32,7 +35,7 @@ impl Guard {
 
     /// The guard whose hold has this id.
     pub fn of(id: &str) -> Option<Self> {
-        [Self::Removals, Self::Invitations].into_iter().find(|guard| guard.began(id).is_some())
+        Self::ALL.into_iter().find(|guard| guard.began(id).is_some())
     }
 
     /// The id of a hold that begins now: `removals-20261124T093000Z`.

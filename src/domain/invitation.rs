@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::delivery::LONGEST_BACK_OFF;
+use super::delivery::{LONGEST_BACK_OFF, Trouble};
 use super::email::EmailKey;
 
 /// How long an attempt without known outcome may still be under way, before another copy may be sent. Longer than the sum
@@ -43,7 +43,7 @@ pub enum Outcome {
     Sending,
     /// The relay took it (250 after the final dot).
     Sent,
-    /// The address was refused.
+    /// The address was refused, or the mail while others passed.
     Refused,
     /// Nobody's fault: try again later.
     Deferred,
@@ -78,8 +78,8 @@ pub struct Try<'a> {
     pub date: Timestamp,
     /// What became of it.
     pub outcome: Outcome,
-    /// The relay's reply code, such as `550 5.1.1`.
-    pub code: Option<&'a str>,
+    /// Where and why it failed, if it did.
+    pub trouble: Trouble,
 }
 
 /// The ledger of one account.
@@ -162,12 +162,12 @@ pub enum Standing {
         /// When another copy may be sent.
         until: Timestamp,
     },
-    /// The relay asked to try later.
+    /// It did not get through, which is nobody's fault.
     BackingOff {
         /// When to try.
         until: Timestamp,
-        /// The relay's reply code.
-        code: Option<String>,
+        /// Where and why.
+        trouble: Trouble,
     },
     /// The relay took the mail.
     Sent {
@@ -181,10 +181,10 @@ pub enum Standing {
         /// When the link stopped to work.
         at: Timestamp,
     },
-    /// The address was refused.
+    /// The address was refused, or the mail while others passed.
     Refused {
-        /// The relay's reply code.
-        code: Option<String>,
+        /// Where and why.
+        trouble: Trouble,
     },
     /// Three copies may or may not have left; sending more would be guessing.
     Unknown,
@@ -268,10 +268,10 @@ fn standing_of_mail(ledger: &Ledger<'_>, kind: MailKind, wish: &Wish<'_>, now: T
                 again
             }
         }
-        Outcome::Refused => Standing::Refused { code: last.code.map(str::to_owned) },
+        Outcome::Refused => Standing::Refused { trouble: last.trouble.clone() },
         Outcome::Deferred => match ledger.not_before {
             Some(until) if is_waited_for(until, LONGEST_BACK_OFF, now) => {
-                Standing::BackingOff { until, code: last.code.map(str::to_owned) }
+                Standing::BackingOff { until, trouble: last.trouble.clone() }
             }
             Some(_) | None => again,
         },

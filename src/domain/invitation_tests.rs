@@ -1,6 +1,7 @@
 //! What the ledger says, case by case.
 
 use super::*;
+use crate::domain::delivery::Stage;
 use crate::domain::email::Email;
 
 fn at(minute: i64) -> Timestamp {
@@ -15,8 +16,12 @@ fn attempt(round: u32, minute: i64, outcome: Outcome) -> Try<'static> {
         at: at(minute),
         date: at(0),
         outcome,
-        code: Some("451 4.3.0"),
+        trouble: trouble(),
     }
+}
+
+fn trouble() -> Trouble {
+    Trouble { stage: Some(Stage::RcptTo), cause: None, code: Some("451 4.3.0".into()) }
 }
 
 fn ledger(round: u32, tries: Vec<Try<'static>>) -> Ledger<'static> {
@@ -44,7 +49,6 @@ fn due_again() -> Standing {
 #[test]
 fn the_ledger_says_what_is_to_be_done() {
     use Outcome::{Deferred, Dropped, MailerFailed, Refused, Sending, Sent};
-    let code = Some("451 4.3.0".to_owned());
     for (name, tries, minute, expected) in [
         ("round opened only", vec![], 0, due(1)),
         ("just written ahead", vec![attempt(1, 0, Sending)], 9, Standing::UnderWay { until: at(10) }),
@@ -71,8 +75,8 @@ fn the_ledger_says_what_is_to_be_done() {
         ),
         ("sent", vec![attempt(1, 0, Sent)], WEEK - 1, Standing::Sent { at: at(0), expires: at(WEEK) }),
         ("expired", vec![attempt(1, 0, Sent)], WEEK, Standing::Expired { at: at(WEEK) }),
-        ("refused", vec![attempt(1, 0, Refused)], 1000, Standing::Refused { code: code.clone() }),
-        ("deferred", vec![attempt(1, 0, Deferred)], 4, Standing::BackingOff { until: at(5), code: code.clone() }),
+        ("refused", vec![attempt(1, 0, Refused)], 1000, Standing::Refused { trouble: trouble() }),
+        ("deferred", vec![attempt(1, 0, Deferred)], 4, Standing::BackingOff { until: at(5), trouble: trouble() }),
         ("deferred by a clock that was set back", vec![attempt(1, 0, Deferred)], -100, due_again()),
         ("deferred, time over", vec![attempt(1, 0, Deferred)], 5, due_again()),
         ("mailer failed", vec![attempt(1, 0, MailerFailed)], 1, due_again()),

@@ -175,16 +175,6 @@ pub enum ClinicStanding<'a> {
     Open(&'a ClinicZone),
 }
 
-/// Whether mail goes out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum MailerStanding {
-    /// As far as is known.
-    #[default]
-    Up,
-    /// The queue is stopped, with the relay's code or what went wrong.
-    Down(String),
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod invitation;
 pub mod license;
 pub mod lifecycle;
+pub mod mailer;
 pub mod member;
 pub mod notice;
 pub mod verdict;

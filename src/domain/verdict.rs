@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 
 use super::invitation::Standing;
-use super::lifecycle::{AccessReason, ClinicStanding, MailerStanding, State};
+use super::lifecycle::{AccessReason, ClinicStanding, State};
+use super::mailer::MailerStanding;
 use super::member::Violation;
 
 /// What stands between a manifest and its account or address until a person acts.
@@ -195,14 +196,19 @@ fn about_a_changed_address(situation: &Situation<'_>) -> String {
 
 fn verdict_of_invitation(situation: &Situation<'_>) -> Verdict {
     let show = |instant| show(situation, instant);
-    let code = |code: &Option<String>| code.as_ref().map_or(String::new(), |code| format!(" ({code})"));
     let resend = RESEND;
     match situation.invitation {
-        Standing::Refused { code: reply } => say(
+        Standing::Refused { trouble } if trouble.is_of_the_address() => say(
             State::Undeliverable,
             format!(
                 "The email address was refused{}. Correct it in the manifest, or {resend} to try again.",
-                code(reply)
+                trouble.code.as_ref().map_or(String::new(), |code| format!(" ({code})"))
+            ),
+        ),
+        Standing::Refused { trouble } => say(
+            State::Undeliverable,
+            format!(
+                "The mail relay refuses the mail to this member ({trouble}), while it takes others. Ask whoever runs the relay; to try again, {resend}."
             ),
         ),
         Standing::Unknown => say(
@@ -224,19 +230,24 @@ fn verdict_of_invitation(situation: &Situation<'_>) -> Verdict {
         Standing::Sent { at, expires } => {
             say(State::Invited, format!("Invited at {}; the link works until {}.", show(*at), show(*expires)))
         }
-        Standing::BackingOff { until, code: reply } => say(
+        Standing::BackingOff { until, trouble } => say(
             State::Pending,
-            format!("The mail relay asked to try later{}; next try at {}.", code(reply), show(*until)),
+            format!("The invitation did not get through ({trouble}); next try at {}.", show(*until)),
         ),
-        Standing::UnderWay { .. } | Standing::Due(_) | Standing::NoAddress | Standing::Settled => {
-            match situation.mailer {
-                MailerStanding::Down(why) => say(
-                    State::Pending,
-                    format!("The invitation waits: the mail relay does not take mail ({why}). See the Clinic."),
-                ),
-                MailerStanding::Up => say(State::Pending, "The invitation waits for its turn."),
-            }
-        }
+        Standing::UnderWay { until } => say(
+            State::Pending,
+            format!(
+                "The invitation was handed to the mail relay; whether it took it is not known yet. Unless that is known before, a copy is sent at {}.",
+                show(*until)
+            ),
+        ),
+        Standing::Due(_) | Standing::NoAddress | Standing::Settled => match situation.mailer {
+            MailerStanding::Down(_) => say(
+                State::Pending,
+                "The invitation waits: the mail relay does not take mail. The Clinic's condition MailerReady says why.",
+            ),
+            MailerStanding::Up => say(State::Pending, "The invitation waits for its turn."),
+        },
     }
 }
 

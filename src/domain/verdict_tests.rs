@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::domain::calendar::ClinicZone;
+use crate::domain::delivery::{Cause, Stage, Trouble};
 use crate::domain::invitation::{Due, MailKind};
 
 fn at(second: i64) -> Timestamp {
@@ -57,7 +58,10 @@ fn the_first_state_that_applies_shows() {
         (Situation { access: Some(AccessReason::TrainingEnded), ..base.clone() }, State::TrainingEnded),
         (Situation { access: Some(AccessReason::Suspended), ..base.clone() }, State::Suspended),
         (Situation { access: Some(AccessReason::Granted), ..base.clone() }, State::Active),
-        (Situation { invitation: &Standing::Refused { code: None }, ..base.clone() }, State::Undeliverable),
+        (
+            Situation { invitation: &Standing::Refused { trouble: Trouble::default() }, ..base.clone() },
+            State::Undeliverable,
+        ),
         (Situation { invitation: &Standing::Unknown, ..base.clone() }, State::DeliveryUnknown),
         (Situation { invitation: &held, ..base.clone() }, State::Held),
         (Situation { invitation: &Standing::Expired { at: at(0) }, ..base.clone() }, State::InvitationExpired),
@@ -93,6 +97,38 @@ fn who_is_stuck_is_told_whose_the_address_is_and_the_way_out() {
 }
 
 #[test]
+fn what_became_of_a_mail_is_told_with_its_stage_and_what_to_do() {
+    let zone = ClinicZone::find("UTC").unwrap();
+    let trouble = |stage, cause, code: Option<&str>| Trouble { stage: Some(stage), cause, code: code.map(Into::into) };
+    let refused = |trouble| Standing::Refused { trouble };
+    let resend = "set the annotation clinic-operator.dev/resend to a new value";
+    for (standing, state_, message) in [
+        (
+            refused(trouble(Stage::RcptTo, None, Some("550 5.1.1"))),
+            State::Undeliverable,
+            format!("The email address was refused (550 5.1.1). Correct it in the manifest, or {resend} to try again."),
+        ),
+        (
+            refused(trouble(Stage::Data, None, Some("554 5.6.0"))),
+            State::Undeliverable,
+            format!("The mail relay refuses the mail to this member (failed to deliver at DATA: the server answered 554 5.6.0), while it takes others. Ask whoever runs the relay; to try again, {resend}."),
+        ),
+        (
+            Standing::BackingOff { until: at(0), trouble: trouble(Stage::Content, Some(Cause::Disconnected), None) },
+            State::Pending,
+            "The invitation did not get through (failed to deliver at the message: the connection was lost); next try at 2027-01-15 08:00 UTC.".into(),
+        ),
+        (
+            Standing::UnderWay { until: at(600) },
+            State::Pending,
+            "The invitation was handed to the mail relay; whether it took it is not known yet. Unless that is known before, a copy is sent at 2027-01-15 08:10 UTC.".into(),
+        ),
+    ] {
+        assert_eq!(state(&invited(&zone, &standing)), Verdict { state: state_, message });
+    }
+}
+
+#[test]
 fn an_accepted_member_with_a_changed_address_is_told_how_it_stands_and_what_to_do() {
     let zone = ClinicZone::find("UTC").unwrap();
     let told = |invitation: &Standing| {
@@ -105,7 +141,7 @@ fn an_accepted_member_with_a_changed_address_is_told_how_it_stands_and_what_to_d
     for (standing, part) in [
         (sent(), "works until"),
         (Standing::Expired { at: at(0) }, "clinic-operator.dev/resend"),
-        (Standing::Refused { code: None }, "was refused"),
+        (Standing::Refused { trouble: Trouble::default() }, "was refused"),
         (Standing::Unknown, "To send it again"),
         (Standing::UnderWay { until: at(0) }, "about to be mailed"),
     ] {

@@ -2,7 +2,6 @@
 //! is killed, it ends as if nothing had happened. The proxy makes the points; the product has no hook for them.
 
 use jiff::SignedDuration;
-use serde_json::Value;
 
 use crate::support::control_plane::AuditRecord;
 use crate::support::proxy::{Fault, Proxy, Which};
@@ -38,18 +37,13 @@ fn nth(method: &'static str, path: &'static [&'static str], after: usize) -> Whi
 /// The record of the member's account, and the claims that name it.
 #[track_caller]
 fn one_account_one_claim_and_one_login(world: &World, member: &str, address: &str) {
-    let accounts: Value = serde_json::from_str(&world.kubectl(&["get", "clinicaccounts", "-o", "json"])).unwrap();
-    let of_member: Vec<&Value> = accounts["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|account| account["spec"]["desired"]["holder"]["name"] == member)
-        .collect();
+    let mut of_member = world.objects("clinicaccounts");
+    of_member.retain(|account| account["spec"]["desired"]["holder"]["name"] == member);
     assert_eq!(of_member.len(), 1, "{member} has one account");
     assert_eq!(of_member[0]["spec"]["desired"]["email"], address);
-    let claims: Value = serde_json::from_str(&world.kubectl(&["get", "emailclaims", "-o", "json"])).unwrap();
-    let is_its = |claim: &&Value| claim["spec"]["account"] == of_member[0]["metadata"]["name"];
-    assert_eq!(claims["items"].as_array().unwrap().iter().filter(is_its).count(), 1, "{member} has one claim");
+    let mut claims = world.objects("emailclaims");
+    claims.retain(|claim| claim["spec"]["account"] == of_member[0]["metadata"]["name"]);
+    assert_eq!(claims.len(), 1, "{member} has one claim");
 }
 
 /// Waits until the member is invited, over the ten minutes after which an unknown outcome counts as such.

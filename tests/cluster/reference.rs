@@ -30,8 +30,7 @@ impl OnTheServer {
     }
 
     fn all(&self, resource: &str) -> Vec<Value> {
-        let list: Value = serde_json::from_str(&self.0.kubectl(&["get", resource, "-o", "json"])).unwrap();
-        list["items"].as_array().unwrap().clone()
+        self.0.objects(resource)
     }
 
     fn look(&self) -> Outcome {

@@ -123,7 +123,7 @@ fn no_address_token_or_password_comes_out_whatever_goes_wrong() {
     world.apply(&["valid", "refused", "deferred", "unknown"].map(member).concat());
     world.member_in("Invited", "valid");
     world.member_in("Undeliverable", "refused");
-    world.member_told("deferred", "asked to try later");
+    world.member_told("deferred", "did not get through");
     world.member_in("Pending", "unknown");
     world.apply(&staff("conflicting", &address("valid").to_lowercase()));
     world.member_in("EmailConflict", "conflicting");

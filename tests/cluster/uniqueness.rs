@@ -21,11 +21,6 @@ fn in_some_case(address: &str, number: usize) -> String {
     address.chars().enumerate().map(letter).collect()
 }
 
-fn all(world: &World, resource: &str) -> Vec<Value> {
-    let list: Value = serde_json::from_str(&world.kubectl(&["get", resource, "-o", "json"])).unwrap();
-    list["items"].as_array().unwrap().clone()
-}
-
 /// Creates these manifests from many connections at once.
 fn create_all_at_once(world: &World, manifests: &[String]) {
     std::thread::scope(|scope| {
@@ -58,7 +53,7 @@ fn of_32_manifests_with_one_address_one_is_invited_and_31_are_told_by_whom_in_tw
         create_all_at_once(&world, &manifests);
     }
     let users = eventually_ok(2 * PATIENCE, "everybody to be invited or in conflict", || {
-        let users = all(&world, "clinicusers");
+        let users = world.objects("clinicusers");
         let waiting = users.iter().filter(|user| {
             let state = &user["status"]["state"];
             state != "Invited" && state != "EmailConflict"
@@ -80,7 +75,7 @@ fn of_32_manifests_with_one_address_one_is_invited_and_31_are_told_by_whom_in_tw
         let told = condition(user, "Stalled").unwrap()["message"].as_str().unwrap();
         assert!(told.contains(&format!("ClinicUser \"{winner}\"")), "{told}");
     }
-    assert_eq!((all(&world, "clinicaccounts").len(), all(&world, "emailclaims").len()), (ROUNDS, ROUNDS));
+    assert_eq!((world.objects("clinicaccounts").len(), world.objects("emailclaims").len()), (ROUNDS, ROUNDS));
     let mails = world.relay.wait_for(ROUNDS, PATIENCE);
     let to: BTreeSet<String> = mails.iter().map(|mail| mail.recipients[0].to_lowercase()).collect();
     assert_eq!((to.len(), world.relay.mails().len()), (ROUNDS, ROUNDS), "each address is mailed once");
@@ -106,5 +101,5 @@ fn of_32_manifests_with_one_address_one_is_invited_and_31_are_told_by_whom_in_tw
     world.apply(&staff(moves, "elsewhere@maple.example"));
     world.member_in("Invited", moves);
     world.relay.wait_for(ROUNDS + 3, PATIENCE);
-    assert_eq!(all(&world, "emailclaims").len(), ROUNDS + 1);
+    assert_eq!(world.objects("emailclaims").len(), ROUNDS + 1);
 }

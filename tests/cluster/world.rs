@@ -111,8 +111,14 @@ impl World {
         control_plane().kubectl(&self.namespace, arguments).ok()
     }
 
+    #[track_caller]
     pub(crate) fn object(&self, resource: &str, name: &str) -> Value {
-        serde_json::from_str(&self.kubectl(&["get", resource, name, "-o", "json"])).unwrap()
+        control_plane().object(&self.namespace, resource, name)
+    }
+
+    #[track_caller]
+    pub(crate) fn objects(&self, resource: &str) -> Vec<Value> {
+        control_plane().objects(&self.namespace, resource)
     }
 
     /// Waits until the member is in that state, and returns it.
@@ -177,7 +183,8 @@ impl World {
     }
 
     pub(crate) fn names(&self, resource: &str) -> Vec<String> {
-        self.kubectl(&["get", resource, "-o", "name"]).lines().map(str::to_owned).collect()
+        let name = |object: &Value| object["metadata"]["name"].as_str().expect("every object has a name").to_owned();
+        self.objects(resource).iter().map(name).collect()
     }
 }
 

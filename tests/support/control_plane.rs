@@ -8,7 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use kube::Client;
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
 use super::wait::{PATIENCE, eventually_ok};
 
@@ -25,8 +28,42 @@ pub(crate) struct ControlPlane {
     pub(crate) audit_log: PathBuf,
     /// Files of a test go here too: they are removed when the control plane ends, however that comes about.
     pub(crate) folder: PathBuf,
+    /// For reading objects: a process of kubectl for each look would take most of the time of the tests.
+    reader: Reader,
     /// The programs end when this process does, however it ends: then the pipe to their supervisor closes.
     _supervisor: Child,
+}
+
+/// The administrator's client, for requests that change nothing.
+struct Reader {
+    client: Client,
+    runtime: Runtime,
+}
+
+impl Reader {
+    fn new(kubeconfig: &Path) -> Result<Self, String> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        let file = Kubeconfig::read_from(kubeconfig).map_err(|error| error.to_string())?;
+        let client = runtime.block_on(async {
+            let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
+            Client::try_from(config.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+        })?;
+        Ok(Self { client, runtime })
+    }
+
+    /// Asks in a task of the runtime, so that any thread may wait for it.
+    fn get(&self, path: &str) -> Result<Value, String> {
+        let (client, path) = (self.client.clone(), path.to_owned());
+        let (answer, answered) = std::sync::mpsc::channel();
+        self.runtime.spawn(async move {
+            let request = http::Request::get(&path).body(Vec::new()).expect("a path of a URL");
+            let result = client.request::<Value>(request).await.map_err(|error| format!("GET {path}: {error}"));
+            // Whoever asked may have ended.
+            let _ = answer.send(result);
+        });
+        answered.recv().map_err(|error| error.to_string())?
+    }
 }
 
 /// A namespace that no other test has.
@@ -154,8 +191,10 @@ impl ControlPlane {
         let output = supervisor.stdout.take().ok_or("the supervisor has no output")?;
         BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
         let kubeconfig = line.trim_end().strip_prefix("ready ").ok_or("its boot failed; the lines above say why")?;
+        let kubeconfig = PathBuf::from(kubeconfig);
         let mut control_plane = Self {
-            kubeconfig: PathBuf::from(kubeconfig),
+            reader: Reader::new(&kubeconfig)?,
+            kubeconfig,
             server: String::new(),
             audit_log: folder.join("audit.log"),
             folder,
@@ -189,6 +228,20 @@ impl ControlPlane {
         let namespace = Namespace(format!("{prefix}-{}-{number}", std::process::id()));
         self.admin(&["create", "namespace", namespace.name()], None).ok();
         namespace
+    }
+
+    /// Reads an object of ours (`clinicuser`, `clinicusers`, …) as it is stored.
+    #[track_caller]
+    pub(crate) fn object(&self, namespace: &Namespace, resource: &str, name: &str) -> Value {
+        let path = format!("{}/{name}", path_of(namespace, resource));
+        self.reader.get(&path).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Reads all objects of a kind of ours, in the order of their names.
+    #[track_caller]
+    pub(crate) fn objects(&self, namespace: &Namespace, resource: &str) -> Vec<Value> {
+        let mut list = self.reader.get(&path_of(namespace, resource)).unwrap_or_else(|error| panic!("{error}"));
+        std::mem::take(list["items"].as_array_mut().expect("a list has items"))
     }
 
     /// Runs kubectl as the administrator in the namespace.
@@ -235,8 +288,8 @@ impl ControlPlane {
         static COUNTER: AtomicU32 = AtomicU32::new(1);
         let marker = format!("audit-marker-{}", COUNTER.fetch_add(1, Ordering::Relaxed));
         // The log may lag behind an answer by a moment, so ask for something and wait until that is in it.
-        let path = format!("/apis/{GROUP_VERSION}/namespaces/{}/clinics/{marker}", namespace.name());
-        self.admin(&["get", "--raw", &path], None); // not found, and in the log all the same
+        let answer = self.reader.get(&format!("{}/{marker}", path_of(namespace, "clinics")));
+        assert!(answer.is_err(), "not found, and in the log all the same");
         eventually_ok(PATIENCE, "the audit log to catch up", || {
             let mut records = self.audit_so_far(namespace);
             let caught_up = records.iter().any(|record| record.name == marker);
@@ -248,6 +301,13 @@ impl ControlPlane {
     fn audit_so_far(&self, namespace: &Namespace) -> Vec<AuditRecord> {
         let log = File::open(&self.audit_log).expect("the audit log can be read");
         let lines = BufReader::new(log).lines().map_while(Result::ok);
-        lines.filter_map(|line| AuditRecord::parse(&line, namespace.name())).collect()
+        // Most lines are of other tests, and parsing is what takes the time.
+        let may_be_its = |line: &String| line.contains(namespace.name());
+        lines.filter(may_be_its).filter_map(|line| AuditRecord::parse(&line, namespace.name())).collect()
     }
+}
+
+fn path_of(namespace: &Namespace, resource: &str) -> String {
+    let plural = if resource.ends_with('s') { resource.to_owned() } else { format!("{resource}s") };
+    format!("/apis/{GROUP_VERSION}/namespaces/{}/{plural}", namespace.name())
 }

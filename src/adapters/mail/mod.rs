@@ -17,8 +17,8 @@ mod smtp_tests;
 
 pub use letter::{Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, RenderError};
 pub use message::{RenderedMail, render};
-pub use relay::{Credentials, Limits, Relay, TlsMode};
-pub use smtp::{Accepted, Undelivered, deliver};
+pub use relay::{Credentials, Limits, Relay, SecretKind, SignIn, TlsMode};
+pub use smtp::{Accepted, deliver};
 pub use wire::authorities;
 
 #[cfg(test)]

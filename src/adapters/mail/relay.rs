@@ -25,9 +25,8 @@ pub struct Relay {
     pub from: Mailbox,
     /// Where a reader's answer goes; none: to `from`.
     pub reply_to: Option<Mailbox>,
-    /// Folder with the files `username` and `password`, read again for each mail, so that a rotated password needs no
-    /// restart. None: no AUTH.
-    pub credentials: Option<PathBuf>,
+    /// How we say who we are. None: no AUTH.
+    pub sign_in: Option<SignIn>,
     /// PEM file with the only authorities to trust, read again for each mail. None: those of the platform.
     pub ca_file: Option<PathBuf>,
     /// How long a server may take.
@@ -68,17 +67,39 @@ pub struct Limits {
     pub before_dot: Duration,
 }
 
-impl Default for Limits {
-    /// Six minutes in all, well below the ten after which an unknown outcome is sent again.
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(30),
-            command: Duration::from_secs(60),
-            content: Duration::from_secs(60),
-            after_dot: Duration::from_secs(120),
-            before_dot: Duration::from_secs(240),
-        }
+impl Limits {
+    /// The longest limit of a command: a dialogue takes six times that at most, which must end well before the ten minutes
+    /// after which an unknown outcome is sent again.
+    pub const LONGEST_COMMAND: Duration = Duration::from_secs(90);
+
+    /// The limits that go with that of a command.
+    pub fn of(command: Duration) -> Self {
+        Self { connect: command / 2, command, content: command, after_dot: command * 2, before_dot: command * 4 }
     }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::of(Duration::from_secs(60))
+    }
+}
+
+/// How we say at the relay who we are: files that are read again for each mail, so that a rotated secret needs no restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// Folder with the file `username` and that of the secret.
+    pub folder: PathBuf,
+    /// What the secret is.
+    pub secret: SecretKind,
+}
+
+/// What proves who we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretKind {
+    /// The file `password`, for AUTH PLAIN or LOGIN (RFC 4954).
+    Password,
+    /// The file `token` with an OAuth 2.0 access token, for AUTH XOAUTH2. Somebody else renews it in time.
+    Token,
 }
 
 /// What AUTH needs; Debug shows neither.
@@ -86,14 +107,21 @@ impl Default for Limits {
 pub struct Credentials {
     /// As the relay knows us.
     pub username: SecretString,
-    /// Without the line break that editors add.
-    pub password: SecretString,
+    /// Password or token, without the line break that editors add.
+    pub secret: SecretString,
 }
 
-impl Credentials {
-    /// Reads `username` and `password` in that folder. The failure names the file, never its content.
-    pub async fn read(folder: &Path) -> Result<Self, Failure> {
-        Ok(Self { username: read_line(folder, "username").await?, password: read_line(folder, "password").await? })
+impl SignIn {
+    /// Reads the files. The failure names the file, never its content.
+    pub async fn read(&self) -> Result<Credentials, Failure> {
+        let secret = match self.secret {
+            SecretKind::Password => "password",
+            SecretKind::Token => "token",
+        };
+        Ok(Credentials {
+            username: read_line(&self.folder, "username").await?,
+            secret: read_line(&self.folder, secret).await?,
+        })
     }
 }
 
@@ -104,8 +132,9 @@ async fn read_line(folder: &Path, name: &str) -> Result<SecretString, Failure> {
     if text.is_empty() {
         return Err(unreadable(&path, &"empty"));
     }
-    if text.contains('\0') {
-        return Err(unreadable(&path, &"holds a zero byte"));
+    // What separates the parts of a proof, in whichever mechanism.
+    if text.contains(['\0', '\u{1}', '\r', '\n']) {
+        return Err(unreadable(&path, &"holds a zero byte or more than one line"));
     }
     Ok(text.into())
 }

@@ -15,6 +15,8 @@ use crate::domain::delivery::Stage;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Trouble {
     Says(&'static str),
+    /// Says the second once the client has answered the first.
+    SaysThen(&'static str, &'static str),
     Hangs,
     Drips,
     Drops,
@@ -121,6 +123,11 @@ impl Script {
         let said = match trouble {
             None => part,
             Some(Trouble::Says(words)) => words,
+            Some(Trouble::SaysThen(first, second)) => {
+                socket.write_all(format!("{first}\r\n").as_bytes()).await.ok()?;
+                line(socket).await?;
+                second
+            }
             Some(Trouble::Drops) => return None,
             Some(Trouble::Hangs) => return std::future::pending().await,
             Some(Trouble::Drips) => loop {

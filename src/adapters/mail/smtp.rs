@@ -2,16 +2,16 @@
 //! connection lost before the dot from one lost after it, and keeps what it received before STARTTLS. Never retries,
 //! never decides whether a mail may be sent, and repeats nothing that a server wrote but its codes (I7).
 
-use std::{future::Future, path::Path, time::Duration};
+use std::{future::Future, time::Duration};
 
 use data_encoding::BASE64;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    relay::{Credentials, Limits, Relay, TlsMode},
+    relay::{Credentials, Limits, Relay, SecretKind, SignIn, TlsMode},
     wire::{Answer, Wire, with_doubled_dots},
 };
-use crate::domain::delivery::{Failure, Fault, Reply, Stage, whose_fault};
+use crate::domain::delivery::{Cause, Failure, Reply, Stage, Undelivered};
 
 /// How long the good-bye may take, in the background: no outcome waits for it.
 const QUIT_LIMIT: Duration = Duration::from_secs(5);
@@ -23,28 +23,11 @@ pub struct Accepted {
     pub reply: Reply,
 }
 
-/// The relay did not take the message, or it is not known whether it did.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("failed to deliver at {stage}: {failure}")]
-pub struct Undelivered {
-    /// How far it came.
-    pub stage: Stage,
-    /// What went wrong there.
-    pub failure: Failure,
-}
-
-impl Undelivered {
-    /// Who must act (DESIGN.md §7).
-    pub fn fault(&self) -> Fault {
-        whose_fault(self.stage, &self.failure)
-    }
-}
-
 /// Hands one rendered message for one recipient to the relay, over a connection of its own. Takes at most
 /// `limits.before_dot + limits.after_dot`. Dropping the future leaves the outcome unknown.
 pub async fn deliver(relay: &Relay, to: &str, message: &[u8]) -> Result<Accepted, Undelivered> {
     if !is_mailable(to) {
-        return Err(Undelivered { stage: Stage::RcptTo, failure: Failure::InvalidAddress });
+        return Err(Undelivered { stage: Stage::RcptTo, failure: Failure::Other(Cause::InvalidAddress) });
     }
     let mut dialogue = Dialogue { relay, limits: relay.limits, stage: Stage::Connect, wire: None };
     let before_dot = within(relay.limits.before_dot, dialogue.before_dot(to, message)).await;
@@ -78,9 +61,9 @@ impl Dialogue<'_> {
             self.start_tls(&offers).await?;
             offers = self.hello().await?;
         }
-        if let Some(folder) = &self.relay.credentials {
+        if let Some(sign_in) = &self.relay.sign_in {
             self.stage = Stage::Auth;
-            self.authenticate(folder, &offers).await?;
+            self.authenticate(sign_in, &offers).await?;
         }
         let sender = &self.relay.from.email;
         self.command(Stage::MailFrom, &format!("MAIL FROM:<{sender}>")).await.and_then(|answer| positive(&answer))?;
@@ -110,30 +93,49 @@ impl Dialogue<'_> {
     async fn start_tls(&mut self, offers: &Offers) -> Result<(), Failure> {
         self.stage = Stage::StartTls;
         if !offers.start_tls {
-            return Err(Failure::NotOffered);
+            return Err(Failure::Other(Cause::NotOffered));
         }
         self.command(Stage::StartTls, "STARTTLS").await.and_then(|answer| with_code(&answer, 220))?;
-        let plain = self.wire.take().ok_or(Failure::Disconnected)?;
+        let plain = self.wire.take().ok_or(Failure::Other(Cause::Disconnected))?;
         self.wire = Some(within(self.limits.connect, plain.encrypt(self.relay)).await?);
         Ok(())
     }
 
-    async fn authenticate(&mut self, folder: &Path, offers: &Offers) -> Result<(), Failure> {
-        let Credentials { username, password } = Credentials::read(folder).await?;
-        if offers.auth_plain {
-            let both = format!("\0{}\0{}", username.expose_secret(), password.expose_secret());
-            let line = format!("AUTH PLAIN {}", BASE64.encode(both.as_bytes()));
-            let answer = self.command(Stage::Auth, &line).await;
-            return answer.and_then(|answer| with_code(&answer, 235));
+    async fn authenticate(&mut self, sign_in: &SignIn, offers: &Offers) -> Result<(), Failure> {
+        let credentials = sign_in.read().await?;
+        match sign_in.secret {
+            SecretKind::Password if offers.has_auth("PLAIN") => self.auth_plain(&credentials).await,
+            SecretKind::Password if offers.has_auth("LOGIN") => self.auth_login(&credentials).await,
+            SecretKind::Token if offers.has_auth("XOAUTH2") => self.auth_xoauth2(&credentials).await,
+            SecretKind::Password | SecretKind::Token => Err(Failure::Other(Cause::NotOffered)),
         }
-        if !offers.auth_login {
-            return Err(Failure::NotOffered);
-        }
-        let encoded = |secret: &SecretString| BASE64.encode(secret.expose_secret().as_bytes());
-        for (line, code) in [("AUTH LOGIN", 334), (&encoded(&username), 334), (&encoded(&password), 235)] {
+    }
+
+    /// RFC 4616.
+    async fn auth_plain(&mut self, Credentials { username, secret }: &Credentials) -> Result<(), Failure> {
+        let both = SecretString::from(format!("\0{}\0{}", username.expose_secret(), secret.expose_secret()));
+        let answer = self.command(Stage::Auth, &format!("AUTH PLAIN {}", encoded(&both))).await;
+        answer.and_then(|answer| with_code(&answer, 235))
+    }
+
+    async fn auth_login(&mut self, Credentials { username, secret }: &Credentials) -> Result<(), Failure> {
+        for (line, code) in [("AUTH LOGIN", 334), (&encoded(username), 334), (&encoded(secret), 235)] {
             self.command(Stage::Auth, line).await.and_then(|answer| with_code(&answer, code))?;
         }
         Ok(())
+    }
+
+    /// As Google and Microsoft describe it. A refusal comes as a challenge with details, which an empty line asks to end.
+    async fn auth_xoauth2(&mut self, Credentials { username, secret }: &Credentials) -> Result<(), Failure> {
+        let both = format!("user={}\x01auth=Bearer {}\x01\x01", username.expose_secret(), secret.expose_secret());
+        let line = format!("AUTH XOAUTH2 {}", encoded(&SecretString::from(both)));
+        let mut answer = self.command(Stage::Auth, &line).await?;
+        if answer.code == 334 {
+            answer = self.command(Stage::Auth, "").await?;
+            // Whatever it says now, it has not let us in.
+            return with_code(&answer, 235).and(Err(Failure::Other(Cause::Malformed)));
+        }
+        with_code(&answer, 235)
     }
 
     async fn content(&mut self, message: &[u8]) -> Result<(), Failure> {
@@ -144,7 +146,7 @@ impl Dialogue<'_> {
         if wire.interrupted().await {
             // A refusal, or the end of the connection; there is nothing good to say before the dot.
             let answer = within(limit, wire.answer()).await?;
-            return positive(&answer).and(Err(Failure::Malformed));
+            return positive(&answer).and(Err(Failure::Other(Cause::Malformed)));
         }
         Ok(())
     }
@@ -163,44 +165,47 @@ impl Dialogue<'_> {
     }
 
     fn wire(&mut self) -> Result<&mut Wire, Failure> {
-        self.wire.as_mut().ok_or(Failure::Disconnected)
+        self.wire.as_mut().ok_or(Failure::Other(Cause::Disconnected))
     }
 }
 
 /// What the server said to EHLO, as far as we care.
 struct Offers {
     start_tls: bool,
-    auth_plain: bool,
-    auth_login: bool,
+    /// AUTH mechanisms in capitals.
+    auth: Vec<String>,
 }
 
 impl Offers {
     /// Keywords in any case (RFC 5321 §2.4); the first line is the server's name.
     fn parse(answer: &Answer) -> Self {
-        let mut offers = Self { start_tls: false, auth_plain: false, auth_login: false };
+        let mut offers = Self { start_tls: false, auth: Vec::new() };
         for line in answer.lines.iter().skip(1) {
             let line = line.to_ascii_uppercase();
             let mut words = line.split_ascii_whitespace();
             match words.next() {
                 Some("STARTTLS") => offers.start_tls = true,
-                Some("AUTH") => {
-                    for mechanism in words {
-                        offers.auth_plain |= mechanism == "PLAIN";
-                        offers.auth_login |= mechanism == "LOGIN";
-                    }
-                }
+                Some("AUTH") => offers.auth.extend(words.map(str::to_owned)),
                 _ => {}
             }
         }
         offers
     }
+
+    fn has_auth(&self, mechanism: &str) -> bool {
+        self.auth.iter().any(|offered| offered == mechanism)
+    }
+}
+
+fn encoded(secret: &SecretString) -> String {
+    BASE64.encode(secret.expose_secret().as_bytes())
 }
 
 fn positive(answer: &Answer) -> Result<Reply, Failure> {
     match answer.code {
         200..300 => Ok(answer.reply()),
         400.. => Err(Failure::Reply(answer.reply())),
-        _ => Err(Failure::Malformed),
+        _ => Err(Failure::Other(Cause::Malformed)),
     }
 }
 
@@ -208,12 +213,12 @@ fn with_code(answer: &Answer, code: u16) -> Result<(), Failure> {
     match answer.code {
         given if given == code => Ok(()),
         400.. => Err(Failure::Reply(answer.reply())),
-        _ => Err(Failure::Malformed),
+        _ => Err(Failure::Other(Cause::Malformed)),
     }
 }
 
 async fn within<T>(limit: Duration, step: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::time::timeout(limit, step).await.unwrap_or(Err(Failure::TimedOut))
+    tokio::time::timeout(limit, step).await.unwrap_or(Err(Failure::Other(Cause::TimedOut)))
 }
 
 async fn good_bye(mut wire: Wire) {

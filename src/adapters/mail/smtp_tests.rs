@@ -10,10 +10,10 @@ use tokio_rustls::rustls::{
 };
 
 use super::{
-    Accepted, Limits, Relay, TlsMode, Undelivered, deliver,
+    Accepted, Limits, Relay, SecretKind, SignIn, TlsMode, deliver,
     scripted_relay::{Script, Trouble},
 };
-use crate::domain::delivery::{Failure, Fault, Reply, Stage};
+use crate::domain::delivery::{Cause, Failure, Fault, Reply, Stage, Undelivered};
 
 const TO: &str = "canary.zoe@people.example";
 const PASSWORD: &str = "canary-password";
@@ -27,7 +27,7 @@ fn relay(port: u16) -> Relay {
         tls: TlsMode::None,
         from: "Elm Street Clinic <invitations@elm-street.example>".parse().unwrap(),
         reply_to: None,
-        credentials: None,
+        sign_in: None,
         ca_file: None,
         limits: Limits::default(),
     }
@@ -64,6 +64,10 @@ fn reply(code: u16, enhanced: Option<(u8, u16, u16)>) -> Failure {
 fn credentials(folder: &Path) {
     fs::write(folder.join("username"), "invitations\n").unwrap();
     fs::write(folder.join("password"), format!("{PASSWORD}\r\n")).unwrap();
+}
+
+fn password_in(folder: &Path) -> SignIn {
+    SignIn { folder: folder.into(), secret: SecretKind::Password }
 }
 
 #[tokio::test]
@@ -116,7 +120,7 @@ async fn a_refusal_is_told_by_its_numbers_at_every_stage() {
 async fn a_lost_connection_is_told_with_its_stage() {
     for (stage, fault) in STAGES {
         let error = undelivered(Script::troubled(stage, Trouble::Drops)).await;
-        assert_eq!(error.failure, Failure::Disconnected, "{stage:?}");
+        assert_eq!(error.failure, Failure::Other(Cause::Disconnected), "{stage:?}");
         if stage == Stage::Content {
             // A small message is in the buffers before the end is seen: then nobody knows, and it counts as unknown.
             assert!(matches!(error.stage, Stage::Content | Stage::AfterDot), "{error:?}");
@@ -134,7 +138,7 @@ async fn silence_and_a_slow_stream_end_with_the_stages_limit() {
         let (port, server) = Script::troubled(stage, trouble).start().await;
         let error = clean(deliver(&impatient(port), TO, MESSAGE).await).unwrap_err();
         server.abort();
-        assert_eq!((error.stage, &error.failure), (stage, &Failure::TimedOut), "{trouble:?}");
+        assert_eq!((error.stage, &error.failure), (stage, &Failure::Other(Cause::TimedOut)), "{trouble:?}");
         assert_eq!(error.fault(), fault);
     });
     join_all(deliveries).await;
@@ -146,7 +150,7 @@ async fn a_server_that_stops_reading_blocks_no_longer_than_the_limit() {
     let endless = vec![b'x'; 32 << 20];
     let error = clean(deliver(&impatient(port), TO, &endless).await).unwrap_err();
     server.abort();
-    assert_eq!(error, Undelivered { stage: Stage::Content, failure: Failure::TimedOut });
+    assert_eq!(error, Undelivered { stage: Stage::Content, failure: Failure::Other(Cause::TimedOut) });
 }
 
 #[tokio::test]
@@ -156,7 +160,7 @@ async fn the_stages_before_the_dot_share_one_limit() {
     relay.limits.before_dot = Duration::from_millis(300);
     let error = clean(deliver(&relay, TO, MESSAGE).await).unwrap_err();
     server.abort();
-    assert_eq!(error, Undelivered { stage: Stage::RcptTo, failure: Failure::TimedOut });
+    assert_eq!(error, Undelivered { stage: Stage::RcptTo, failure: Failure::Other(Cause::TimedOut) });
 }
 
 #[tokio::test]
@@ -165,7 +169,7 @@ async fn garbage_is_told_at_every_stage() {
     for (stage, fault) in STAGES {
         for words in ["HTTP/1.1 400 Bad Request", "", "250-a\r\n251 b", "\u{0}\u{1}", "999 x", long] {
             let error = undelivered(Script::troubled(stage, Trouble::Says(words))).await;
-            assert_eq!(error, Undelivered { stage, failure: Failure::Malformed }, "{words:.40}");
+            assert_eq!(error, Undelivered { stage, failure: Failure::Other(Cause::Malformed) }, "{words:.40}");
             assert_eq!(error.fault(), fault);
         }
     }
@@ -173,7 +177,11 @@ async fn garbage_is_told_at_every_stage() {
         [(Stage::RcptTo, "354 go"), (Stage::Data, "250 ok"), (Stage::Content, "250 ok"), (Stage::AfterDot, "354 go")]
     {
         let error = undelivered(Script::troubled(stage, Trouble::Says(words))).await;
-        assert_eq!(error, Undelivered { stage, failure: Failure::Malformed }, "a good answer at the wrong time");
+        assert_eq!(
+            error,
+            Undelivered { stage, failure: Failure::Other(Cause::Malformed) },
+            "a good answer at the wrong time"
+        );
     }
 }
 
@@ -189,7 +197,7 @@ async fn nobody_listens() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let error = clean(deliver(&relay(port), TO, MESSAGE).await).unwrap_err();
-    assert_eq!(error, Undelivered { stage: Stage::Connect, failure: Failure::Unreachable });
+    assert_eq!(error, Undelivered { stage: Stage::Connect, failure: Failure::Other(Cause::Unreachable) });
 }
 
 #[tokio::test]
@@ -198,7 +206,11 @@ async fn what_is_no_address_never_reaches_the_wire() {
         ["", "canary", "a@b.example>\r\nRCPT TO:<canary@people.example", "canàry@people.example", "a b@people.example"]
     {
         let error = clean(deliver(&relay(9), to, MESSAGE).await).unwrap_err();
-        assert_eq!((error.failure.clone(), error.fault()), (Failure::InvalidAddress, Fault::Address), "{to:?}");
+        assert_eq!(
+            (error.failure.clone(), error.fault()),
+            (Failure::Other(Cause::InvalidAddress), Fault::Address),
+            "{to:?}"
+        );
     }
 }
 
@@ -211,14 +223,50 @@ async fn auth_reads_its_files_at_each_delivery() {
         ("auth login", vec!["AUTH LOGIN", "aW52aXRhdGlvbnM=", "Y2FuYXJ5LXBhc3N3b3Jk"]),
     ] {
         let (port, server) = Script { auth, ..Script::default() }.start().await;
-        let relay = Relay { credentials: Some(folder.path().into()), ..relay(port) };
+        let relay = Relay { sign_in: Some(password_in(folder.path())), ..relay(port) };
         clean(deliver(&relay, TO, MESSAGE).await).unwrap();
         assert_eq!(server.await.unwrap()[1..=lines.len()], lines);
     }
     fs::write(folder.path().join("password"), "rotated").unwrap();
     let (port, server) = Script { auth: "AUTH PLAIN", ..Script::default() }.start().await;
-    clean(deliver(&Relay { credentials: Some(folder.path().into()), ..relay(port) }, TO, MESSAGE).await).unwrap();
+    clean(deliver(&Relay { sign_in: Some(password_in(folder.path())), ..relay(port) }, TO, MESSAGE).await).unwrap();
     assert_eq!(server.await.unwrap()[1], "AUTH PLAIN AGludml0YXRpb25zAHJvdGF0ZWQ=");
+}
+
+#[tokio::test]
+async fn a_token_is_read_at_each_delivery_and_a_refusal_of_it_is_heard_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    credentials(folder.path());
+    let relay_with_token = |port| {
+        let sign_in = SignIn { folder: folder.path().into(), secret: SecretKind::Token };
+        Relay { sign_in: Some(sign_in), ..impatient(port) }
+    };
+    for token in ["canary-token-1", "canary-token-2"] {
+        fs::write(folder.path().join("token"), format!("{token}\n")).unwrap();
+        let (port, server) = Script { auth: "AUTH PLAIN XOAUTH2", ..Script::default() }.start().await;
+        clean(deliver(&relay_with_token(port), TO, MESSAGE).await).unwrap();
+        let said = server.await.unwrap()[1].clone();
+        let proof = data_encoding::BASE64.decode(said.strip_prefix("AUTH XOAUTH2 ").unwrap().as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(proof).unwrap(), format!("user=invitations\x01auth=Bearer {token}\x01\x01"));
+    }
+    let details = "334 eyJzdGF0dXMiOiI0MDEifQ==";
+    for (auth, trouble, failure) in [
+        ("AUTH XOAUTH2", Some(Trouble::SaysThen(details, "535 5.7.3 canary")), reply(535, Some((5, 7, 3)))),
+        ("AUTH XOAUTH2", Some(Trouble::SaysThen(details, "235 2.7.0 canary")), Failure::Other(Cause::Malformed)),
+        ("AUTH XOAUTH2", Some(Trouble::Says("535 5.7.8 canary")), reply(535, Some((5, 7, 8)))),
+        ("AUTH PLAIN LOGIN", None, Failure::Other(Cause::NotOffered)),
+    ] {
+        let trouble = trouble.map(|trouble| (Stage::Auth, trouble));
+        let (port, server) = Script { auth, trouble, tls: None }.start().await;
+        let error = clean(deliver(&relay_with_token(port), TO, MESSAGE).await).unwrap_err();
+        server.abort();
+        assert_eq!(error, Undelivered { stage: Stage::Auth, failure });
+    }
+    fs::remove_file(folder.path().join("token")).unwrap();
+    let (port, server) = Script { auth: "AUTH XOAUTH2", ..Script::default() }.start().await;
+    let error = clean(deliver(&relay_with_token(port), TO, MESSAGE).await).unwrap_err();
+    server.abort();
+    assert!(error.to_string().ends_with("/token: entity not found"), "{error}");
 }
 
 #[tokio::test]
@@ -229,14 +277,14 @@ async fn auth_that_fails_is_the_mailers_fault_and_shows_no_password() {
     for (auth, trouble, failure) in [
         ("AUTH PLAIN", Some((Stage::Auth, refused)), reply(535, Some((5, 7, 8)))),
         ("AUTH LOGIN", Some((Stage::Auth, refused)), reply(535, Some((5, 7, 8)))),
-        ("AUTH PLAIN", Some((Stage::Auth, Trouble::Drops)), Failure::Disconnected),
-        ("AUTH PLAIN", Some((Stage::Auth, Trouble::Hangs)), Failure::TimedOut),
-        ("AUTH PLAIN", Some((Stage::Auth, Trouble::Says("334 "))), Failure::Malformed),
-        ("AUTH CRAM-MD5", None, Failure::NotOffered),
-        ("", None, Failure::NotOffered),
+        ("AUTH PLAIN", Some((Stage::Auth, Trouble::Drops)), Failure::Other(Cause::Disconnected)),
+        ("AUTH PLAIN", Some((Stage::Auth, Trouble::Hangs)), Failure::Other(Cause::TimedOut)),
+        ("AUTH PLAIN", Some((Stage::Auth, Trouble::Says("334 "))), Failure::Other(Cause::Malformed)),
+        ("AUTH CRAM-MD5", None, Failure::Other(Cause::NotOffered)),
+        ("", None, Failure::Other(Cause::NotOffered)),
     ] {
         let (port, server) = Script { auth, trouble, tls: None }.start().await;
-        let relay = Relay { credentials: Some(folder.path().into()), ..impatient(port) };
+        let relay = Relay { sign_in: Some(password_in(folder.path())), ..impatient(port) };
         let error = clean(deliver(&relay, TO, MESSAGE).await).unwrap_err();
         server.abort();
         assert_eq!(error, Undelivered { stage: Stage::Auth, failure }, "{auth}");
@@ -248,14 +296,19 @@ async fn auth_that_fails_is_the_mailers_fault_and_shows_no_password() {
 async fn an_unreadable_password_is_named_by_its_file() {
     let folder = tempfile::tempdir().unwrap();
     credentials(folder.path());
-    for (content, why) in [(None, "entity not found"), (Some("\n"), "empty"), (Some("canary\0"), "holds a zero byte")] {
+    for (content, why) in [
+        (None, "entity not found"),
+        (Some("\n"), "empty"),
+        (Some("canary\0"), "holds a zero byte or more than one line"),
+        (Some("canary\nx"), "holds a zero byte or more than one line"),
+    ] {
         let file = folder.path().join("password");
         fs::remove_file(&file).unwrap();
         if let Some(content) = content {
             fs::write(&file, content).unwrap();
         }
         let (port, server) = Script { auth: "AUTH PLAIN", ..Script::default() }.start().await;
-        let relay = Relay { credentials: Some(folder.path().into()), ..relay(port) };
+        let relay = Relay { sign_in: Some(password_in(folder.path())), ..relay(port) };
         let error = clean(deliver(&relay, TO, MESSAGE).await).unwrap_err();
         server.abort();
         assert_eq!(error.failure, Failure::Unreadable(format!("{}: {why}", file.display())));
@@ -298,7 +351,7 @@ async fn tls_trusts_the_given_authority_and_no_other() {
             let error = clean(deliver(&Relay { tls, ca_file, ..relay(port) }, TO, MESSAGE).await).unwrap_err();
             server.abort();
             assert_eq!((error.stage, error.fault()), (stage, Fault::Mailer));
-            assert!(matches!(error.failure, Failure::Tls | Failure::Unreadable(_)), "{error}");
+            assert!(matches!(error.failure, Failure::Other(Cause::Tls) | Failure::Unreadable(_)), "{error}");
         }
     }
 }
@@ -309,12 +362,12 @@ async fn starttls_is_never_left_out() {
     let file = folder.path().join("ca.pem");
     let config = certificate(&file);
     for (offered, trouble, failure) in [
-        (false, None, Failure::NotOffered),
+        (false, None, Failure::Other(Cause::NotOffered)),
         (true, Some((Stage::StartTls, Trouble::Says("454 4.7.0 no"))), reply(454, Some((4, 7, 0)))),
-        (true, Some((Stage::StartTls, Trouble::Drops)), Failure::Disconnected),
-        (true, Some((Stage::StartTls, Trouble::Hangs)), Failure::TimedOut),
+        (true, Some((Stage::StartTls, Trouble::Drops)), Failure::Other(Cause::Disconnected)),
+        (true, Some((Stage::StartTls, Trouble::Hangs)), Failure::Other(Cause::TimedOut)),
         // An answer slipped in before the handshake, which would count as protected after it (CVE-2011-0411).
-        (true, Some((Stage::StartTls, Trouble::Says("220 go\r\n250 AUTH PLAIN"))), Failure::Malformed),
+        (true, Some((Stage::StartTls, Trouble::Says("220 go\r\n250 AUTH PLAIN"))), Failure::Other(Cause::Malformed)),
     ] {
         let tls = offered.then(|| (TlsMode::StartTls, config.clone()));
         let (port, server) = Script { trouble, tls, auth: "" }.start().await;

@@ -19,7 +19,7 @@ use tokio_rustls::{
 };
 
 use super::relay::{Relay, unreadable};
-use crate::domain::delivery::{Failure, Reply};
+use crate::domain::delivery::{Cause, Failure, Reply};
 
 /// Bytes; RFC 5321 §4.5.3.1.5 allows 512, servers are chattier.
 const LONGEST_LINE: u64 = 4096;
@@ -51,21 +51,21 @@ impl Answer {
 impl Wire {
     /// TCP only.
     pub(super) async fn connect(host: &str, port: u16) -> Result<Self, Failure> {
-        let stream = TcpStream::connect((host, port)).await.map_err(|_| Failure::Unreachable)?;
-        let local = stream.local_addr().map_err(|_| Failure::Disconnected)?;
+        let stream = TcpStream::connect((host, port)).await.map_err(|_| Failure::Other(Cause::Unreachable))?;
+        let local = stream.local_addr().map_err(|_| Failure::Other(Cause::Disconnected))?;
         // Commands are small and each waits for its reply: never hold one back.
-        stream.set_nodelay(true).map_err(|_| Failure::Disconnected)?;
+        stream.set_nodelay(true).map_err(|_| Failure::Other(Cause::Disconnected))?;
         Ok(Self { stream: BufReader::new(Box::new(stream)), local })
     }
 
     /// The TLS handshake. Whatever was received before it is an answer that somebody slipped in (CVE-2011-0411): refused.
     pub(super) async fn encrypt(self, relay: &Relay) -> Result<Self, Failure> {
         if !self.stream.buffer().is_empty() {
-            return Err(Failure::Malformed);
+            return Err(Failure::Other(Cause::Malformed));
         }
-        let name = ServerName::try_from(relay.host.clone()).map_err(|_| Failure::Tls)?;
+        let name = ServerName::try_from(relay.host.clone()).map_err(|_| Failure::Other(Cause::Tls))?;
         let connector = TlsConnector::from(Arc::new(client_config(relay).await?));
-        let stream = connector.connect(name, self.stream.into_inner()).await.map_err(|_| Failure::Tls)?;
+        let stream = connector.connect(name, self.stream.into_inner()).await.map_err(|_| Failure::Other(Cause::Tls))?;
         Ok(Self { stream: BufReader::new(Box::new(stream)), local: self.local })
     }
 
@@ -85,8 +85,8 @@ impl Wire {
 
     /// Bytes out, flushed.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.stream.write_all(bytes).await.map_err(|_| Failure::Disconnected)?;
-        self.stream.flush().await.map_err(|_| Failure::Disconnected)
+        self.stream.write_all(bytes).await.map_err(|_| Failure::Other(Cause::Disconnected))?;
+        self.stream.flush().await.map_err(|_| Failure::Other(Cause::Disconnected))
     }
 
     /// Whether the server has closed or spoken although it is our turn. Does not wait.
@@ -99,27 +99,27 @@ impl Wire {
     pub(super) async fn answer(&mut self) -> Result<Answer, Failure> {
         let mut answer: Option<Answer> = None;
         for _ in 0..MOST_LINES {
-            let (code, last, text) = parse_line(&self.line().await?).ok_or(Failure::Malformed)?;
+            let (code, last, text) = parse_line(&self.line().await?).ok_or(Failure::Other(Cause::Malformed))?;
             let answer = answer.get_or_insert_with(|| Answer { code, lines: Vec::new() });
             if answer.code != code {
-                return Err(Failure::Malformed);
+                return Err(Failure::Other(Cause::Malformed));
             }
             answer.lines.push(text);
             if last {
                 return Ok(Answer { code, lines: std::mem::take(&mut answer.lines) });
             }
         }
-        Err(Failure::Malformed)
+        Err(Failure::Other(Cause::Malformed))
     }
 
     async fn line(&mut self) -> Result<Vec<u8>, Failure> {
         let mut line = Vec::new();
         let mut bounded = (&mut self.stream).take(LONGEST_LINE);
-        bounded.read_until(b'\n', &mut line).await.map_err(|_| Failure::Disconnected)?;
+        bounded.read_until(b'\n', &mut line).await.map_err(|_| Failure::Other(Cause::Disconnected))?;
         match line.last() {
             Some(b'\n') => Ok(line),
-            Some(_) if bounded.limit() == 0 => Err(Failure::Malformed),
-            Some(_) | None => Err(Failure::Disconnected),
+            Some(_) if bounded.limit() == 0 => Err(Failure::Other(Cause::Malformed)),
+            Some(_) | None => Err(Failure::Other(Cause::Disconnected)),
         }
     }
 }
@@ -160,7 +160,7 @@ pub(super) fn with_doubled_dots(message: &[u8]) -> Vec<u8> {
 async fn client_config(relay: &Relay) -> Result<ClientConfig, Failure> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|_| Failure::Tls)?;
+        .map_err(|_| Failure::Other(Cause::Tls))?;
     let Some(path) = &relay.ca_file else {
         let platform = builder.with_platform_verifier();
         let platform = platform.map_err(|_| Failure::Unreadable("the platform's trusted certificates".to_owned()))?;

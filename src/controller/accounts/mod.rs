@@ -46,7 +46,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
     match decision.mail {
         Some(due) => {
             let created = account.metadata.creation_timestamp.as_ref();
-            context.outbox.add(name, Turn::new(&due, created, relay_failed_at(&account.spec, &due)));
+            context.outbox.add(name, Turn::new(&due, created, relay_failed_at(&account.spec, &due)), now);
         }
         None => context.outbox.withdraw(name),
     }

@@ -86,6 +86,11 @@ impl Guards {
         self.invited.values().filter(|at| is_within_the_window(**at, now)).count()
     }
 
+    /// Whether the account was ever written to.
+    pub fn was_invited(&self, account: &str) -> bool {
+        self.invited.contains_key(account)
+    }
+
     /// The holds that nobody has released, each with the accounts that it keeps back.
     pub fn holds(&self) -> BTreeMap<&str, Vec<&Arc<str>>> {
         let mut holds: BTreeMap<&str, Vec<&Arc<str>>> = BTreeMap::new();

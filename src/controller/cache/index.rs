@@ -156,6 +156,12 @@ impl Index {
         self.guards.orphans.iter().cloned().collect()
     }
 
+    /// All accounts, one after the other.
+    pub fn all_accounts(&self) -> impl Iterator<Item = ClinicAccount> {
+        let all = self.objects.get(&Kind::ClinicAccount).into_iter().flat_map(BTreeMap::values);
+        all.filter_map(|entry| entry.packed.unpack())
+    }
+
     /// How many accounts there are.
     pub fn accounts(&self) -> usize {
         self.objects.get(&Kind::ClinicAccount).map_or(0, BTreeMap::len)

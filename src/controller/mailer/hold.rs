@@ -1,8 +1,10 @@
-//! The guard of first invitations: counted one after the other, though mails go out side by side, and what is too much is
-//! held in the ledger. How much that is, is decided in `domain::guard`.
+//! The guard of first invitations: those under way count as well as those in the ledgers, since mails go out side by side, and
+//! what is too much is held in the ledger. How much that is, is decided in `domain::guard`.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
-use tokio::sync::MutexGuard;
 
 use crate::adapters::kubernetes::merge_difference;
 use crate::api::ClinicAccount;
@@ -12,18 +14,34 @@ use crate::controller::context::{Context, ReconcileError};
 use crate::domain::guard::{Guard, one_more_may_be_invited};
 use crate::domain::invitation::{Due, MailKind};
 
-/// The right to write a mail ahead. While a first invitation has it, no other has.
-pub enum Turn<'a> {
-    /// Of a first invitation, which the guard counts.
-    FirstInvitation {
-        /// Held until the write-ahead is in the cache.
-        _counted: MutexGuard<'a, ()>,
-    },
-    /// Of any other mail.
-    Other,
+/// The accounts whose first invitation is being written ahead: they count before the ledgers show it.
+#[derive(Debug, Default)]
+pub struct FirstInvitations {
+    under_way: Mutex<BTreeSet<String>>,
+    /// Taken while an account is held, so that the next one finds that hold and joins it.
+    holding: tokio::sync::Mutex<()>,
 }
 
-/// Waits for the turn of a mail; `None`: the guard holds it, which is written to the ledger now.
+impl FirstInvitations {
+    fn under_way(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to write a mail ahead. A first invitation counts while this lasts, and by its ledger from then on.
+pub struct Turn<'a> {
+    counted: Option<(&'a FirstInvitations, String)>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some((first, account)) = &self.counted {
+            first.under_way().remove(account);
+        }
+    }
+}
+
+/// The turn of a mail; `None`: the guard holds it, which is written to the ledger now.
 pub async fn take_a_turn<'a>(
     context: &'a Context,
     account: &ClinicAccount,
@@ -31,19 +49,16 @@ pub async fn take_a_turn<'a>(
     due: &Due,
 ) -> Result<Option<Turn<'a>>, ReconcileError> {
     if !is_first_invitation(&account.spec, due) {
-        return Ok(Some(Turn::Other));
+        return Ok(Some(Turn { counted: None }));
     }
-    let counted = context.first_invitations.lock().await;
-    let now = context.clock.now();
-    let per_hour = observed.clinic.as_ref().map_or(0, |clinic| clinic.spec.guard.invitations_per_hour);
+    if let Some(turn) = count(context, account, observed) {
+        return Ok(Some(turn));
+    }
+    let _holding = context.first_invitations.holding.lock().await;
     let id = {
         let index = context.cache.read();
-        let guards = index.guards();
-        if one_more_may_be_invited(per_hour, guards.invited_lately(now)) {
-            return Ok(Some(Turn::FirstInvitation { _counted: counted }));
-        }
         let released = observed.clinic.as_ref().and_then(|clinic| clinic.released_hold.as_deref());
-        Guard::Invitations.hold(guards.holds().into_keys(), released, now)
+        Guard::Invitations.hold(index.guards().holds().into_keys(), released, context.clock.now())
     };
     if let Some(delivery) = held(&account.spec, due, id) {
         let before = serde_json::to_value(&account.spec.delivery)?;
@@ -51,6 +66,23 @@ pub async fn take_a_turn<'a>(
         context.patch_account(account, &json!({ "delivery": difference })).await?;
     }
     Ok(None)
+}
+
+/// Counts one more first invitation; `None`: that would be too many. Counted and taken in one step, so that of two at once
+/// one sees the other.
+fn count<'a>(context: &'a Context, account: &ClinicAccount, observed: &Observed) -> Option<Turn<'a>> {
+    let per_hour = observed.clinic.as_ref().map_or(0, |clinic| clinic.spec.guard.invitations_per_hour);
+    let first = &context.first_invitations;
+    let mut under_way = first.under_way();
+    let index = context.cache.read();
+    let guards = index.guards();
+    let unseen = under_way.iter().filter(|name| !guards.was_invited(name)).count();
+    let invited = guards.invited_lately(context.clock.now()) + unseen;
+    one_more_may_be_invited(per_hour, invited).then(|| {
+        let name = account.spec.id.clone();
+        under_way.insert(name.clone());
+        Turn { counted: Some((first, name)) }
+    })
 }
 
 /// An invitation to somebody whom nobody has written to yet, and whose hold nobody has released.

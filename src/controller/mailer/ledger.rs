@@ -4,16 +4,16 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::account::{Attempt, ClinicAccountSpec, Delivery};
-use crate::domain::delivery::back_off;
+use crate::domain::delivery::{Trouble, back_off};
 use crate::domain::invitation::{Due, MailKind, Outcome, attempts_kept};
 
-/// What became of an attempt, with the relay's code.
+/// What became of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conclusion {
     /// The outcome.
     pub outcome: Outcome,
-    /// Such as `550 5.1.1`.
-    pub code: Option<String>,
+    /// Where and why it failed; of a mail that was taken the relay's code only.
+    pub trouble: Trouble,
 }
 
 /// The ledger with the attempt written ahead; `None`: the account has no address.
@@ -42,6 +42,8 @@ pub fn written_ahead(
         at: now,
         date,
         outcome: Outcome::Sending,
+        stage: None,
+        cause: None,
         code: None,
     });
     let kept =
@@ -80,7 +82,8 @@ pub fn concluded(delivery: &Delivery, ahead: &Attempt, conclusion: &Conclusion, 
         return None;
     }
     attempt.outcome = conclusion.outcome;
-    attempt.code.clone_from(&conclusion.code);
+    let Trouble { stage, cause, code } = conclusion.trouble.clone();
+    (attempt.stage, attempt.cause, attempt.code) = (stage, cause, code);
     match conclusion.outcome {
         Outcome::Sent => after.sent += 1,
         Outcome::Refused | Outcome::MailerFailed => after.failed += 1,

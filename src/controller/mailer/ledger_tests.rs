@@ -24,7 +24,8 @@ fn write(account: &mut ClinicAccountSpec, due: &Due, digest: &str, minute: i64) 
 }
 
 fn conclude(account: &mut ClinicAccountSpec, digest: &str, outcome: Outcome, minute: i64) {
-    let conclusion = Conclusion { outcome, code: Some("450 4.2.1".into()) };
+    let conclusion =
+        Conclusion { outcome, trouble: Trouble { stage: None, cause: None, code: Some("450 4.2.1".into()) } };
     let delivery = account.delivery.as_ref().unwrap();
     let ahead = delivery.attempts.iter().find(|attempt| attempt.token_digest == digest).unwrap();
     account.delivery = concluded(delivery, ahead, &conclusion, at(minute));
@@ -75,7 +76,7 @@ fn an_outcome_is_written_once_and_to_its_own_attempt_only() {
     conclude(&mut account, "d1", Outcome::Sent, 1);
     let delivery = account.delivery.unwrap();
     assert_eq!((delivery.sent, delivery.attempts[0].outcome), (1, Outcome::Sent));
-    let late = Conclusion { outcome: Outcome::Refused, code: None };
+    let late = Conclusion { outcome: Outcome::Refused, trouble: Trouble::default() };
     let first = delivery.attempts[0].clone();
     assert_eq!(concluded(&delivery, &first, &late, at(2)), None);
     assert_eq!(concluded(&delivery, &Attempt { copy: 2, ..first }, &late, at(2)), None);

@@ -6,25 +6,20 @@ mod hold;
 pub mod ledger;
 mod send;
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::time::Duration;
+pub use hold::FirstInvitations;
 
-use governor::{Quota, RateLimiter};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 use tracing::{info, warn};
 
 use self::send::send;
 use super::context::Context;
 use crate::adapters::mail::Relay;
-use crate::domain::lifecycle::MailerStanding;
-
-/// First wait after the relay failed; doubled with each failure in a row.
-const FIRST_WAIT: Duration = Duration::from_secs(5);
-/// Longest wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+use crate::domain::mailer::{Evidence, MailerStanding, Pace, Past, RelayHealth};
 
 /// How mail is sent.
 #[derive(Clone, Debug)]
@@ -39,101 +34,101 @@ pub struct Settings {
     pub connections: NonZeroU32,
 }
 
-/// Whether one mail showed that the relay works.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// It did its part, whatever it said about the recipient.
-    Works,
-    /// It failed, and why.
-    Fails(String),
-    /// The mail did not get that far.
-    Untested,
-}
-
-/// Mails until `stop` becomes true; then takes no new mail and ends the ones under way.
-pub async fn run(
+/// The mailer and what it has learned about the relay.
+pub struct Mailer {
     context: Arc<Context>,
     settings: Settings,
+    health: Mutex<RelayHealth>,
     standing: watch::Sender<MailerStanding>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let settings = Arc::new(settings);
-    let rate = RateLimiter::direct(Quota::per_minute(settings.per_minute));
-    let slots = Arc::new(Semaphore::new(usize::try_from(settings.connections.get()).unwrap_or(1)));
-    let mut under_way = JoinSet::new();
-    let mut failures: u32 = 0;
-    loop {
-        let turn = async {
-            context.outbox.filled().await;
-            if failures > 0 {
-                sleep(wait_after(failures)).await;
-            }
-            // While the relay fails, one mail at a time is the probe.
-            let needed = if failures > 0 { settings.connections.get() } else { 1 };
-            let slot = Arc::clone(&slots).acquire_many_owned(needed).await;
-            rate.until_ready().await;
-            slot
-        };
-        tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => break,
-            Some(result) = under_way.join_next() => {
-                let (begun_after, probe) = result.unwrap_or((failures, Probe::Untested));
-                failures = learn(&standing, failures, begun_after, probe);
-            }
-            Ok(slot) = turn => {
-                if let Some(account) = context.outbox.next() {
-                    let (context, settings) = (Arc::clone(&context), Arc::clone(&settings));
-                    under_way.spawn(async move {
-                        let probe = send(&context, &settings, &account).await;
-                        drop(slot);
-                        (failures, probe)
-                    });
+}
+
+impl Mailer {
+    /// One that knows nothing yet; `standing` is where it tells whether mail goes out.
+    pub fn new(context: Arc<Context>, settings: Settings, standing: watch::Sender<MailerStanding>) -> Self {
+        Self { context, settings, health: Mutex::default(), standing }
+    }
+
+    /// Reads in the ledgers how the relay stood before the operator was started. Call it once the cache is complete, before
+    /// anything is worked on: so a restart changes nothing of what is told.
+    pub fn recollect(&self) {
+        let index = self.context.cache.read();
+        let attempts = index.all_accounts().filter_map(|account| account.spec.delivery);
+        let attempts = attempts.flat_map(|delivery| delivery.attempts);
+        let past =
+            attempts.map(|attempt| Past { trouble: attempt.trouble(), at: attempt.at, outcome: attempt.outcome });
+        let health = RelayHealth::from_ledgers(past, self.context.clock.now());
+        self.standing.send_replace(health.standing());
+        *self.health() = health;
+    }
+
+    /// Mails until `stop` becomes true; then takes no new mail and ends the ones under way.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let connections = self.settings.connections.get();
+        let slots = Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(1)));
+        let mut pace = self.pace();
+        let mut under_way = JoinSet::new();
+        loop {
+            let turn = async {
+                self.context.outbox.filled().await;
+                let clock = self.context.clock;
+                let probe = self.health().next_probe(clock.now());
+                clock.reached(probe).await;
+                // While the relay fails, one mail at a time is the probe.
+                let needed = if self.health().failures() > 0 { connections } else { 1 };
+                let slot = Arc::clone(&slots).acquire_many_owned(needed).await;
+                clock.reached(pace.next(clock.now())).await;
+                slot
+            };
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                // What it has shown about the relay counts for the next turn.
+                Some(_) = under_way.join_next() => {}
+                Ok(slot) = turn => {
+                    if let Some(account) = self.context.outbox.next() {
+                        pace.leaves(self.context.clock.now());
+                        let mailer = Arc::clone(&self);
+                        under_way.spawn(async move {
+                            send(&mailer, &account).await;
+                            drop(slot);
+                        });
+                    }
                 }
             }
         }
+        while under_way.join_next().await.is_some() {}
     }
-    while under_way.join_next().await.is_some() {}
-}
 
-fn wait_after(failures: u32) -> Duration {
-    FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_WAIT)
-}
+    /// The rate, which a restart does not begin anew.
+    fn pace(&self) -> Pace {
+        let index = self.context.cache.read();
+        let attempts = index.all_accounts().filter_map(|account| account.spec.delivery);
+        let left = attempts.flat_map(|delivery| delivery.attempts).map(|attempt| attempt.at);
+        Pace::new(self.settings.per_minute.get(), left)
+    }
 
-/// Takes in what a mail showed about the relay that began after `begun_after` failures; returns how often it has failed in a
-/// row. Mails that were under way together and fail together are one failure.
-fn learn(standing: &watch::Sender<MailerStanding>, failures: u32, begun_after: u32, probe: Probe) -> u32 {
-    match probe {
-        Probe::Untested => failures,
-        Probe::Works => {
-            if standing.send_if_modified(|was| std::mem::replace(was, MailerStanding::Up) != MailerStanding::Up) {
-                info!("the mail relay takes mail again");
-            }
-            0
-        }
-        Probe::Fails(why) => {
-            let failures = failures.max(begun_after.saturating_add(1));
-            let down = MailerStanding::Down(why.clone());
-            if standing.send_if_modified(|was| std::mem::replace(was, down.clone()) != down) {
+    fn health(&self) -> MutexGuard<'_, RelayHealth> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what a mail has shown that was written ahead at `ahead` after so many failures in a row.
+    fn learn(&self, evidence: Evidence, begun_after: u32, ahead: Timestamp) {
+        let now_standing = {
+            let mut health = self.health();
+            health.learn(evidence, begun_after, ahead, self.context.clock.now());
+            health.standing()
+        };
+        let changed = self.standing.send_if_modified(|was| {
+            let changed = *was != now_standing;
+            was.clone_from(&now_standing);
+            changed
+        });
+        match now_standing {
+            MailerStanding::Up if changed => info!("the mail relay takes mail again"),
+            MailerStanding::Down(why) if changed => {
                 warn!(error = why, "the mail relay does not take mail; the queue waits");
             }
-            failures
+            MailerStanding::Up | MailerStanding::Down(_) => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mails_that_fail_together_are_one_failure_and_a_failed_probe_is_another() {
-        let (standing, _) = watch::channel(MailerStanding::Up);
-        let fails = || Probe::Fails("the server cannot be reached".into());
-        let together = (0..4).fold(0, |failures, _| learn(&standing, failures, 0, fails()));
-        assert_eq!((together, wait_after(together)), (1, FIRST_WAIT));
-        assert_eq!(learn(&standing, together, together, fails()), 2);
-        assert_eq!(learn(&standing, 2, 2, Probe::Untested), 2);
-        assert_eq!(learn(&standing, 2, 2, Probe::Works), 0);
     }
 }

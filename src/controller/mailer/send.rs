@@ -3,18 +3,19 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::time::sleep;
+use tracing::field::display;
 use tracing::{info, warn};
 
 use super::hold::{Turn, take_a_turn};
 use super::ledger::{Conclusion, concluded, written_ahead};
-use super::{Probe, Settings};
+use super::{Mailer, Settings};
 use crate::adapters::kubernetes::{ApiError, guard, merge_difference};
 use crate::adapters::mail::{
-    Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, RenderError, Undelivered, deliver,
-    render,
+    Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, RenderError, deliver, render,
 };
 use crate::adapters::random::secret_bytes;
 use crate::api::ClinicAccount;
@@ -24,66 +25,94 @@ use crate::controller::accounts::{access_differs, observe};
 use crate::controller::cache::Kind;
 use crate::controller::context::{Context, Guarded, ReconcileError};
 use crate::controller::queue::Key;
-use crate::domain::delivery::{Failure, Fault};
+use crate::domain::delivery::{Cause, Fault, Reply, Stage, Trouble, Undelivered};
 use crate::domain::invitation::{
     Due, MailKind, OUTCOME_KNOWN_WITHIN, Outcome, Question, Token, WRITE_AHEAD_VALID, link_expires,
 };
+use crate::domain::mailer::Evidence;
 
 /// Longest wait between tries to write an outcome; the first is a second, and each doubles it.
 const LONGEST_OUTCOME_WAIT: Duration = Duration::from_secs(16);
 
 /// Mails one account, if that is still right.
-pub async fn send(context: &Context, settings: &Settings, name: &str) -> Probe {
-    let Some((account, observed)) = observe(&context.cache.read(), name) else { return Probe::Untested };
-    let now = context.clock.now();
-    let decision = decide(&observed, now);
-    let Some(due) = decision.mail else { return Probe::Untested };
+pub async fn send(mailer: &Mailer, name: &str) {
+    let context = &mailer.context;
+    let Some((account, observed)) = observe(&context.cache.read(), name) else { return };
+    let decision = decide(&observed, context.clock.now());
+    let Some(due) = decision.mail else { return };
+    let again_soon = || context.cache.work_on(Key::Account(name.into()), Duration::from_secs(5));
     let turn = match take_a_turn(context, &account, &observed, &due).await {
         Ok(Some(turn)) => turn,
-        Ok(None) => return Probe::Untested,
+        Ok(None) => return,
         Err(error) => {
             warn!(account = name, %error, "failed to write that a mail is held; nothing was sent");
-            context.cache.work_on(Key::Account(name.into()), Duration::from_secs(5));
-            return Probe::Untested;
+            return again_soon();
         }
     };
     let token = match secret_bytes() {
         Ok(bytes) => Token::new(bytes),
         Err(error) => {
             warn!(%error, "failed to draw random bytes: no mail can be sent");
-            context.cache.work_on(Key::Account(name.into()), Duration::from_secs(5));
-            return Probe::Untested;
+            return again_soon();
         }
     };
-    let written = write_ahead(context, settings, &account, &due, &decision.access, &token).await;
+    let written = write_ahead(mailer, &account, &due, &decision.access, &token).await;
     drop::<Turn<'_>>(turn);
     let ahead = match written {
         Ok(Some(ahead)) => ahead,
-        Ok(None) => return Probe::Untested,
+        Ok(None) => return,
         Err(error) => {
             warn!(account = name, %error, "failed to write ahead; nothing was sent");
-            context.cache.work_on(Key::Account(name.into()), Duration::from_secs(5));
-            return Probe::Untested;
+            return again_soon();
         }
     };
-    let (conclusion, probe) = hand_over(context, settings, name, &observed, &ahead, &token).await;
-    info!(account = name, round = ahead.round, copy = ahead.copy, outcome = ?conclusion.outcome, code = conclusion.code, "mailed");
-    context.metrics.mailed(conclusion.outcome);
+    let begun_after = mailer.health().failures();
+    let result = hand_over(mailer, name, &observed, &ahead, &token).await;
+    let failed_before = failed_before(&account, &due);
+    let others_passed = || failed_before.is_some_and(|at| mailer.health().took_another_since(at));
+    let (conclusion, evidence) = conclude(&result, others_passed);
+    mailer.learn(evidence, begun_after, ahead.at);
+    let Conclusion { outcome, trouble } = &conclusion;
+    let (stage, cause) = (trouble.stage.map(display), trouble.cause.map(display));
+    let code = trouble.code.as_deref();
+    info!(account = name, kind = ?ahead.kind, round = ahead.round, copy = ahead.copy, ?outcome, stage, cause, code, "mailed");
+    context.metrics.mailed(ahead.kind, *outcome, trouble.stage);
     write_outcome(context, name, &ahead, &conclusion).await;
-    probe
+    if *outcome == Outcome::Sent {
+        time_from_apply(context, &observed, &ahead);
+    }
+}
+
+/// When the relay failed the try before, if this continues its round.
+fn failed_before(account: &ClinicAccount, due: &Due) -> Option<Timestamp> {
+    let attempts = &account.spec.delivery.as_ref()?.attempts;
+    let last = attempts.iter().rfind(|attempt| attempt.kind == due.kind)?;
+    (last.round == due.round && last.outcome == Outcome::MailerFailed).then_some(last.at)
+}
+
+/// What a try came to.
+enum HandedOver {
+    /// 250 after the dot.
+    Taken(Reply),
+    /// Not taken, or nobody knows.
+    Failed(Undelivered),
+    /// It could not be made; the recipient alone is to blame, or our configuration.
+    NotRendered(RenderError),
+    /// It was no longer right, or too late.
+    Dropped,
 }
 
 /// Writes the attempt to the ledger. `None`: somebody else wrote first, so nothing may be sent, and the change that they made
 /// brings the account back if a mail is still due.
 async fn write_ahead(
-    context: &Context,
-    settings: &Settings,
+    mailer: &Mailer,
     account: &ClinicAccount,
     due: &Due,
     access: &Access,
     token: &Token,
 ) -> Result<Option<Attempt>, ReconcileError> {
-    let domain = settings.relay.from.email.domain();
+    let context = &mailer.context;
+    let domain = mailer.settings.relay.from.email.domain();
     // A notice has no link.
     let digest = if due.kind == MailKind::EmailChangeNotice { String::new() } else { token.digest() };
     let Some(delivery) = written_ahead(&account.spec, due, domain, digest, context.clock.now()) else {
@@ -104,55 +133,82 @@ async fn write_ahead(
 }
 
 /// Looks once more whether the mail may go (I3), and hands it to the relay.
-async fn hand_over(
-    context: &Context,
-    settings: &Settings,
-    name: &str,
-    observed: &Observed,
-    ahead: &Attempt,
-    token: &Token,
-) -> (Conclusion, Probe) {
-    let dropped = (Conclusion { outcome: Outcome::Dropped, code: None }, Probe::Untested);
-    let (address, message) = match letter(settings, observed, ahead, token) {
+async fn hand_over(mailer: &Mailer, name: &str, observed: &Observed, ahead: &Attempt, token: &Token) -> HandedOver {
+    let (address, message) = match letter(&mailer.settings, observed, ahead, token) {
         Some(Ok(letter)) => letter,
-        Some(Err(error)) => return not_rendered(name, &error),
-        None => return dropped,
+        Some(Err(error)) => return HandedOver::NotRendered(error),
+        None => return HandedOver::Dropped,
     };
-    let now = context.clock.now();
-    let latest = observe(&context.cache.read(), name);
+    let now = mailer.context.clock.now();
+    let latest = observe(&mailer.context.cache.read(), name);
     let may_go = latest.is_some_and(|(_, latest)| may_still_go(&latest, ahead, now));
     if !may_go || now.duration_since(ahead.at) > WRITE_AHEAD_VALID {
-        return dropped;
+        return HandedOver::Dropped;
     }
-    match deliver(&settings.relay, &address, &message).await {
-        Ok(accepted) => (Conclusion { outcome: Outcome::Sent, code: Some(accepted.reply.to_string()) }, Probe::Works),
-        Err(undelivered) => conclude(&undelivered),
+    match deliver(&mailer.settings.relay, &address, &message).await {
+        Ok(accepted) => HandedOver::Taken(accepted.reply),
+        Err(undelivered) => HandedOver::Failed(undelivered),
     }
 }
 
-fn conclude(undelivered: &Undelivered) -> (Conclusion, Probe) {
-    let code = if let Failure::Reply(reply) = &undelivered.failure { Some(reply.to_string()) } else { None };
-    let (outcome, probe) = match undelivered.fault() {
-        Fault::Address => (Outcome::Refused, Probe::Works),
-        Fault::Nobody => (Outcome::Deferred, Probe::Untested),
-        Fault::Unknown => (Outcome::Sending, Probe::Untested),
-        Fault::Mailer => (Outcome::MailerFailed, Probe::Fails(undelivered.to_string())),
-    };
-    (Conclusion { outcome, code }, probe)
+/// What it means for the member, and what it shows about the relay. A mail that the relay refuses while it takes others is not
+/// the relay's trouble but this member's.
+fn conclude(result: &HandedOver, others_passed: impl Fn() -> bool) -> (Conclusion, Evidence) {
+    let concluded = |outcome, trouble| Conclusion { outcome, trouble };
+    match result {
+        HandedOver::Taken(reply) => {
+            let said = Trouble { code: Some(reply.to_string()), ..Trouble::default() };
+            (concluded(Outcome::Sent, said), Evidence::Took)
+        }
+        HandedOver::Dropped => (concluded(Outcome::Dropped, Trouble::default()), Evidence::Nothing),
+        HandedOver::NotRendered(error) => {
+            warn!(%error, "the mail was not sent");
+            not_rendered(error)
+        }
+        HandedOver::Failed(undelivered) => {
+            let (outcome, evidence) = match undelivered.fault() {
+                Fault::Address => (Outcome::Refused, Evidence::Works),
+                Fault::Nobody => (Outcome::Deferred, Evidence::Nothing),
+                Fault::Unknown => (Outcome::Sending, Evidence::Nothing),
+                Fault::Mailer if undelivered.is_a_refusal_of_the_mail() && others_passed() => {
+                    (Outcome::Refused, Evidence::Nothing)
+                }
+                Fault::Mailer => (Outcome::MailerFailed, Evidence::Fails(undelivered.to_string())),
+            };
+            (concluded(outcome, undelivered.trouble()), evidence)
+        }
+    }
 }
 
 /// Only the recipient is the member's fault. Everything else that a mail is made of is the same for all: our configuration.
-fn not_rendered(name: &str, error: &RenderError) -> (Conclusion, Probe) {
-    warn!(account = name, %error, "the mail was not sent");
+fn not_rendered(error: &RenderError) -> (Conclusion, Evidence) {
     match error {
-        RenderError::Recipient => (Conclusion { outcome: Outcome::Refused, code: None }, Probe::Untested),
+        RenderError::Recipient => {
+            let undelivered = Undelivered { stage: Stage::RcptTo, failure: Cause::InvalidAddress.into() };
+            (Conclusion { outcome: Outcome::Refused, trouble: undelivered.trouble() }, Evidence::Nothing)
+        }
         RenderError::MessageId
         | RenderError::Link
         | RenderError::Date
         | RenderError::Template(_)
         | RenderError::Headers => {
-            (Conclusion { outcome: Outcome::MailerFailed, code: None }, Probe::Fails(error.to_string()))
+            let trouble = Trouble { cause: Some(Cause::NotRendered), ..Trouble::default() };
+            let why = trouble.to_string();
+            (Conclusion { outcome: Outcome::MailerFailed, trouble }, Evidence::Fails(why))
         }
+    }
+}
+
+/// For how long the member waited, from the manifest to the relay's 250: of first invitations, for a later mail is asked for in
+/// ways that leave no instant.
+fn time_from_apply(context: &Context, observed: &Observed, ahead: &Attempt) {
+    if ahead.kind != MailKind::Invitation || ahead.round != 1 {
+        return;
+    }
+    let member = context.cache.read().member(&observed.account.desired.holder.name);
+    let applied = member.and_then(|member| member.metadata.creation_timestamp);
+    if let Some(applied) = applied {
+        context.metrics.invited_after(context.clock.now().duration_since(applied.0));
     }
 }
 

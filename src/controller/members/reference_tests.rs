@@ -19,8 +19,9 @@ use crate::controller::accounts;
 use crate::controller::cache::Kind;
 use crate::controller::mailer::ledger::{Conclusion, concluded, written_ahead};
 use crate::domain::acceptance::may_accept;
+use crate::domain::delivery::Trouble;
 use crate::domain::invitation::{MailKind, Outcome as MailOutcome};
-use crate::domain::lifecycle::MailerStanding;
+use crate::domain::mailer::MailerStanding;
 
 #[path = "../../../tests/reference/mod.rs"]
 mod reference;
@@ -82,7 +83,7 @@ impl InMemory {
         let digest = format!("{:064}", self.server.version);
         let ahead = written_ahead(&account.spec, &due, "maple.example", digest, self.server.now).unwrap();
         let attempt = ahead.attempts.last().unwrap();
-        let sent = Conclusion { outcome: MailOutcome::Sent, code: None };
+        let sent = Conclusion { outcome: MailOutcome::Sent, trouble: Trouble::default() };
         let after = concluded(&ahead, attempt, &sent, self.server.now).unwrap();
         let (kind, address) = match due.kind {
             MailKind::Invitation => (Mail::Invitation, after.address.clone()),

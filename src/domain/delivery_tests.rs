@@ -1,0 +1,166 @@
+//! Whose fault a failure is, reply by reply and stage by stage, and how a failure is told.
+
+use super::*;
+
+/// Failures without a verdict of the server.
+fn without_verdict() -> [Failure; 5] {
+    let [unreachable, disconnected, timed_out, malformed] =
+        [Cause::Unreachable, Cause::Disconnected, Cause::TimedOut, Cause::Malformed].map(Failure::Other);
+    [unreachable, disconnected, timed_out, malformed, reply("250")]
+}
+
+fn reply(line: &str) -> Failure {
+    let (code, text) = line.split_once(' ').unwrap_or((line, ""));
+    Failure::Reply(Reply::parse(code.parse().unwrap_or(0), text))
+}
+
+const REPLIES: [&str; 19] = [
+    "421",
+    "421 4.7.0",
+    "450 4.2.1",
+    "451 4.7.1",
+    "452 4.2.2",
+    "452 4.3.1",
+    "452 4.4.5",
+    "535 5.7.8",
+    "550",
+    "550 5.1.1",
+    "550 5.1.10",
+    "550 5.4.5",
+    "550 5.7.1",
+    "551",
+    "552 5.2.2",
+    "552 5.3.1",
+    "553 5.1.3",
+    "554",
+    "554 5.6.0",
+];
+
+#[test]
+fn before_the_recipient_is_named_everything_is_the_mailers_fault() {
+    let stages = &Stage::ALL[..6];
+    assert_eq!(stages.last(), Some(&Stage::MailFrom));
+    for stage in stages {
+        for failure in without_verdict().into_iter().chain(REPLIES.map(reply)).chain([
+            Cause::Tls.into(),
+            Cause::NotOffered.into(),
+            Failure::Unreadable("password".into()),
+        ]) {
+            assert_eq!(whose_fault(*stage, &failure), Fault::Mailer, "{stage:?} {failure:?}");
+        }
+    }
+}
+
+/// One letter a reply of `REPLIES`: Mailer, Address, Nobody.
+#[test]
+fn a_reply_is_blamed_as_the_table_says() {
+    for (stage, faults) in [
+        (Stage::RcptTo, "NNNNNNMMAAAMMANMAAA"),
+        (Stage::Data, "NNNNNNMMMMMMMMMMMMM"),
+        (Stage::Content, "NNNNNNMMMMMMMMMMMMM"),
+        (Stage::AfterDot, "NNNNNNMMMMMMMMMMMMM"),
+    ] {
+        assert_eq!(faults.len(), REPLIES.len());
+        for (line, letter) in REPLIES.into_iter().zip(faults.chars()) {
+            let expected = match letter {
+                'M' => Fault::Mailer,
+                'A' => Fault::Address,
+                _ => Fault::Nobody,
+            };
+            assert_eq!(whose_fault(stage, &reply(line)), expected, "{stage:?} {line}");
+        }
+    }
+}
+
+#[test]
+fn no_verdict_is_nobodys_fault_before_the_dot_and_unknown_after_it() {
+    for failure in without_verdict() {
+        for stage in [Stage::RcptTo, Stage::Data, Stage::Content] {
+            assert_eq!(whose_fault(stage, &failure), Fault::Nobody, "{stage:?} {failure:?}");
+        }
+        assert_eq!(whose_fault(Stage::AfterDot, &failure), Fault::Unknown, "{failure:?}");
+    }
+    assert_eq!(whose_fault(Stage::AfterDot, &Cause::Tls.into()), Fault::Unknown, "a copy may have left");
+}
+
+#[test]
+fn an_address_that_cannot_be_mailed_is_the_addresss_fault() {
+    assert_eq!(whose_fault(Stage::RcptTo, &Cause::InvalidAddress.into()), Fault::Address);
+}
+
+#[test]
+fn the_enhanced_code_is_read_from_the_first_word_only() {
+    for (code, text, shown) in [
+        (550, "5.1.1 <zoe@people.example>: unknown", "550 5.1.1"),
+        (550, "5.1.1", "550 5.1.1"),
+        (550, "5.7.509 Access denied", "550 5.7.509"),
+        (550, "No such user zoe@people.example", "550"),
+        (550, "4.2.2 class contradicts the code", "550"),
+        (550, "see 5.1.1", "550"),
+        (550, "5.1.1.1 x", "550"),
+        (550, "5.1 x", "550"),
+        (550, "5..1 x", "550"),
+        (550, "5.+1.1 x", "550"),
+        (550, "5.1.1234 x", "550"),
+        (550, "5.1.1: x", "550"),
+        (250, "2.0.0 queued as 4F3A", "250 2.0.0"),
+        (550, "", "550"),
+    ] {
+        assert_eq!(Reply::parse(code, text).to_string(), shown, "{code} {text}");
+    }
+}
+
+#[test]
+fn the_wait_doubles_from_one_minute_to_an_hour() {
+    let minutes = [0, 1, 2, 3, 4, 5, 6, 7, 8, u32::MAX].map(|n| back_off(n).as_mins());
+    assert_eq!(minutes, [1, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
+}
+
+/// Every failure that there can be, but for the text of replies.
+fn failures() -> impl Iterator<Item = Failure> {
+    let causes = [
+        Cause::Unreachable,
+        Cause::Disconnected,
+        Cause::TimedOut,
+        Cause::Tls,
+        Cause::NotOffered,
+        Cause::Malformed,
+        Cause::InvalidAddress,
+        Cause::NotRendered,
+    ];
+    REPLIES.map(reply).into_iter().chain(causes.map(Failure::from))
+}
+
+#[test]
+fn what_the_ledger_keeps_tells_and_blames_as_the_failure_itself() {
+    for stage in Stage::ALL {
+        for failure in failures() {
+            let undelivered = Undelivered { stage, failure };
+            let trouble = undelivered.trouble();
+            assert_eq!(trouble.to_string(), undelivered.to_string());
+            assert_eq!(trouble.is_of_the_address(), undelivered.fault() == Fault::Address, "{undelivered}");
+        }
+    }
+    let file = Undelivered { stage: Stage::Auth, failure: Failure::Unreadable("/run/smtp/password: denied".into()) };
+    assert_eq!(file.to_string(), "failed to deliver at AUTH: failed to read /run/smtp/password: denied");
+    assert_eq!(file.trouble().to_string(), "failed to deliver at AUTH: failed to read a file of the configuration");
+    assert!(Trouble::default().is_of_the_address(), "an attempt of an older version, which kept nothing");
+}
+
+#[test]
+fn only_a_refusal_for_good_after_the_sender_was_taken_can_be_of_this_mail_alone() {
+    for stage in Stage::ALL {
+        let refuses = |line| Undelivered { stage, failure: reply(line) }.is_a_refusal_of_the_mail();
+        let after = !matches!(
+            stage,
+            Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::StartTls | Stage::Auth | Stage::MailFrom
+        );
+        assert_eq!(
+            (refuses("554 5.6.0"), refuses("550 5.7.1"), refuses("451 4.7.1")),
+            (after, after, false),
+            "{stage}"
+        );
+        let cut = Undelivered { stage, failure: Cause::Disconnected.into() };
+        assert!(!cut.is_a_refusal_of_the_mail());
+    }
+}
