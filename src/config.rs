@@ -92,7 +92,7 @@ pub struct MailConfig {
     /// What the secret is.
     #[serde(default)]
     pub auth: Auth,
-    /// Seconds that the relay may take for a command, 1 to 90.
+    /// Seconds that the relay may take for a step of the dialogue, 1 to 90.
     #[serde(default = "default_timeout")]
     pub timeout_seconds: u8,
     /// Mails a minute, of all kinds together.
@@ -232,7 +232,7 @@ impl Config {
         if matches!(config.mail.auth, Auth::XOAuth2) && config.mail.credentials.is_none() {
             return Err(value("mail.auth", "needs mail.credentials, the folder with the files username and token"));
         }
-        let longest = Limits::LONGEST_COMMAND.as_secs();
+        let longest = Limits::LONGEST_STEP.as_secs();
         if !(1..=longest).contains(&u64::from(config.mail.timeout_seconds)) {
             return Err(value("mail.timeoutSeconds", "must be 1 to 90"));
         }

@@ -42,6 +42,8 @@ impl Turn {
 struct Waiting {
     order: BTreeSet<(Turn, String)>,
     places: HashMap<String, Place>,
+    /// Whose mail is under way, and whether it was asked for again meanwhile.
+    under_way: HashMap<String, bool>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,9 +61,13 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Adds an account at `now`, or moves it to another place.
+    /// Adds an account at `now`, or moves it to another place. One whose mail is under way is not added: see [`Self::done`].
     pub fn add(&self, account: &str, turn: Turn, now: Timestamp) {
         let mut waiting = self.waiting();
+        if let Some(asked_again) = waiting.under_way.get_mut(account) {
+            *asked_again = true;
+            return;
+        }
         let old = waiting.places.get(account).copied();
         if let Some(old) = old {
             waiting.order.remove(&(old.turn, account.to_owned()));
@@ -92,12 +98,19 @@ impl Outbox {
         }
     }
 
-    /// Takes the next account out.
+    /// Takes the next account out; its mail is under way until it is `done`.
     pub fn next(&self) -> Option<String> {
         let mut waiting = self.waiting();
         let (_, account) = waiting.order.pop_first()?;
         waiting.places.remove(&account);
+        waiting.under_way.insert(account.clone(), false);
         Some(account)
+    }
+
+    /// The mail of an account is not under way any more. Returns whether it was asked for again meanwhile, so that somebody
+    /// must look whether it is still due.
+    pub fn done(&self, account: &str) -> bool {
+        self.waiting().under_way.remove(account).unwrap_or(false)
     }
 
     /// How many wait.
@@ -145,6 +158,22 @@ mod tests {
         outbox.add("not tried yet", turn(1, 50), at(0));
         let order: Vec<String> = std::iter::from_fn(|| outbox.next()).collect();
         assert_eq!(order, ["not tried yet", "failed before", "failed just now"]);
+    }
+
+    #[test]
+    fn an_account_whose_mail_is_under_way_is_not_taken_again() {
+        let outbox = Outbox::default();
+        for (asked_again, name) in [(true, "ana"), (false, "bea")] {
+            outbox.add(name, turn(1, 1), at(1));
+            assert_eq!(outbox.next().as_deref(), Some(name));
+            if asked_again {
+                outbox.add(name, turn(1, 1), at(2));
+            }
+            assert_eq!(outbox.next(), None);
+            assert_eq!(outbox.done(name), asked_again);
+            outbox.add(name, turn(1, 1), at(3));
+            assert_eq!(outbox.next().as_deref(), Some(name));
+        }
     }
 
     #[test]

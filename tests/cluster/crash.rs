@@ -19,9 +19,9 @@ const WRITES: [(&str, &str, &[&str], usize); 6] = [
 ];
 
 /// The write-ahead may have been followed by a mail that nobody knows of: for that the operator waits ten minutes.
-const UNTIL_UNKNOWN: SignedDuration = SignedDuration::from_mins(10);
+pub(crate) const UNTIL_UNKNOWN: SignedDuration = SignedDuration::from_mins(10);
 
-fn behind_a_proxy(prefix: &str) -> (World, Proxy) {
+pub(crate) fn behind_a_proxy(prefix: &str) -> (World, Proxy) {
     let mut world = World::at(prefix, "2027-03-01T12:00:00Z");
     let proxy = Proxy::start();
     world.operator.restart_at(&proxy.url);
@@ -30,13 +30,13 @@ fn behind_a_proxy(prefix: &str) -> (World, Proxy) {
 }
 
 /// The write after so many of its kind.
-fn nth(method: &'static str, path: &'static [&'static str], after: usize) -> Which {
+pub(crate) fn nth(method: &'static str, path: &'static [&'static str], after: usize) -> Which {
     Which { method, has: path, has_not: None, only: Some(after) }
 }
 
 /// The record of the member's account, and the claims that name it.
 #[track_caller]
-fn one_account_one_claim_and_one_login(world: &World, member: &str, address: &str) {
+pub(crate) fn one_account_one_claim_and_one_login(world: &World, member: &str, address: &str) {
     let mut of_member = world.objects("clinicaccounts");
     of_member.retain(|account| account["spec"]["desired"]["holder"]["name"] == member);
     assert_eq!(of_member.len(), 1, "{member} has one account");
@@ -48,7 +48,7 @@ fn one_account_one_claim_and_one_login(world: &World, member: &str, address: &st
 
 /// Waits until the member is invited, over the ten minutes after which an unknown outcome counts as such.
 #[track_caller]
-fn invited_in_the_end(world: &World, member: &str) {
+pub(crate) fn invited_in_the_end(world: &World, member: &str) {
     let is_invited = || {
         let user = world.object("clinicuser", member);
         if user["status"]["state"] == "Invited" { Ok(()) } else { Err(user["status"].clone()) }

@@ -14,16 +14,16 @@ use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{CLINIC, World, staff};
 
 /// In the local part of every address.
-const ADDRESS: &str = "KanarienVogel";
-const USERNAME: &str = "relay-user-canary-4711";
-const PASSWORD: &str = "Pa55-w0rd/canary+0815";
+pub(crate) const ADDRESS: &str = "KanarienVogel";
+pub(crate) const USERNAME: &str = "relay-user-canary-4711";
+pub(crate) const PASSWORD: &str = "Pa55-w0rd/canary+0815";
 
 const KINDS: [&str; 5] = ["clinics", "clinicusers", "clinicserviceaccounts", "clinicaccounts", "emailclaims"];
 /// The kinds whose status people and tools read.
 const WITH_STATUS: usize = 3;
 
 /// Something that came out, and where.
-struct Output {
+pub(crate) struct Output {
     place: String,
     text: String,
 }
@@ -56,7 +56,7 @@ fn base64(text: &str) -> String {
 }
 
 /// What came out of a clinic, as it may be read by many; and all its objects whole.
-fn outputs(world: &World) -> (Vec<Output>, Vec<Output>) {
+pub(crate) fn outputs(world: &World) -> (Vec<Output>, Vec<Output>) {
     let said = [Output::new("the log", world.operator.log()), Output::new("the metrics", world.operator.metrics())];
     let (stored, whole) = stored(&world.namespace);
     (said.into_iter().chain(stored).collect(), whole)
@@ -94,7 +94,7 @@ fn without_allowed_places(object: &mut Value) {
 }
 
 #[track_caller]
-fn nothing_is_found(canaries: &[String], outputs: &[Output]) {
+pub(crate) fn nothing_is_found(canaries: &[String], outputs: &[Output]) {
     let places = places_of(canaries, outputs);
     assert!(places.is_empty(), "{places:#?}");
 }

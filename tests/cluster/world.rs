@@ -25,6 +25,11 @@ metadata: {name: clinic}
 spec: {displayName: Maple Clinic, timeZone: America/Toronto, guard: {invitationsPerHour: 1000}}
 ";
 
+/// Whether the tests are to take long and be thorough (`make torture`).
+pub(crate) fn torture() -> bool {
+    std::env::var_os("CLINIC_OPERATOR_TORTURE").is_some()
+}
+
 /// A clinic with a running operator.
 pub(crate) struct World {
     pub(crate) namespace: Namespace,
@@ -40,28 +45,32 @@ impl World {
 
     /// A clinic whose operator runs with these options.
     pub(crate) fn with(prefix: &str, options: OperatorOptions) -> Self {
-        let world = Self::start(prefix, options);
+        let world = Self::start(prefix, SmtpServer::start(), options);
         world.apply(CLINIC);
         world
     }
 
     pub(crate) fn without_clinic(prefix: &str) -> Self {
-        Self::start(prefix, OperatorOptions::default())
+        Self::start(prefix, SmtpServer::start(), OperatorOptions::default())
     }
 
     /// A clinic whose operator's clock shows this instant.
     pub(crate) fn at(prefix: &str, instant: &str) -> Self {
+        Self::at_with(prefix, instant, SmtpServer::start(), OperatorOptions::default())
+    }
+
+    /// A clinic whose operator's clock shows this instant, with this relay and these options.
+    pub(crate) fn at_with(prefix: &str, instant: &str, relay: SmtpServer, options: OperatorOptions) -> Self {
         let clock = TestClock::new();
         clock.set(instant);
         let test_clock = Some(clock.path());
-        let world = Self::start(prefix, OperatorOptions { test_clock, ..OperatorOptions::default() });
+        let world = Self::start(prefix, relay, OperatorOptions { test_clock, ..options });
         world.apply(CLINIC);
         Self { clock: Some(clock), ..world }
     }
 
-    fn start(prefix: &str, options: OperatorOptions) -> Self {
+    fn start(prefix: &str, relay: SmtpServer, options: OperatorOptions) -> Self {
         let namespace = control_plane().namespace(prefix);
-        let relay = SmtpServer::start();
         let operator = Operator::start(&namespace, &relay, options);
         Self { namespace, relay, operator, clock: None }
     }
@@ -132,6 +141,24 @@ impl World {
         eventually_ok(PATIENCE, &format!("{name} in state {state}"), || {
             let object = self.object(resource, name);
             if object["status"]["state"] == state { Ok(object) } else { Err(object["status"].clone()) }
+        })
+    }
+
+    /// The attempts in the ledger of the member's account, once there is one.
+    pub(crate) fn attempts(&self, member: &str) -> Vec<Value> {
+        let user = self.object("clinicuser", member);
+        let name = format!("a-{}", user["metadata"]["uid"].as_str().unwrap());
+        let account = self.objects("clinicaccounts").into_iter().find(|account| account["metadata"]["name"] == *name);
+        account.and_then(|account| account["spec"]["delivery"]["attempts"].as_array().cloned()).unwrap_or_default()
+    }
+
+    /// Waits until these are the outcomes of all attempts.
+    #[track_caller]
+    pub(crate) fn outcomes_are(&self, member: &str, wanted: &[&str]) -> Vec<Value> {
+        eventually_ok(PATIENCE, &format!("the outcomes {wanted:?} of {member}"), || {
+            let attempts = self.attempts(member);
+            let outcomes: Vec<_> = attempts.iter().map(|attempt| attempt["outcome"].clone()).collect();
+            if outcomes == wanted { Ok(attempts) } else { Err(outcomes) }
         })
     }
 

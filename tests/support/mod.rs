@@ -1,6 +1,7 @@
 //! The real parts that tests and figures run on: a control plane, the operator as the compiled binary under its own
 //! identity, and a scripted SMTP server. Never here: what a test expects, or a stand-in for the API server.
 
+pub(crate) mod certificate;
 pub(crate) mod control_plane;
 pub(crate) mod http;
 pub(crate) mod mail;

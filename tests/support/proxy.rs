@@ -13,6 +13,7 @@ use futures::stream;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::control_plane::control_plane;
 
@@ -26,6 +27,10 @@ pub(crate) enum Fault {
     Hold,
     /// The API server carries it out, and nobody answers.
     HoldAnswer,
+    /// It waits here until everything passes again.
+    Pause,
+    /// The API server carries it out, and the answer waits here until everything passes again.
+    PauseAnswer,
     /// The API server carries it out, and the connection breaks in the middle of the answer.
     LoseAnswer,
     /// The API server gets it twice, as from a network that repeats, and the second answer is passed on.
@@ -61,6 +66,8 @@ pub(crate) struct Proxy {
     /// `http://127.0.0.1:<port>`.
     pub(crate) url: String,
     rules: Arc<Mutex<Vec<Rule>>>,
+    /// Changes whenever everything passes again.
+    mended: watch::Sender<()>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -73,16 +80,18 @@ impl Proxy {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let known = Arc::clone(&rules);
+        let mended = watch::Sender::new(());
+        let all_passes = mended.clone();
         runtime.spawn(async move {
             let client = upstream().await;
             let handler = move |request: Request| {
-                let (client, rules) = (client.clone(), Arc::clone(&known));
-                async move { pass_on(&client, &rules, request).await }
+                let (client, rules, mended) = (client.clone(), Arc::clone(&known), all_passes.subscribe());
+                async move { pass_on(&client, &rules, mended, request).await }
             };
             let listener = tokio::net::TcpListener::from_std(listener).expect("a socket of ours");
             drop(axum::serve(listener, Router::new().fallback(handler)).await);
         });
-        Self { url, rules, runtime: Some(runtime) }
+        Self { url, rules, mended, runtime: Some(runtime) }
     }
 
     /// From now on this happens to these.
@@ -98,6 +107,7 @@ impl Proxy {
     /// Everything passes again.
     pub(crate) fn mend(&self) {
         self.rules.lock().expect("not poisoned").clear();
+        self.mended.send_replace(());
     }
 }
 
@@ -117,7 +127,14 @@ async fn upstream() -> Client {
     Client::try_from(config).expect("a client")
 }
 
-async fn pass_on(client: &Client, rules: &Mutex<Vec<Rule>>, request: Request) -> Response {
+async fn pass_on(
+    client: &Client,
+    rules: &Mutex<Vec<Rule>>,
+    mut mended: watch::Receiver<()>,
+    request: Request,
+) -> Response {
+    // An error: the proxy ends, and with it whoever waits here.
+    let mut until_mended = async || drop(mended.changed().await);
     let fault = {
         let mut rules = rules.lock().expect("not poisoned");
         let uri = request.uri().to_string();
@@ -132,6 +149,15 @@ async fn pass_on(client: &Client, rules: &Mutex<Vec<Rule>>, request: Request) ->
             let body = to_bytes(body, LARGEST).await.expect("a request of the operator");
             read(forward(client, Request::from_parts(parts.clone(), Body::from(body.clone()))).await).await;
             forward(client, Request::from_parts(parts, Body::from(body))).await
+        }
+        Some(Fault::Pause) => {
+            until_mended().await;
+            forward(client, request).await
+        }
+        Some(Fault::PauseAnswer) => {
+            let answer = forward(client, request).await;
+            until_mended().await;
+            answer
         }
         Some(Fault::HoldAnswer) => {
             read(forward(client, request).await).await;

@@ -1,9 +1,11 @@
 //! A scripted SMTP server on loopback: takes and records every mail, unless a script says otherwise.
-//! Never here: the dialogue itself (`smtp_dialogue`), TLS, or a relay to anywhere.
+//! Never here: the dialogue itself (`smtp_dialogue`), or a relay to anywhere.
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
+
+use tokio_rustls::rustls::ServerConfig;
 
 use super::mail::Mail;
 use super::smtp_dialogue::converse;
@@ -15,6 +17,8 @@ pub(crate) enum Stage {
     Greeting,
     /// EHLO or HELO.
     Ehlo,
+    /// STARTTLS, before the handshake.
+    StartTls,
     /// AUTH, after the credentials.
     Auth,
     /// MAIL FROM.
@@ -23,8 +27,12 @@ pub(crate) enum Stage {
     RcptTo,
     /// DATA, before the message.
     Data,
+    /// With the 354 that asks for the message, so that the client finds it before the final dot.
+    Content,
     /// After the message's final dot.
     AfterDot,
+    /// QUIT.
+    Quit,
 }
 
 /// What the server does instead of going on.
@@ -33,12 +41,18 @@ pub(crate) enum Answer {
     /// Sends this code and text. 2xx (and 354 for DATA) takes the command, anything else refuses it; after 421 and
     /// after a refused greeting it closes.
     Reply(u16, String),
+    /// Sends this instead of a reply, and then nothing more.
+    Garbage(&'static str),
     /// Lets the time pass, then goes on as if nothing had been scripted.
     Delay(Duration),
+    /// Says nothing more, and reads until the client goes.
+    Silence,
+    /// Sends a byte of an endless reply now and then, until the client goes.
+    Drip,
     /// Closes the connection without a reply. After the dot: the mail is not taken.
     Drop,
-    /// After the dot: takes and records the mail, then closes the connection without a reply.
-    TakeThenDrop,
+    /// After the dot: takes and records the mail, then does this.
+    TakeThen(Box<Answer>),
 }
 
 struct Rule {
@@ -54,6 +68,7 @@ struct State {
     mails: Vec<Mail>,
     commands: Vec<String>,
     connections: usize,
+    happened: usize,
     closed: bool,
 }
 
@@ -62,6 +77,8 @@ struct State {
 pub(crate) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// With which certificate it offers STARTTLS; `None`: it does not.
+    pub(super) start_tls: Option<Arc<ServerConfig>>,
 }
 
 impl Shared {
@@ -77,7 +94,9 @@ impl Shared {
             rule.stage == stage && of_recipient && rule.times != Some(0)
         })?;
         rule.times = rule.times.map(|times| times - 1);
-        Some(rule.answer.clone())
+        let answer = rule.answer.clone();
+        guard.happened += 1;
+        Some(answer)
     }
 
     pub(super) fn record_command(&self, line: &str) {
@@ -106,9 +125,18 @@ impl SmtpServer {
 
     /// Starts a server on a port that was free a moment ago.
     pub(crate) fn start_at(port: u16) -> Self {
+        Self::serve(port, None)
+    }
+
+    /// Starts a server that offers STARTTLS with this certificate.
+    pub(crate) fn start_with_tls(config: Arc<ServerConfig>) -> Self {
+        Self::serve(0, Some(config))
+    }
+
+    fn serve(port: u16, start_tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("loopback has a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { start_tls, ..Shared::default() });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || accept(&listener, &accepting));
         Self { port, shared }
@@ -129,6 +157,13 @@ impl SmtpServer {
         self.shared.state().mails.clone()
     }
 
+    /// The mails taken so far for this address, oldest first.
+    pub(crate) fn mails_to(&self, address: &str) -> Vec<Mail> {
+        let mut mails = self.mails();
+        mails.retain(|mail| mail.recipients == [address]);
+        mails
+    }
+
     /// Every line a client said outside of messages and credentials, over all connections, oldest first.
     pub(crate) fn commands(&self) -> Vec<String> {
         self.shared.state().commands.clone()
@@ -137,6 +172,11 @@ impl SmtpServer {
     /// How many connections were accepted so far.
     pub(crate) fn connections(&self) -> usize {
         self.shared.state().connections
+    }
+
+    /// How often a script came to bear so far.
+    pub(crate) fn happened(&self) -> usize {
+        self.shared.state().happened
     }
 
     /// Waits until `count` mails were taken and returns all of them; panics after `limit`.
@@ -209,13 +249,15 @@ impl Script<'_> {
         self.answer(Answer::Drop);
     }
 
-    /// See [`Answer::TakeThenDrop`]. Fits [`Stage::AfterDot`] only.
+    /// Takes and records the mail, then closes without a reply. Fits [`Stage::AfterDot`] only.
     pub(crate) fn take_then_drop(self) {
-        assert_eq!(self.stage, Stage::AfterDot, "only a whole message can be taken");
-        self.answer(Answer::TakeThenDrop);
+        self.answer(Answer::TakeThen(Box::new(Answer::Drop)));
     }
 
-    fn answer(self, answer: Answer) {
+    /// Any answer.
+    pub(crate) fn answer(self, answer: Answer) {
+        let takes = matches!(answer, Answer::TakeThen(_));
+        assert!(!takes || self.stage == Stage::AfterDot, "only a whole message can be taken");
         let rule = Rule { stage: self.stage, recipient: self.recipient, times: self.times, answer };
         self.server.shared.state().rules.push(rule);
     }

@@ -1,40 +1,59 @@
-//! One SMTP connection as the server sees it (RFC 5321, AUTH PLAIN and LOGIN of RFC 4954). Never here: what to
-//! answer when it is scripted (`smtp`), or what a mail means (`mail`).
+//! One SMTP connection as the server sees it (RFC 5321, STARTTLS of RFC 3207, AUTH PLAIN and LOGIN of RFC 4954). Never here:
+//! what to answer when it is scripted (`smtp`), or what a mail means (`mail`).
 
-use std::io::{BufRead, BufReader, Error, Write};
+use std::io::{Error, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE64;
+use tokio_rustls::rustls::{ServerConnection, StreamOwned};
 
 use super::mail::Mail;
 use super::smtp::{Answer, Shared, Stage};
 use super::wait::{now, pass};
 
 /// A client that says nothing for so long is gone.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(300);
+/// Between two bytes of a reply that never ends.
+const BETWEEN_DROPS: Duration = Duration::from_millis(100);
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
 
 struct Connection<'a> {
-    stream: &'a TcpStream,
-    lines: BufReader<&'a TcpStream>,
+    tcp: &'a TcpStream,
+    /// The same, or TLS over it.
+    stream: Box<dyn Stream + 'a>,
+    /// What was received and not read yet.
+    received: Vec<u8>,
     shared: &'a Shared,
+    encrypted: bool,
     login: Option<(String, String)>,
     mail_from: Option<String>,
     rcpt_to: Vec<String>,
 }
 
 /// Talks until the client quits, the connection is lost, or a script ends it.
-pub(super) fn converse(stream: &TcpStream, shared: &Shared) {
-    let lines = BufReader::new(stream);
-    let mut connection = Connection { stream, lines, shared, login: None, mail_from: None, rcpt_to: Vec::new() };
+pub(super) fn converse(tcp: &TcpStream, shared: &Shared) {
+    let mut connection = Connection {
+        tcp,
+        stream: Box::new(tcp),
+        received: Vec::new(),
+        shared,
+        encrypted: false,
+        login: None,
+        mail_from: None,
+        rcpt_to: Vec::new(),
+    };
     // `Err` is how a dialogue ends: quit, lost, or dropped by a script.
     let _ended = connection.run();
-    let _ = stream.shutdown(Shutdown::Both);
+    let _ = tcp.shutdown(Shutdown::Both);
 }
 
 impl Connection<'_> {
     fn run(&mut self) -> Result<(), Error> {
-        self.stream.set_read_timeout(Some(SILENCE))?;
+        self.tcp.set_read_timeout(Some(SILENCE))?;
         if !self.answer(Stage::Greeting, "220 relay.example ESMTP")? {
             return Err(over());
         }
@@ -48,8 +67,13 @@ impl Connection<'_> {
     fn command(&mut self, line: &str) -> Result<(), Error> {
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
-            "EHLO" => self.answer(Stage::Ehlo, "250-relay.example\r\n250-8BITMIME\r\n250 AUTH PLAIN LOGIN").map(drop),
+            "EHLO" => {
+                let start_tls = if self.offers_start_tls() { "250-STARTTLS\r\n" } else { "" };
+                let offers = format!("250-relay.example\r\n250-8BITMIME\r\n{start_tls}250 AUTH PLAIN LOGIN");
+                self.answer(Stage::Ehlo, &offers).map(drop)
+            }
             "HELO" => self.answer(Stage::Ehlo, "250 relay.example").map(drop),
+            "STARTTLS" if self.offers_start_tls() => self.start_tls(),
             "AUTH" => self.auth(line),
             "MAIL" => self.mail(line),
             "RCPT" => self.rcpt(line),
@@ -59,9 +83,25 @@ impl Connection<'_> {
                 self.say("250 2.0.0 reset")
             }
             "NOOP" => self.say("250 2.0.0 ok"),
-            "QUIT" => self.say("221 2.0.0 bye").and(Err(over())),
+            "QUIT" => self.answer(Stage::Quit, "221 2.0.0 bye").and(Err(over())),
             _ => self.say("502 5.5.1 not known here"),
         }
+    }
+
+    fn offers_start_tls(&self) -> bool {
+        self.shared.start_tls.is_some() && !self.encrypted
+    }
+
+    fn start_tls(&mut self) -> Result<(), Error> {
+        if !self.answer(Stage::StartTls, "220 2.0.0 go ahead")? {
+            return Ok(());
+        }
+        let config = self.shared.start_tls.clone().ok_or_else(over)?;
+        let session = ServerConnection::new(Arc::clone(&config)).map_err(Error::other)?;
+        self.stream = Box::new(StreamOwned::new(session, self.tcp));
+        self.received.clear();
+        self.encrypted = true;
+        Ok(())
     }
 
     fn auth(&mut self, line: &str) -> Result<(), Error> {
@@ -117,8 +157,10 @@ impl Connection<'_> {
             return self.say("503 5.5.1 RCPT first");
         }
         let recipients = self.rcpt_to.clone();
-        if !self.answer_of(Stage::Data, &recipients, "354 go ahead")? {
-            return Ok(());
+        match self.shared.answer(Stage::Content, &recipients) {
+            Some(answer) => self.interrupt(answer)?,
+            None if !self.answer_of(Stage::Data, &recipients, "354 go ahead")? => return Ok(()),
+            None => {}
         }
         let mail = Mail {
             raw: self.message()?,
@@ -128,25 +170,48 @@ impl Connection<'_> {
             at: now(),
         };
         match self.shared.answer(Stage::AfterDot, &recipients) {
-            Some(Answer::TakeThenDrop) => {
+            Some(Answer::TakeThen(answer)) => {
                 self.shared.record_mail(mail);
-                Err(over())
+                self.give(Some(*answer), "250 2.0.0 taken").map(drop)
             }
             scripted => self.take(mail, scripted),
         }
     }
 
+    /// Asks for the message, and in the same breath does what the script says.
+    fn interrupt(&mut self, answer: Answer) -> Result<(), Error> {
+        const GO: &str = "354 go ahead\r\n";
+        match answer {
+            Answer::Reply(code, text) => self.send(format!("{GO}{code} {text}\r\n").as_bytes()),
+            Answer::Garbage(text) => self.send(format!("{GO}{text}\r\n").as_bytes()),
+            Answer::Drip => {
+                self.send(format!("{GO}2").as_bytes())?;
+                self.drip(b"50-")
+            }
+            Answer::Delay(time) => {
+                self.send(GO.as_bytes())?;
+                pass(time);
+                Ok(())
+            }
+            Answer::Drop | Answer::TakeThen(_) => self.send(GO.as_bytes()).and(Err(over())),
+            Answer::Silence => {
+                self.send(GO.as_bytes())?;
+                self.silence()
+            }
+        }
+    }
+
     /// Recorded before the reply, so that whoever has the reply finds the mail.
     fn take(&mut self, mail: Mail, scripted: Option<Answer>) -> Result<(), Error> {
-        match scripted {
-            Some(Answer::Reply(code, _)) if code >= 300 => {}
-            Some(Answer::Drop) => {}
+        match &scripted {
             Some(Answer::Delay(time)) => {
-                pass(time);
+                pass(*time);
                 self.shared.record_mail(mail);
                 return self.say("250 2.0.0 taken");
             }
-            Some(Answer::Reply(..) | Answer::TakeThenDrop) | None => self.shared.record_mail(mail),
+            Some(Answer::Reply(code, _)) if *code < 300 => self.shared.record_mail(mail),
+            None => self.shared.record_mail(mail),
+            Some(_) => {}
         }
         self.give(scripted, "250 2.0.0 taken").map(drop)
     }
@@ -189,21 +254,58 @@ impl Connection<'_> {
                 self.say(&format!("{code} {text}"))?;
                 if code == 421 { Err(over()) } else { Ok(code < 400) }
             }
-            Some(Answer::Drop | Answer::TakeThenDrop) => Err(over()),
+            Some(Answer::Garbage(text)) => self.say(text).and_then(|()| self.silence()).map(|()| false),
+            Some(Answer::Silence) => self.silence().map(|()| false),
+            Some(Answer::Drip) => self.drip(b"250-").map(|()| false),
+            Some(Answer::Drop | Answer::TakeThen(_)) => Err(over()),
         }
     }
 
+    /// Reads until the client goes.
+    fn silence(&mut self) -> Result<(), Error> {
+        loop {
+            self.receive()?;
+        }
+    }
+
+    /// One byte after the other of a line that never ends.
+    fn drip(&mut self, start: &[u8]) -> Result<(), Error> {
+        for byte in start.iter().chain(std::iter::repeat(&b'x')) {
+            self.send(&[*byte])?;
+            pass(BETWEEN_DROPS);
+        }
+        Ok(())
+    }
+
     fn say(&mut self, line: &str) -> Result<(), Error> {
-        let mut stream = self.stream;
-        stream.write_all(format!("{line}\r\n").as_bytes())
+        self.send(format!("{line}\r\n").as_bytes())
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
+    }
+
+    fn receive(&mut self) -> Result<(), Error> {
+        let mut bytes = [0; 4096];
+        match self.stream.read(&mut bytes)? {
+            0 => Err(over()),
+            count => {
+                self.received.extend_from_slice(&bytes[..count]);
+                Ok(())
+            }
+        }
     }
 
     /// The next line without its end. Messages are 7- or 8-bit; what is not UTF-8 is replaced.
     fn line(&mut self) -> Result<String, Error> {
-        let mut line = Vec::new();
-        if self.lines.read_until(b'\n', &mut line)? == 0 {
-            return Err(over());
-        }
+        let end = loop {
+            match self.received.iter().position(|byte| *byte == b'\n') {
+                Some(end) => break end,
+                None => self.receive()?,
+            }
+        };
+        let line: Vec<u8> = self.received.drain(..=end).collect();
         Ok(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned())
     }
 }

@@ -55,12 +55,8 @@ pub enum TlsMode {
 /// Each bounds a whole stage, so a server that sends a byte now and then gains nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Name look-up and TCP; and again each TLS handshake.
-    pub connect: Duration,
-    /// A command and its reply, and the greeting.
-    pub command: Duration,
-    /// Sending the message, without its dot.
-    pub content: Duration,
+    /// Name look-up and TCP; a TLS handshake; a command and its reply, and the greeting; sending the message, without its dot.
+    pub step: Duration,
     /// From the dot to its reply. RFC 5321 §4.5.3.2.6 would give ten minutes; the writer of the outcome waits ten.
     pub after_dot: Duration,
     /// Everything before the dot together.
@@ -68,13 +64,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The longest limit of a command: a dialogue takes six times that at most, which must end well before the ten minutes
+    /// The longest limit of a step: a dialogue takes six times that at most, which must end well before the ten minutes
     /// after which an unknown outcome is sent again.
-    pub const LONGEST_COMMAND: Duration = Duration::from_secs(90);
+    pub const LONGEST_STEP: Duration = Duration::from_secs(90);
 
-    /// The limits that go with that of a command.
-    pub fn of(command: Duration) -> Self {
-        Self { connect: command / 2, command, content: command, after_dot: command * 2, before_dot: command * 4 }
+    /// The limits that go with that of a step.
+    pub fn of(step: Duration) -> Self {
+        Self { step, after_dot: step * 2, before_dot: step * 4 }
     }
 }
 

@@ -55,7 +55,7 @@ impl Dialogue<'_> {
     async fn before_dot(&mut self, to: &str, message: &[u8]) -> Result<(), Failure> {
         self.connect().await?;
         self.stage = Stage::Greeting;
-        within(self.limits.command, self.wire()?.answer()).await.and_then(|answer| positive(&answer))?;
+        within(self.limits.step, self.wire()?.answer()).await.and_then(|answer| positive(&answer))?;
         let mut offers = self.hello().await?;
         if self.relay.tls == TlsMode::StartTls {
             self.start_tls(&offers).await?;
@@ -75,9 +75,9 @@ impl Dialogue<'_> {
     async fn connect(&mut self) -> Result<(), Failure> {
         self.stage = Stage::Connect;
         let relay = self.relay;
-        let mut wire = within(self.limits.connect, Wire::connect(&relay.host, relay.port)).await?;
+        let mut wire = within(self.limits.step, Wire::connect(&relay.host, relay.port)).await?;
         if relay.tls == TlsMode::Tls {
-            wire = within(self.limits.connect, wire.encrypt(relay)).await?;
+            wire = within(self.limits.step, wire.encrypt(relay)).await?;
         }
         self.wire = Some(wire);
         Ok(())
@@ -97,7 +97,7 @@ impl Dialogue<'_> {
         }
         self.command(Stage::StartTls, "STARTTLS").await.and_then(|answer| with_code(&answer, 220))?;
         let plain = self.wire.take().ok_or(Failure::Other(Cause::Disconnected))?;
-        self.wire = Some(within(self.limits.connect, plain.encrypt(self.relay)).await?);
+        self.wire = Some(within(self.limits.step, plain.encrypt(self.relay)).await?);
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl Dialogue<'_> {
 
     async fn content(&mut self, message: &[u8]) -> Result<(), Failure> {
         self.stage = Stage::Content;
-        let limit = self.limits.content;
+        let limit = self.limits.step;
         let wire = self.wire()?;
         within(limit, wire.write(&with_doubled_dots(message))).await?;
         if wire.interrupted().await {
@@ -160,7 +160,7 @@ impl Dialogue<'_> {
 
     async fn command(&mut self, stage: Stage, line: &str) -> Result<Answer, Failure> {
         self.stage = stage;
-        let limit = self.limits.command;
+        let limit = self.limits.step;
         within(limit, self.wire()?.command(line)).await
     }
 

@@ -36,7 +36,7 @@ fn relay(port: u16) -> Relay {
 /// For servers that say nothing.
 fn impatient(port: u16) -> Relay {
     let short = Duration::from_millis(400);
-    let limits = Limits { connect: short, command: short, content: short, after_dot: short, before_dot: short * 20 };
+    let limits = Limits { step: short, after_dot: short, before_dot: short * 20 };
     Relay { limits, ..relay(port) }
 }
 

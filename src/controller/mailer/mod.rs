@@ -10,6 +10,7 @@ pub use hold::FirstInvitations;
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
@@ -18,6 +19,7 @@ use tracing::{info, warn};
 
 use self::send::send;
 use super::context::Context;
+use super::queue::Key;
 use crate::adapters::mail::Relay;
 use crate::domain::mailer::{Evidence, MailerStanding, Pace, Past, RelayHealth};
 
@@ -91,6 +93,9 @@ impl Mailer {
                         under_way.spawn(async move {
                             send(&mailer, &account).await;
                             drop(slot);
+                            if mailer.context.outbox.done(&account) {
+                                mailer.context.cache.work_on(Key::Account(account.into()), Duration::ZERO);
+                            }
                         });
                     }
                 }
