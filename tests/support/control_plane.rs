@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures::{StreamExt, TryStreamExt, stream};
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
@@ -28,13 +29,16 @@ pub(crate) struct ControlPlane {
     pub(crate) audit_log: PathBuf,
     /// Files of a test go here too: they are removed when the control plane ends, however that comes about.
     pub(crate) folder: PathBuf,
-    /// For reading objects: a process of kubectl for each look would take most of the time of the tests.
+    /// For looking at objects: a process of kubectl for each look would take most of the time of the tests.
     reader: Reader,
     /// The programs end when this process does, however it ends: then the pipe to their supervisor closes.
     _supervisor: Child,
 }
 
-/// The administrator's client, for requests that change nothing.
+/// Objects that are created at the same time.
+const AT_ONCE: usize = 16;
+
+/// The administrator's client.
 struct Reader {
     client: Client,
     runtime: Runtime,
@@ -52,17 +56,35 @@ impl Reader {
         Ok(Self { client, runtime })
     }
 
-    /// Asks in a task of the runtime, so that any thread may wait for it.
     fn get(&self, path: &str) -> Result<Value, String> {
         let (client, path) = (self.client.clone(), path.to_owned());
+        self.wait_for(async move {
+            let request = http::Request::get(&path).body(Vec::new()).expect("a path of a URL");
+            client.request::<Value>(request).await.map_err(|error| format!("GET {path}: {error}"))
+        })
+    }
+
+    fn create_all(&self, objects: Vec<(String, Value)>) -> Result<(), String> {
+        let client = self.client.clone();
+        self.wait_for(async move {
+            let create = |(path, object): (String, Value)| {
+                let request = http::Request::post(&path).header("content-type", "application/json");
+                let request = request.body(object.to_string().into_bytes()).expect("a path of a URL");
+                let client = client.clone();
+                async move { client.request::<Value>(request).await.map_err(|error| format!("POST {path}: {error}")) }
+            };
+            stream::iter(objects).map(create).buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await
+        })
+    }
+
+    /// Works in a task of the runtime, so that any thread may wait for it.
+    fn wait_for<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         let (answer, answered) = std::sync::mpsc::channel();
         self.runtime.spawn(async move {
-            let request = http::Request::get(&path).body(Vec::new()).expect("a path of a URL");
-            let result = client.request::<Value>(request).await.map_err(|error| format!("GET {path}: {error}"));
             // Whoever asked may have ended.
-            let _ = answer.send(result);
+            let _ = answer.send(work.await);
         });
-        answered.recv().map_err(|error| error.to_string())?
+        answered.recv().expect("the runtime goes on as long as the tests")
     }
 }
 
@@ -235,6 +257,14 @@ impl ControlPlane {
     pub(crate) fn object(&self, namespace: &Namespace, resource: &str, name: &str) -> Value {
         let path = format!("{}/{name}", path_of(namespace, resource));
         self.reader.get(&path).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Creates objects of ours, many at the same time.
+    #[track_caller]
+    pub(crate) fn create_all(&self, namespace: &Namespace, resource: &str, objects: Vec<Value>) {
+        let path = path_of(namespace, resource);
+        let objects = objects.into_iter().map(|object| (path.clone(), object)).collect();
+        self.reader.create_all(objects).unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Reads all objects of a kind of ours, in the order of their names.
