@@ -1,6 +1,6 @@
 //! The command line: one program, one command a part. It parses, wires and reports; nothing is decided here.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,16 +10,14 @@ use kube::core::ObjectMeta;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::level_filters::LevelFilter;
 use tracing::warn;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::prelude::*;
 
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{ConnectError, connect};
 use crate::api::crds::{crds, to_yaml};
-use crate::config::{Config, ConfigError, LogConfig, LogFormat, LogLevel};
+use crate::config::{Config, ConfigError};
 use crate::controller::{self, ControllerError, rights};
+use crate::logging;
 
 /// Manages the accounts of a medical clinic declaratively.
 #[derive(Parser)]
@@ -78,6 +76,7 @@ enum CommandError {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    logging::leave_out_what_panics_say();
     let result = match Cli::parse().command {
         Command::Controller { config, namespace, kubeconfig } => {
             in_runtime(run_controller(&config, namespace, kubeconfig.as_deref()))
@@ -106,7 +105,7 @@ fn in_runtime(command: impl Future<Output = Result<(), CommandError>>) -> Result
 
 async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Path>) -> Result<(), CommandError> {
     let config = Config::load(config).await?;
-    start_logging(config.log);
+    logging::start(config.log);
     if let Some(warning) = Clock::warning() {
         warn!("{warning}");
     }
@@ -123,33 +122,6 @@ async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Pa
     let clients = connect(kubeconfig).await?;
     let settings = controller::Settings { namespace, listen: config.listen, mailer: config.mailer() };
     Ok(controller::run(clients, settings, stop).await?)
-}
-
-/// Libraries log warnings only, whatever the level: what they log below that is not ours to keep free of secrets. kube logs
-/// nothing: its warnings hold whole answers of the API server, addresses and all, and what failed is told by us.
-fn log_filter(level: LevelFilter) -> Targets {
-    Targets::new()
-        .with_default(LevelFilter::WARN.min(level))
-        .with_target("kube", LevelFilter::OFF)
-        .with_target("clinic_operator", level)
-}
-
-fn start_logging(log: LogConfig) {
-    let level = match log.level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    let filter = log_filter(level);
-    let layer =
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
-    let registry = tracing_subscriber::registry();
-    match log.format {
-        LogFormat::Json => registry.with(layer.json().flatten_event(true).with_filter(filter)).init(),
-        LogFormat::Text => registry.with(layer.with_filter(filter)).init(),
-    }
 }
 
 fn write_crds(output: Option<&Path>) -> Result<(), CommandError> {
@@ -185,24 +157,4 @@ fn print(text: &str) -> Result<(), CommandError> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .map_err(|error| CommandError::Write("standard output".to_owned(), error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tracing::Level;
-
-    #[test]
-    fn no_library_logs_what_it_was_sent() {
-        let filter = log_filter(LevelFilter::TRACE);
-        for (target, level, expected) in [
-            ("kube_client::client", Level::WARN, false),
-            ("kube_runtime::watcher", Level::ERROR, false),
-            ("hyper", Level::INFO, false),
-            ("hyper", Level::WARN, true),
-            ("clinic_operator::controller", Level::TRACE, true),
-        ] {
-            assert_eq!(filter.would_enable(target, &level), expected, "{target} {level}");
-        }
-    }
 }

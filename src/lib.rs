@@ -7,4 +7,5 @@ pub mod cli;
 pub mod config;
 pub mod controller;
 pub mod domain;
+pub mod logging;
 pub mod portal;

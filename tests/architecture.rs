@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules by layer, from the bottom. Those of one layer that are not the same module never import each other.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["domain"],
     &["api"],
     &["adapters"],
     &["controller", "portal", "validate"],
     &["config", "lib"],
+    &["logging"],
     &["cli"],
     &["main", "bin"],
 ];

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{rules, schema};
 use crate::domain::{
     delivery::{Cause, Stage, Trouble},
+    email::RawEmail,
     invitation::{MailKind, Outcome},
     license::License,
     lifecycle::AccessReason,
@@ -60,7 +61,7 @@ pub struct Desired {
     /// login and refuses sign-in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::email")]
-    pub email: Option<String>,
+    pub email: Option<RawEmail>,
     /// As in the `ClinicUser`.
     #[serde(rename = "type")]
     pub type_: MemberType,
@@ -183,7 +184,7 @@ pub struct Delivery {
     pub round: u32,
     /// The address to which this round's mails go; a link counts only while it equals desired.email.
     #[schemars(schema_with = "schema::email")]
-    pub address: String,
+    pub address: RawEmail,
     /// The resend value that this round answered, or that was there when the first round began; at most 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::token")]
@@ -277,7 +278,7 @@ pub struct Acceptance {
     pub accepted_at: Timestamp,
     /// The email address with which the person signs in.
     #[schemars(schema_with = "schema::email")]
-    pub login: String,
+    pub login: RawEmail,
     /// First name as the person confirmed it.
     #[schemars(schema_with = "schema::name")]
     pub first_name: String,

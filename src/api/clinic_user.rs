@@ -10,6 +10,7 @@ use super::{
     rules, schema,
 };
 use crate::domain::{
+    email::RawEmail,
     license::License,
     member::{Classification, Locale, MemberType},
 };
@@ -38,7 +39,7 @@ pub struct ClinicUserSpec {
     /// Where the invitation is mailed, and the username to sign in with, such as `ana@maple.example`. Unique among the
     /// `ClinicUsers` of the clinic, whatever its capitals. Plain ASCII; write an accented domain in its `xn--` form.
     #[schemars(schema_with = "schema::email")]
-    pub email: String,
+    pub email: RawEmail,
     /// `Practitioner`: provides clinical care; needs a classification. `Staff`: everybody else, such as front desk and
     /// management; has none.
     #[serde(rename = "type")]

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{clinic_user::MemberStatus, schema};
+use crate::domain::email::RawEmail;
 
 /// What the service account is and who answers for it.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,7 +28,7 @@ pub struct ServiceAccountSpec {
     /// Address of the person who manages the account, or any other, such as `ana@maple.example`. It need not be unique,
     /// and nothing is mailed to it.
     #[schemars(schema_with = "schema::email")]
-    pub email: String,
+    pub email: RawEmail,
     /// The person who answers for the account.
     pub manager: Manager,
     /// Name by which the account is listed and shown, such as `Lab inbox`: 1 to 100 characters.

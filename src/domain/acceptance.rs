@@ -25,7 +25,7 @@ pub struct Link<'a> {
 }
 
 /// What the record of an account says, in one read.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Record<'a> {
     /// The round whose links count.
     pub round: u32,

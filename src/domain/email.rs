@@ -1,9 +1,11 @@
 //! Email addresses: the address as typed, the key that makes it unique, and the name of its claim. An address never shows
-//! itself in `Debug` (I7); only `Email::as_str` gives it out. How mail is sent never lives here.
+//! itself in `Debug` and has no `Display` (I7); only `Email::as_str` gives it out. How mail is sent never lives here.
 
 use std::fmt;
+use std::ops::Deref;
 
 use data_encoding::BASE32_NOPAD;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Separates these hashes from any other use of SHA-256 over an address.
@@ -11,8 +13,47 @@ const CLAIM_PREFIX: &str = "clinic-operator.dev/email-claim:";
 /// Bytes of the hash that name a claim: 160 bits.
 const CLAIM_BYTES: usize = 20;
 
+/// An address as an object holds it, whether it is one or not. Objects are printed in whole by whoever debugs: this part of
+/// them then does not show.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RawEmail(String);
+
+impl Deref for RawEmail {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for RawEmail {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<&Email> for RawEmail {
+    fn from(email: &Email) -> Self {
+        Self(email.0.clone())
+    }
+}
+
+impl fmt::Debug for RawEmail {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("RawEmail(redacted)")
+    }
+}
+
 /// An email address as typed: ASCII, a dot-atom of at most 64 characters before the `@`, a domain name of at least two
 /// labels after it, at most 254 characters in all (RFC 5321 section 4.5.3.1, RFC 3696 erratum 1690).
+///
+/// It cannot be written into a text by accident:
+///
+/// ```compile_fail,E0277
+/// let email = clinic_operator::domain::email::Email::parse("ana@maple.example").unwrap();
+/// println!("{email}");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 

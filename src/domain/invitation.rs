@@ -83,7 +83,7 @@ pub struct Try<'a> {
 }
 
 /// The ledger of one account.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Ledger<'a> {
     /// The current round, from 1.
     pub round: u32,
@@ -100,7 +100,7 @@ pub struct Ledger<'a> {
 }
 
 /// What is wished for, against which the ledger is read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Wish<'a> {
     /// What the person is to be asked by mail; `None`: nothing.
     pub question: Option<Question>,

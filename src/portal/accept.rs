@@ -78,7 +78,7 @@ fn acceptance(
     may_accept(&record, &token.digest(), now)?;
     Ok(Acceptance {
         accepted_at: now,
-        login: record.mailed_to.to_owned(),
+        login: record.mailed_to.into(),
         first_name: confirmed.first_name.clone(),
         last_name: confirmed.last_name.clone(),
         title: confirmed.title.clone(),
@@ -112,7 +112,7 @@ mod tests {
         };
         let now = "2026-11-24T10:00:00Z".parse().unwrap();
         let accepted = acceptance(&account, &token, &confirmed, 7, now).unwrap();
-        assert_eq!((accepted.login.as_str(), accepted.accepted_at), ("Ana@maple.example", now));
+        assert_eq!((&*accepted.login, accepted.accepted_at), ("Ana@maple.example", now));
         let forged = acceptance(&account, &Token::presented("guess"), &confirmed, 7, now);
         assert_eq!(forged, Err(Refusal::Unknown));
     }

@@ -61,7 +61,7 @@ fn of_many_who_accept_by_one_link_at_once_one_is_recorded() {
     }
     let record = world.account_of("ana");
     assert_eq!(record["spec"]["acceptance"], serde_json::to_value(&recorded).unwrap());
-    assert_eq!(recorded.login, "Ana@maple.example");
+    assert_eq!(&*recorded.login, "Ana@maple.example");
     let stale = control_plane()
         .audit(&world.namespace)
         .into_iter()
@@ -89,6 +89,6 @@ fn a_link_dies_with_its_address_and_its_holder() {
     assert!(matches!(refused, AcceptError::Refused(Refusal::Suspended)), "{refused}");
     suspend(false);
     world.member_in("Invited", "ana");
-    assert_eq!(world.accept(&mails[1], "Ana", "Silva").unwrap().login, "ana@river.example");
+    assert_eq!(&*world.accept(&mails[1], "Ana", "Silva").unwrap().login, "ana@river.example");
     world.member_in("Active", "ana");
 }

@@ -163,6 +163,77 @@ fn no_address_token_or_password_comes_out_whatever_goes_wrong() {
     assert!(!places_of(&[ADDRESS.to_owned()], &whole).is_empty());
 }
 
+/// A canary in every field that people write or confirm, and in the annotations.
+const FIELDS: &str = "
+apiVersion: clinic-operator.dev/v1alpha1
+kind: Clinic
+metadata: {name: clinic, annotations: {clinic-operator.dev/release-hold: canary-of-a-hold}}
+spec: {displayName: Canary Display, timeZone: America/Toronto}
+---
+apiVersion: clinic-operator.dev/v1alpha1
+kind: ClinicUser
+metadata:
+  name: ana
+  annotations: {clinic-operator.dev/resend: canary-of-a-resend, clinic-operator.dev/reactivate: canary-of-a-decision}
+spec:
+  email: KanarienVogel.ana@maple.example
+  type: Practitioner
+  classification: Standard
+  license: CHRPlus
+  firstName: Canary First
+  lastName: Canary Last
+  title: Canary Title
+  position: Canary Position
+  billingNumber: CANARY77
+  roles: [Canary Role]
+  permissions: [Canary Permission]
+---
+apiVersion: clinic-operator.dev/v1alpha1
+kind: ServiceAccount
+metadata: {name: lab}
+spec:
+  email: KanarienVogel.lab@maple.example
+  displayName: Canary Inbox
+  manager: {firstName: Canary Manager, lastName: Canary Answering}
+";
+
+#[test]
+fn nothing_that_people_write_or_confirm_comes_out_but_in_the_list_of_members() {
+    let options = OperatorOptions { configuration: vec![("/log/level", json!("trace"))], ..OperatorOptions::default() };
+    let mut world = World::with("fields", options);
+    world.apply(FIELDS);
+    world.member_in("Invited", "ana");
+    world.in_state("clinicserviceaccount", "Active", "lab");
+    world.accept(&world.relay.mails()[0], "Canary Confirmed", "Canary Signed").unwrap();
+    world.member_in("Active", "ana");
+    // Ignored, with an event; another address, which is confirmed and told; a change of person; a former member.
+    world.kubectl(&["annotate", "clinicuser", "ana", "--overwrite", "clinic-operator.dev/resend=canary-ignored"]);
+    world.apply(&FIELDS.replace("Vogel.ana", "Vogel.other"));
+    world.relay.wait_for(3, PATIENCE);
+    world.apply(&FIELDS.replace("Vogel.ana", "Vogel.third").replace("Canary First", "Another Canary"));
+    world.member_in("IdentityChanged", "ana");
+    world.kubectl(&["delete", "clinicuser", "ana"]);
+    world.apply(&FIELDS.replace("name: ana", "name: bea").replace("Canary First", "Another Canary"));
+    world.member_in("FormerMember", "bea");
+    world.operator.restart();
+    world.at_rest(Duration::from_secs(3));
+
+    let canaries = ["Kanarien", "canary", "/invitations/", "/confirmations/"].map(str::to_owned);
+    let mut open = outputs(&world).0;
+    open.retain(|output| !output.place.contains("outside of the places for addresses"));
+    for (resource, name) in [("clinicusers", "bea"), ("clinicserviceaccounts", "lab")] {
+        let place = format!("the status of {resource} {name}");
+        let output = open.iter_mut().find(|output| output.place == place).expect("every status is searched");
+        let mut status: Value = serde_json::from_str(&output.text).unwrap();
+        status.as_object_mut().unwrap().remove("member");
+        output.text = status.to_string();
+    }
+    nothing_is_found(&canaries, &open);
+    assert!(open.iter().any(|output| output.place == "the events" && output.text.contains("ResendIgnored")));
+    let lab = world.object("clinicserviceaccount", "lab");
+    assert_eq!(lab["status"]["member"]["name"], "Canary Inbox", "there it belongs");
+}
+
 #[test]
 fn an_object_that_the_api_server_refuses_is_not_quoted() {
     let options = OperatorOptions { configuration: vec![("/log/level", json!("trace"))], ..OperatorOptions::default() };

@@ -221,7 +221,7 @@ pub(crate) fn confirmed(first_name: &str, last_name: &str) -> Confirmed {
         first_name: first_name.to_owned(),
         last_name: last_name.to_owned(),
         title: None,
-        credential: format!("c-{first_name}").to_lowercase(),
+        credential: format!("c-{first_name}").to_lowercase().replace(" ", "-"),
     }
 }
 

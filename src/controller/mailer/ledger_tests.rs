@@ -48,7 +48,7 @@ fn a_round_goes_to_the_address_wished_for_and_answers_the_resend_value_that_is_t
     let mut account = account();
     write(&mut account, &due(1, None), "d1", 0);
     let delivery = account.delivery.as_ref().unwrap();
-    assert_eq!((delivery.address.as_str(), delivery.resend.as_deref()), ("ana@maple.example", Some("x")));
+    assert_eq!((&*delivery.address, delivery.resend.as_deref()), ("ana@maple.example", Some("x")));
     account.desired.email = None;
     assert_eq!(written_ahead(&account, &due(2, None), "m", String::new(), at(1)), None);
 }

@@ -26,6 +26,7 @@ use crate::controller::cache::Kind;
 use crate::controller::context::{Context, Guarded, ReconcileError};
 use crate::controller::queue::Key;
 use crate::domain::delivery::{Cause, Fault, Reply, Stage, Trouble, Undelivered};
+use crate::domain::email::RawEmail;
 use crate::domain::invitation::{
     Due, MailKind, OUTCOME_KNOWN_WITHIN, Outcome, Question, Token, WRITE_AHEAD_VALID, link_expires,
 };
@@ -218,7 +219,7 @@ fn letter(
     observed: &Observed,
     ahead: &Attempt,
     token: &Token,
-) -> Option<Result<(String, Vec<u8>), RenderError>> {
+) -> Option<Result<(RawEmail, Vec<u8>), RenderError>> {
     let clinic = observed.clinic.as_ref()?;
     let zone = clinic.zone.as_ref()?.rules();
     let account = &observed.account;

@@ -10,7 +10,7 @@ use super::step::{Decision, Step, patch, patch_if_different};
 use super::wishes::{all_but_the_address, decided, names, new_account, releasing, with_access, without_address};
 use crate::api::account::{ClinicAccount, Desired};
 use crate::api::convert::ClinicView;
-use crate::domain::email::ClaimName;
+use crate::domain::email::{ClaimName, RawEmail};
 use crate::domain::identity::{
     Approval, Claimant, approval, may_have_become_another_person, precedence, takes_another_name,
 };
@@ -53,7 +53,7 @@ fn a_new_member_claims_the_address_first(observed: &Observed, member: &Member, n
     }
     let claim = member.email.key().claim();
     let name = first_account_name(&observed.user);
-    let create = |email: Option<String>, releasing: Vec<String>| {
+    let create = |email: Option<RawEmail>, releasing: Vec<String>| {
         let desired = Desired { email, releasing, ..without_address(&observed.user.spec, holder(&observed.user)) };
         Decision::step(Step::CreateAccount(Box::new(new_account(&name, all_but_the_address(observed, &desired)))))
     };
@@ -66,7 +66,7 @@ fn a_new_member_claims_the_address_first(observed: &Observed, member: &Member, n
     }
     match observed.address.others.first() {
         Some(other) => another_account_has_the_address(observed, Claimant::New, claim, other, now),
-        None if observed.address.is_claimed_by(&name) => create(Some(member.email.as_str().to_owned()), Vec::new()),
+        None if observed.address.is_claimed_by(&name) => create(Some(RawEmail::from(&member.email)), Vec::new()),
         None => Decision::step(Step::PostClaim { claim, account: name }),
     }
 }
@@ -220,9 +220,7 @@ fn take_the_address(
             other,
             now,
         )),
-        None if ours => {
-            patch_if_different(account, Desired { email: Some(member.email.as_str().to_owned()), ..wanted })
-        }
+        None if ours => patch_if_different(account, Desired { email: Some(RawEmail::from(&member.email)), ..wanted }),
         None => patch_if_different(account, wanted)
             .before(Decision::step(Step::PostClaim { claim, account: account.spec.id.clone() })),
     }
