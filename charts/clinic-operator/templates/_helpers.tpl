@@ -39,6 +39,8 @@ mail:
   {{- if .Values.mail.credentialsSecret }}
   credentials: /etc/clinic-operator/smtp
   {{- end }}
+  auth: {{ .Values.mail.auth }}
   mailsPerMinute: {{ .Values.mail.mailsPerMinute }}
   connections: {{ .Values.mail.connections }}
+  timeoutSeconds: {{ .Values.mail.timeoutSeconds }}
 {{- end -}}
