@@ -61,8 +61,9 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Adds an account at `now`, or moves it to another place. One whose mail is under way is not added: see [`Self::done`].
-    pub fn add(&self, account: &str, turn: Turn, now: Timestamp) {
+    /// Adds an account whose mail has waited since then, or moves it to another place. One whose mail is under way is not
+    /// added: see [`Self::done`].
+    pub fn add(&self, account: &str, turn: Turn, since: Timestamp) {
         let mut waiting = self.waiting();
         if let Some(asked_again) = waiting.under_way.get_mut(account) {
             *asked_again = true;
@@ -72,7 +73,7 @@ impl Outbox {
         if let Some(old) = old {
             waiting.order.remove(&(old.turn, account.to_owned()));
         }
-        let since = old.map_or(now, |old| old.since);
+        let since = old.map_or(since, |old| old.since.min(since));
         waiting.places.insert(account.to_owned(), Place { turn, since });
         waiting.order.insert((turn, account.to_owned()));
         drop(waiting);

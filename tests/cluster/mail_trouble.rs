@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::operator::{Operator, OperatorOptions};
 use crate::support::smtp::{SmtpServer, Stage};
-use crate::support::wait::{PATIENCE, eventually, eventually_ok, never};
+use crate::support::wait::{PATIENCE, eventually, never};
 use crate::world::{World, condition, staff};
 
 /// Long enough for a mail to leave that should not.
@@ -101,7 +101,7 @@ fn a_relay_that_does_not_know_us_stops_the_queue_and_nothing_more() {
         "The mail relay does not take mail: {why}. All mails wait; one is tried again after seconds at first, and at \
          least every 5 minutes."
     );
-    assert_eq!(clinic_is_told(&world, "False")["message"], json!(told));
+    assert_eq!(world.mailer_is("False")["message"], json!(told));
     let metric = |value: u8| format!("clinic_operator_mailer_up {value}\n");
     assert!(world.operator.metrics().contains(&metric(0)), "{}", world.operator.metrics());
 
@@ -112,7 +112,7 @@ fn a_relay_that_does_not_know_us_stops_the_queue_and_nothing_more() {
     for name in names {
         world.member_in("Invited", name);
     }
-    clinic_is_told(&world, "True");
+    world.mailer_is("True");
     assert!(world.operator.metrics().contains(&metric(1)));
     no_mail_leaves(&world, "a mail more than one each");
     assert_eq!(recipients(&world.relay), ["ana@maple.example", "bea@maple.example", "cai@maple.example"]);
@@ -124,7 +124,7 @@ fn a_mail_that_the_relay_refuses_while_it_takes_others_is_its_members_trouble_al
     world.relay.at(Stage::AfterDot).of("ana@maple.example").reply(554, "5.7.1 <ana@maple.example> looks like spam");
     world.apply(&staff("ana", "ana@maple.example"));
     world.member_told("ana", "the mail relay does not take mail");
-    clinic_is_told(&world, "False");
+    world.mailer_is("False");
     world.operator.restart();
     // Somebody else is the probe, and passes.
     world.apply(&staff("bea", "bea@maple.example"));
@@ -137,7 +137,7 @@ fn a_mail_that_the_relay_refuses_while_it_takes_others_is_its_members_trouble_al
          554 5.7.1), while it takes others. Ask whoever runs the relay; to try again, set the annotation \
          clinic-operator.dev/resend to a new value."
     );
-    clinic_is_told(&world, "True");
+    world.mailer_is("True");
     let ledger = delivery(&world, "ana");
     world.operator.restart();
     no_mail_leaves(&world, "another try of a refused mail");
@@ -146,16 +146,6 @@ fn a_mail_that_the_relay_refuses_while_it_takes_others_is_its_members_trouble_al
     world.kubectl(&["annotate", "clinicuser", "ana", "clinic-operator.dev/resend=again"]);
     world.member_in("Invited", "ana");
     assert_eq!(recipients(&world.relay), ["ana@maple.example", "bea@maple.example"]);
-}
-
-/// Waits until the Clinic's condition `MailerReady` has this status, and returns it.
-#[track_caller]
-fn clinic_is_told(world: &World, status: &str) -> Value {
-    eventually_ok(PATIENCE, &format!("MailerReady={status}"), || {
-        let clinic = world.object("clinic", "clinic");
-        let mailer = condition(&clinic, "MailerReady").cloned().unwrap_or_default();
-        if mailer["status"] == status { Ok(mailer) } else { Err(mailer) }
-    })
 }
 
 #[test]
@@ -169,14 +159,14 @@ fn a_relay_that_is_away_gets_each_mail_once_when_it_is_back() {
     for name in ["ana", "bea"] {
         world.member_told(name, "does not take mail");
     }
-    let told = clinic_is_told(&world, "False")["message"].as_str().unwrap().to_owned();
+    let told = world.mailer_is("False")["message"].as_str().unwrap().to_owned();
     assert!(told.contains("failed to deliver at connecting: the server cannot be reached"), "{told}");
     world.relay = SmtpServer::start_at(port);
     world.relay.wait_for(2, RECOVERY);
     for name in ["ana", "bea"] {
         world.member_in("Invited", name);
     }
-    clinic_is_told(&world, "True");
+    world.mailer_is("True");
     assert_eq!(recipients(&world.relay), ["ana@maple.example", "bea@maple.example"]);
 }
 

@@ -12,6 +12,7 @@ mod harness;
 mod health;
 mod identity;
 mod lists;
+mod mail_page;
 mod mail_queue;
 mod mail_trouble;
 mod manifests;

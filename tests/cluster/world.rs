@@ -144,6 +144,16 @@ impl World {
         })
     }
 
+    /// Waits until the Clinic's condition `MailerReady` has this status, and returns it.
+    #[track_caller]
+    pub(crate) fn mailer_is(&self, status: &str) -> Value {
+        eventually_ok(PATIENCE, &format!("MailerReady={status}"), || {
+            let clinic = self.object("clinic", "clinic");
+            let mailer = condition(&clinic, "MailerReady").cloned().unwrap_or_default();
+            if mailer["status"] == status { Ok(mailer) } else { Err(mailer) }
+        })
+    }
+
     /// The attempts in the ledger of the member's account, once there is one.
     pub(crate) fn attempts(&self, member: &str) -> Vec<Value> {
         let user = self.object("clinicuser", member);
@@ -221,7 +231,7 @@ pub(crate) fn confirmed(first_name: &str, last_name: &str) -> Confirmed {
         first_name: first_name.to_owned(),
         last_name: last_name.to_owned(),
         title: None,
-        credential: format!("c-{first_name}").to_lowercase().replace(" ", "-"),
+        credential: format!("c-{first_name}").to_lowercase().replace(' ', "-"),
     }
 }
 

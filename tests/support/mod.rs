@@ -2,6 +2,7 @@
 //! identity, and a scripted SMTP server. Never here: what a test expects, or a stand-in for the API server.
 
 pub(crate) mod certificate;
+pub(crate) mod console;
 pub(crate) mod control_plane;
 pub(crate) mod http;
 pub(crate) mod mail;

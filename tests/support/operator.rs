@@ -79,6 +79,11 @@ impl Operator {
         self.prepared.log()
     }
 
+    /// Where it serves its metrics, on loopback.
+    pub(crate) fn port(&self) -> u16 {
+        self.prepared.port
+    }
+
     /// The metrics page.
     pub(crate) fn metrics(&self) -> String {
         http::get(self.prepared.port, "/metrics").expect("the operator serves its metrics").1

@@ -46,7 +46,8 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
     match decision.mail {
         Some(due) => {
             let created = account.metadata.creation_timestamp.as_ref();
-            context.outbox.add(name, Turn::new(&due, created, relay_failed_at(&account.spec, &due)), now);
+            let since = due.continues.as_ref().map_or(now, |(_, date)| *date);
+            context.outbox.add(name, Turn::new(&due, created, relay_failed_at(&account.spec, &due)), since);
         }
         None => context.outbox.withdraw(name),
     }
