@@ -1,6 +1,6 @@
 # What a person types. Each target says what it does in `make help`; the work is in scripts and in cargo.
 .DEFAULT_GOAL := help
-.PHONY: help preflight control-plane inbox build test lint fmt crds demo bench sabotage clean-cache
+.PHONY: help preflight control-plane inbox build test torture lint fmt crds demo bench sabotage clean-cache
 SHELL := bash
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clinic-operator
@@ -27,8 +27,11 @@ lint: ## Formatting and clippy, without a warning
 
 STARTED := $(shell date +%s)
 
-test: preflight lint control-plane ## Every test, on a real API server; ends with the counts
-	@STARTED=$(STARTED) tests/run
+test: preflight lint control-plane ## Every test, on a real API server; ends with the counts. ONLY=part-of-a-name for some
+	@STARTED=$(STARTED) tests/run $(ONLY)
+
+torture: preflight control-plane ## The long tests, with progress and a summary (about half an hour); ONLY=part for one
+	@tests/torture $(ONLY)
 
 # A cluster of one's own only where it is asked for on the command line, never because the shell happens to name one.
 OWN_CLUSTER = $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))

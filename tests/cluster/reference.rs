@@ -11,7 +11,7 @@ use self::shared::manifests::{START, annotations, number, spec};
 use self::shared::{Mail, Manifest, Outcome, Seen};
 use crate::support::mail;
 use crate::support::wait::{PATIENCE, eventually, now};
-use crate::world::{CLINIC, World};
+use crate::world::{CLINIC, World, torture};
 
 #[path = "../reference/mod.rs"]
 mod shared;
@@ -121,17 +121,17 @@ impl Clinic for OnTheServer {
     }
 }
 
-/// The sequences of one test: always the same.
+/// The sequences of one test: always the same, but for the long tests, which try others each time.
 fn some_sequences(skipped: usize) -> Vec<Vec<Op>> {
-    let mut runner = TestRunner::deterministic();
+    let mut runner = if torture() > 1 { TestRunner::default() } else { TestRunner::deterministic() };
     let one = |_| sequences(LONGEST).new_tree(&mut runner).unwrap().current();
-    (0..skipped + SEQUENCES).map(one).skip(skipped).collect()
+    (0..skipped + SEQUENCES * torture()).map(one).skip(skipped).collect()
 }
 
 fn check(skipped: usize) {
     for ops in some_sequences(skipped) {
         if let Err(difference) = run(&ops, &mut OnTheServer::new()) {
-            panic!("{difference}");
+            panic!("{difference}, after {ops:#?}");
         }
     }
 }

@@ -25,9 +25,9 @@ metadata: {name: clinic}
 spec: {displayName: Maple Clinic, timeZone: America/Toronto, guard: {invitationsPerHour: 1000}}
 ";
 
-/// Whether the tests are to take long and be thorough (`make torture`).
-pub(crate) fn torture() -> bool {
-    std::env::var_os("CLINIC_OPERATOR_TORTURE").is_some()
+/// How many times as much as usual is to be tried (`make torture`).
+pub(crate) fn torture() -> usize {
+    std::env::var("CLINIC_OPERATOR_TORTURE").map_or(1, |factor| factor.parse().expect("a number"))
 }
 
 /// A clinic with a running operator.

@@ -13,7 +13,7 @@ use super::decide::decide;
 use super::observe::{Live, observe};
 use super::race_world::{Did, Operator, Server};
 use super::step::Step;
-use super::test_world::now;
+use super::test_world::{cases, now};
 use crate::api::account::{ClinicAccountSpec, Desired};
 use crate::controller::cache::Kind;
 use crate::domain::identity::normalised;
@@ -129,7 +129,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(600), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_race_of_two_operators_gives_one_address_to_two_accounts_or_an_account_to_another_person(

@@ -13,6 +13,7 @@ use super::observe::{Live, observe};
 use super::race_world::{Did, Operator, Server};
 use super::status::project;
 use super::step::Step;
+use super::test_world::cases;
 use crate::api::ClinicAccount;
 use crate::api::account::ClinicAccountSpec;
 use crate::controller::accounts;
@@ -199,7 +200,7 @@ impl Clinic for InMemory {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(2000), failure_persistence: None, max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_people_do_everything_comes_to_stand_as_the_reference_model_says(ops in sequences(24)) {

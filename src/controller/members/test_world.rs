@@ -127,3 +127,9 @@ pub(super) fn patched(observed: &Observed) -> Desired {
 pub(super) fn there() -> Other {
     Other { holder: Presence::There, ..gone(&json!({}), false) }
 }
+
+/// How many random cases are tried: so many, or many more with `make torture`.
+pub(super) fn cases(usual: u32) -> u32 {
+    let factor = std::env::var("CLINIC_OPERATOR_TORTURE").map_or(1, |factor| factor.parse().expect("a number"));
+    usual * factor
+}
