@@ -1,6 +1,6 @@
 # What a person types. Each target says what it does in `make help`; the work is in scripts and in cargo.
 .DEFAULT_GOAL := help
-.PHONY: help preflight control-plane inbox build test lint fmt crds demo bench sabotage clean-cache
+.PHONY: help preflight packages control-plane inbox build test lint fmt crds demo bench sabotage clean-cache
 SHELL := bash
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clinic-operator
@@ -10,6 +10,9 @@ help: ## This list
 
 preflight:
 	@tests/preflight
+
+packages:
+	@tests/packages
 
 control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl into the cache (once, about 10 min)
 	@tests/control-plane/build >/dev/null
@@ -27,7 +30,7 @@ lint: ## Formatting and clippy, without a warning
 
 STARTED := $(shell date +%s)
 
-test: preflight lint control-plane ## Every test, on a real API server; ends with the counts
+test: preflight packages lint control-plane ## Every test, on a real API server; ends with the counts
 	@STARTED=$(STARTED) tests/run
 
 # A cluster of one's own only where it is asked for on the command line, never because the shell happens to name one.
