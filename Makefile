@@ -1,6 +1,6 @@
 # What a person types. Each target says what it does in `make help`; the work is in scripts and in cargo.
 .DEFAULT_GOAL := help
-.PHONY: help preflight control-plane inbox build test torture lint fmt crds demo bench sabotage clean-cache
+.PHONY: help preflight packages control-plane inbox build test torture lint fmt crds demo bench sabotage clean-cache
 SHELL := bash
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clinic-operator
@@ -10,6 +10,9 @@ help: ## This list
 
 preflight:
 	@tests/preflight
+
+packages:
+	@tests/packages
 
 control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl into the cache (once, about 10 min)
 	@tests/control-plane/build >/dev/null
@@ -27,7 +30,7 @@ lint: ## Formatting and clippy, without a warning
 
 STARTED := $(shell date +%s)
 
-test: preflight lint control-plane ## Every test, on a real API server; ends with the counts. ONLY=part-of-a-name for some
+test: preflight packages lint control-plane ## Every test, on a real API server; ends with the counts. ONLY=part-of-a-name for some
 	@STARTED=$(STARTED) tests/run $(ONLY)
 
 torture: preflight control-plane ## The long tests, with progress and a summary (about half an hour); ONLY=part for one

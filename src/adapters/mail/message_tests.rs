@@ -1,4 +1,7 @@
 //! What a letter looks like, to a mail program and to a reader.
+
+use std::collections::HashSet;
+
 use jiff::{Timestamp, tz::TimeZone};
 use lettre::message::Mailbox;
 use secrecy::SecretString;
@@ -265,12 +268,28 @@ fn a_moment_is_told_in_the_readers_language() {
     ] {
         let instant: Timestamp = instant.parse().unwrap();
         let zone = TimeZone::get(zone).unwrap();
-        assert_eq!(moment(instant, &zone, Locale::English), english);
-        assert_eq!(moment(instant, &zone, Locale::French).replace('\u{a0}', " "), french);
+        assert_eq!(moment(instant, &zone, Locale::English).unwrap(), english);
+        assert_eq!(moment(instant, &zone, Locale::French).unwrap().replace('\u{a0}', " "), french);
     }
     let fixed = TimeZone::fixed(jiff::tz::offset(-5));
     let instant: Timestamp = "2027-06-28T18:05:00Z".parse().unwrap();
-    assert_eq!(moment(instant, &fixed, Locale::English), "Monday, June 28, 2027 at 13:05 (UTC-05:00)");
+    assert_eq!(moment(instant, &fixed, Locale::English).unwrap(), "Monday, June 28, 2027 at 13:05 (UTC-05:00)");
+}
+
+#[test]
+fn every_month_and_every_weekday_has_its_name() {
+    let mut french = HashSet::new();
+    for month in 1..=12 {
+        for day in 1..=7 {
+            let at = jiff::civil::date(2027, month, day).at(9, 5, 0, 0).to_zoned(TimeZone::UTC).unwrap();
+            let english = at.strftime("%A, %B %-d, %Y at %H:%M (UTC)").to_string();
+            assert_eq!(moment(at.timestamp(), &TimeZone::UTC, Locale::English).unwrap(), english);
+            let said = moment(at.timestamp(), &TimeZone::UTC, Locale::French).unwrap();
+            french.extend(said.split([' ', '\u{a0}']).map(str::to_owned));
+        }
+    }
+    let others = ["1er", "2", "3", "4", "5", "6", "7", "2027", "à", "9", "h", "05", "(UTC)"];
+    assert_eq!(french.len(), 12 + 7 + others.len(), "{french:?}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! The words of a letter: templates filled in for one reader, dates as the reader's language says them, names made safe to
-//! stand in a line. One file a language holds every text, the subject included; the layouts hold none.
+//! The words of a letter: templates filled in for one reader, names made safe to stand in a line, lines of the plain text
+//! broken. No word of a language stands here or in a layout: its folder below `templates/` holds them all, the subjects
+//! and the names of months included.
 
-use jiff::{Timestamp, civil::Weekday, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use secrecy::ExposeSecret as _;
 
@@ -22,9 +23,8 @@ pub(super) struct Wording {
 }
 
 pub(super) fn wording(letter: &Letter<'_>) -> Result<Wording, RenderError> {
-    let source = source(&letter.content, letter.locale);
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let source = texts(letter.locale).of(&letter.content);
+    let mut environment = strict_environment();
     for (name, text) in [
         ("layout.txt", include_str!("templates/layout.txt")),
         ("layout.html", include_str!("templates/layout.html")),
@@ -46,15 +46,44 @@ pub(super) fn wording(letter: &Letter<'_>) -> Result<Wording, RenderError> {
     })
 }
 
-/// The words of a kind of letter in a language.
-fn source(content: &Content<'_>, locale: Locale) -> &'static str {
-    match (content, locale) {
-        (Content::Invitation(_), Locale::English) => include_str!("templates/invitation.en.jinja"),
-        (Content::Invitation(_), Locale::French) => include_str!("templates/invitation.fr.jinja"),
-        (Content::EmailConfirmation(_), Locale::English) => include_str!("templates/email_confirmation.en.jinja"),
-        (Content::EmailConfirmation(_), Locale::French) => include_str!("templates/email_confirmation.fr.jinja"),
-        (Content::EmailChangeNotice(_), Locale::English) => include_str!("templates/email_change_notice.en.jinja"),
-        (Content::EmailChangeNotice(_), Locale::French) => include_str!("templates/email_change_notice.fr.jinja"),
+/// Every text of a language, as it stands in the language's folder.
+struct Texts {
+    /// RFC 5646 language tag, the folder's name.
+    language: &'static str,
+    invitation: &'static str,
+    email_confirmation: &'static str,
+    email_change_notice: &'static str,
+    /// An instant in words.
+    moment: &'static str,
+}
+
+macro_rules! texts_in {
+    ($folder:literal) => {
+        Texts {
+            language: $folder,
+            invitation: include_str!(concat!("templates/", $folder, "/invitation.jinja")),
+            email_confirmation: include_str!(concat!("templates/", $folder, "/email_confirmation.jinja")),
+            email_change_notice: include_str!(concat!("templates/", $folder, "/email_change_notice.jinja")),
+            moment: include_str!(concat!("templates/", $folder, "/moment.jinja")),
+        }
+    };
+}
+
+/// What a further language adds to: its folder, and an arm here.
+fn texts(locale: Locale) -> Texts {
+    match locale {
+        Locale::English => texts_in!("en"),
+        Locale::French => texts_in!("fr"),
+    }
+}
+
+impl Texts {
+    fn of(&self, content: &Content<'_>) -> &'static str {
+        match content {
+            Content::Invitation(_) => self.invitation,
+            Content::EmailConfirmation(_) => self.email_confirmation,
+            Content::EmailChangeNotice(_) => self.email_change_notice,
+        }
     }
 }
 
@@ -71,6 +100,7 @@ fn values(letter: &Letter<'_>, layout: &str) -> Result<Value, RenderError> {
     if by_link.is_some_and(|(link, ..)| !is_link(link.expose_secret())) {
         return Err(RenderError::Link);
     }
+    let expires = by_link.map(|(_, expires, zone, _)| moment(expires, zone, letter.locale)).transpose()?;
     let first_name = first_name.map(|name| one_line(name, LONGEST_NAME));
     Ok(context! {
         layout,
@@ -80,11 +110,18 @@ fn values(letter: &Letter<'_>, layout: &str) -> Result<Value, RenderError> {
         first_name => first_name.filter(|name| !name.is_empty()),
         // Safe by `is_link`; escaped slashes would hide it from people who read the source.
         link => by_link.map(|(link, ..)| Value::from_safe_string(link.expose_secret().to_owned())),
-        expires => by_link.map(|(_, expires, zone, _)| moment(expires, zone, letter.locale)),
+        expires,
         again => by_link.is_some_and(|(.., occasion)| matches!(occasion, Occasion::Again)),
         steps => two_factor.is_some(),
         required => two_factor.is_some_and(|two_factor| matches!(two_factor, TwoFactor::Required)),
     })
+}
+
+/// A value that a text names and nobody gave is an error, never a gap in a mail.
+fn strict_environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment
 }
 
 /// A template that ships with the program is wrong. Only the kind of error is kept: its text may quote values.
@@ -94,10 +131,7 @@ fn template(error: &minijinja::Error) -> RenderError {
 
 /// RFC 5646 language tag.
 pub(super) fn language(locale: Locale) -> &'static str {
-    match locale {
-        Locale::English => "en",
-        Locale::French => "fr",
-    }
+    texts(locale).language
 }
 
 /// An absolute http(s) URL of characters that need no escaping in HTML, so that it reads the same everywhere.
@@ -118,49 +152,22 @@ pub(super) fn one_line(name: &str, longest: usize) -> String {
     line.chars().take(longest).collect()
 }
 
-/// An instant in the reader's words and the clinic's zone, which it names.
-pub(super) fn moment(instant: Timestamp, zone: &TimeZone, locale: Locale) -> String {
+/// An instant in the reader's words and the clinic's zone, which it names. Not escaped.
+pub(super) fn moment(instant: Timestamp, zone: &TimeZone, locale: Locale) -> Result<String, RenderError> {
     let at = instant.to_zoned(zone.clone());
-    let zone = zone.iana_name().map_or_else(|| at.strftime("UTC%:z").to_string(), str::to_owned);
-    match locale {
-        Locale::English => format!("{} at {} ({zone})", at.strftime("%A, %B %-d, %Y"), at.strftime("%H:%M")),
-        Locale::French => {
-            let nbsp = NO_BREAK_SPACE;
-            let weekday = french_weekday(at.weekday());
-            let month = FRENCH_MONTHS.get(usize::from(at.month().unsigned_abs()).saturating_sub(1)).unwrap_or(&"");
-            let first = if at.day() == 1 { "er" } else { "" };
-            let day = format!("{}{first}{nbsp}{month}{nbsp}{}", at.day(), at.year());
-            let minutes = if at.minute() == 0 { String::new() } else { format!("{nbsp}{:02}", at.minute()) };
-            format!("{weekday} {day} à {}{nbsp}h{minutes} ({zone})", at.hour())
-        }
-    }
-}
-
-const FRENCH_MONTHS: [&str; 12] = [
-    "janvier",
-    "février",
-    "mars",
-    "avril",
-    "mai",
-    "juin",
-    "juillet",
-    "août",
-    "septembre",
-    "octobre",
-    "novembre",
-    "décembre",
-];
-
-fn french_weekday(day: Weekday) -> &'static str {
-    match day {
-        Weekday::Monday => "lundi",
-        Weekday::Tuesday => "mardi",
-        Weekday::Wednesday => "mercredi",
-        Weekday::Thursday => "jeudi",
-        Weekday::Friday => "vendredi",
-        Weekday::Saturday => "samedi",
-        Weekday::Sunday => "dimanche",
-    }
+    let values = context! {
+        nbsp => NO_BREAK_SPACE.to_string(),
+        year => at.year(),
+        month => at.month(),
+        day => at.day(),
+        weekday => at.weekday().to_monday_one_offset(),
+        hour => at.hour(),
+        minute => at.minute(),
+        zone => zone.iana_name().map_or_else(|| at.strftime("UTC%:z").to_string(), str::to_owned),
+    };
+    let rendered = strict_environment().render_named_str("moment.txt", texts(locale).moment, values);
+    // Its comment and its lists leave line breaks before it.
+    rendered.map(|text| text.trim_matches('\n').to_owned()).map_err(|error| template(&error))
 }
 
 /// Lines of at most `WIDTH` columns, broken at blanks only, list items indented; paragraphs one blank line apart.
