@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::relay::named;
 use crate::support::smtp::{Answer, Stage};
 
 /// What a server does at a stage instead of its part.
@@ -57,6 +58,30 @@ pub(super) const TABLE: [(Fault, [Blame; 10]); 7] = [
     (Fault::Garbage, [M, M, M, M, M, N, N, N, U, S]),
     (Fault::LateReply, [S, S, S, S, S, S, S, S, S, S]),
 ];
+
+/// Replies whose code says more, and what is blamed: the rows of DESIGN.md §7 that name one, and those that look alike.
+pub(super) const CODES: [(Stage, &str, Blame); 11] = [
+    (Stage::RcptTo, "550 5.7.1", M),
+    (Stage::RcptTo, "452 4.4.5", M),
+    (Stage::Data, "452 4.4.5", M),
+    (Stage::RcptTo, "550 5.1.1", A),
+    (Stage::RcptTo, "550", A),
+    (Stage::RcptTo, "553 5.6.7", A),
+    (Stage::RcptTo, "552 5.2.2", N),
+    (Stage::RcptTo, "421 4.3.2", N),
+    (Stage::RcptTo, "450 4.2.0", N),
+    (Stage::AfterDot, "554 5.6.0", M),
+    (Stage::AfterDot, "451 4.7.1", N),
+];
+
+/// The codes as docs/reliability.md has them.
+pub(super) fn codes_documented() -> String {
+    let mut text = String::from("| Reply | at | Blamed |\n|---|---|---|\n");
+    for (stage, reply, blame) in CODES {
+        writeln!(text, "| `{reply}` | {} | {} |", named(stage), blame.in_words()).expect("a string takes everything");
+    }
+    text
+}
 
 impl Fault {
     /// What the server does; a reply also says `canary`, as servers quote addresses.
