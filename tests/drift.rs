@@ -1,7 +1,7 @@
 //! What the generated CRDs promise, checked without an API server: that `crds/` is what the Rust types say, that each field
 //! is bounded and described, and that names cannot be mistaken for another kind's. What the API server makes of them never
 //! stands here: see `tests/cluster/manifests.rs`.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -113,6 +113,46 @@ fn helm_keeps_every_kind_and_so_every_account() {
         let annotations = crd.metadata.annotations.clone().unwrap_or_default();
         assert_eq!(annotations.get("helm.sh/resource-policy").map(String::as_str), Some("keep"));
     }
+}
+
+#[test]
+fn every_test_that_a_page_names_is_there() {
+    let tests: Vec<String> = files("tests", "rs").chain(files("src", "rs")).map(|(path, text)| path + &text).collect();
+    let mut missing = Vec::new();
+    let mut named = 0;
+    for (page, text) in files("docs", "md") {
+        for name in text.split("make test ONLY=").skip(1) {
+            let name: String = name.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            named += 1;
+            if !tests.iter().any(|test| test.contains(&format!("/{name}.rs")) || is_a_test(test, &name)) {
+                missing.push(format!("{page}: make test ONLY={name}"));
+            }
+        }
+    }
+    assert!(named > 0, "the pages name tests");
+    assert!(missing.is_empty(), "no test is called so:\n{}", missing.join("\n"));
+}
+
+/// Whether a file has a test whose name has this part.
+fn is_a_test(file: &str, part: &str) -> bool {
+    file.split("#[test]\nfn ").skip(1).any(|rest| rest.split('(').next().is_some_and(|name| name.contains(part)))
+}
+
+/// Every file below a folder with that suffix: path and text.
+fn files(folder: &str, suffix: &str) -> impl Iterator<Item = (String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == suffix) {
+                found.push((path.display().to_string(), fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    found.into_iter()
 }
 
 /// A field's schema and where it stands, such as `ClinicUser.spec.coverages[].start`.
