@@ -38,6 +38,7 @@ async fn main() {
     let only = std::env::args().nth(1);
     let runs =
         if only.as_deref() == Some("footprint") { Vec::new() } else { throughput::race(&administrator, &record).await };
+    let waiting = footprint::measure_waiting(&administrator).await;
     let footprints = footprint::measure(&administrator, &record).await;
     println!("\nFigures of clinic-operator {}", env!("CARGO_PKG_VERSION"));
     println!("on {}; API server, etcd and bench on the same machine\n", machine::describe());
@@ -46,6 +47,7 @@ async fn main() {
         print_race(&runs, relay);
     }
     print_footprints(&footprints);
+    print_waiting(waiting);
     let size = std::fs::metadata(support::operator::program()).expect("the binary is there").len();
     println!("Binary: {:.1} MiB", mebibytes(size / 1024));
     println!(
@@ -113,6 +115,15 @@ fn print_footprints(footprints: &[(usize, Memory)]) {
             kibibytes / throughput::as_number(*members)
         );
     }
+}
+
+fn print_waiting((waiting, invited): (Memory, Memory)) {
+    println!(
+        "Memory (RSS) beside {} members whose mails all wait for a relay that is away: {:.1} MiB; beside the same invited, at rest: {:.1} MiB\n",
+        footprint::WAITING,
+        mebibytes(waiting.now),
+        mebibytes(invited.now)
+    );
 }
 
 fn mebibytes(kibibytes: u64) -> f64 {

@@ -7,8 +7,8 @@ use kube::Client;
 
 use super::audit::writes;
 use super::machine::{Memory, memory, processor_seconds};
-use super::members::{Record, clinic, load};
-use super::throughput::fast;
+use super::members::{Record, clinic, create, load};
+use super::throughput::{fast, wait_until_invited};
 use crate::support::operator::Operator;
 use crate::support::smtp::SmtpServer;
 use crate::support::wait::{eventually_ok, pass};
@@ -44,6 +44,40 @@ pub(crate) async fn measure(administrator: &Client, record: &Record) -> Vec<(usi
     }
     assert!(relay.mails().is_empty(), "nothing changed, so nobody is mailed");
     footprints
+}
+
+/// Members whose mail waits.
+pub(crate) const WAITING: usize = 1_000;
+
+/// The memory of an operator whose mails all wait for a relay that is away, and of one started beside the same members when
+/// they are invited.
+pub(crate) async fn measure_waiting(administrator: &Client) -> (Memory, Memory) {
+    let namespace = clinic("waiting");
+    create(administrator, &namespace, 0..WAITING).await;
+    let relay = SmtpServer::start();
+    let port = relay.port;
+    let operator = Operator::start(&namespace, &relay, fast());
+    drop(relay);
+    // Those that left before it was gone are no longer waiting.
+    eventually_ok(LIMIT, "nearly all mails to wait", || {
+        let metrics = operator.metrics();
+        let waiting =
+            metrics.lines().find_map(|line| line.strip_prefix("clinic_operator_mails_waiting ")?.parse().ok());
+        let waiting: usize = waiting.unwrap_or(0);
+        if waiting > WAITING * 9 / 10 && metrics.contains("clinic_operator_mailer_up 0") {
+            Ok(())
+        } else {
+            Err(waiting)
+        }
+    });
+    come_to_rest(operator.id());
+    let waiting = memory(operator.id());
+    let relay = SmtpServer::start_at(port);
+    wait_until_invited(administrator, &namespace, WAITING).await;
+    drop(operator);
+    let operator = Operator::start(&namespace, &relay, fast());
+    come_to_rest(operator.id());
+    (waiting, memory(operator.id()))
 }
 
 fn come_to_rest(process: u32) {

@@ -107,7 +107,7 @@ fn run(namespace: &Namespace, processor: f64) -> Run {
 }
 
 /// Looks at the one object that counts members, so that looking costs next to nothing.
-async fn wait_until_invited(administrator: &Client, namespace: &Namespace, count: usize) {
+pub(crate) async fn wait_until_invited(administrator: &Client, namespace: &Namespace, count: usize) {
     let clinics: Api<Clinic> = Api::namespaced(administrator.clone(), namespace.name());
     let began = now();
     loop {

@@ -49,7 +49,7 @@ impl Reader {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
         let file = Kubeconfig::read_from(kubeconfig).map_err(|error| error.to_string())?;
-        let client = runtime.block_on(async {
+        let client = wait_for(&runtime, async {
             let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
             Client::try_from(config.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
         })?;
@@ -58,7 +58,7 @@ impl Reader {
 
     fn get(&self, path: &str) -> Result<Value, String> {
         let (client, path) = (self.client.clone(), path.to_owned());
-        self.wait_for(async move {
+        wait_for(&self.runtime, async move {
             let request = http::Request::get(&path).body(Vec::new()).expect("a path of a URL");
             client.request::<Value>(request).await.map_err(|error| format!("GET {path}: {error}"))
         })
@@ -66,7 +66,7 @@ impl Reader {
 
     fn create_all(&self, objects: Vec<(String, Value)>) -> Result<(), String> {
         let client = self.client.clone();
-        self.wait_for(async move {
+        wait_for(&self.runtime, async move {
             let create = |(path, object): (String, Value)| {
                 let request = http::Request::post(&path).header("content-type", "application/json");
                 let request = request.body(object.to_string().into_bytes()).expect("a path of a URL");
@@ -76,16 +76,16 @@ impl Reader {
             stream::iter(objects).map(create).buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await
         })
     }
+}
 
-    /// Works in a task of the runtime, so that any thread may wait for it.
-    fn wait_for<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
-        let (answer, answered) = std::sync::mpsc::channel();
-        self.runtime.spawn(async move {
-            // Whoever asked may have ended.
-            let _ = answer.send(work.await);
-        });
-        answered.recv().expect("the runtime goes on as long as the tests")
-    }
+/// Works in a task of the runtime, so that any thread may wait for it, one of another runtime too.
+fn wait_for<T: Send + 'static>(runtime: &Runtime, work: impl Future<Output = T> + Send + 'static) -> T {
+    let (answer, answered) = std::sync::mpsc::channel();
+    runtime.spawn(async move {
+        // Whoever asked may have ended.
+        let _ = answer.send(work.await);
+    });
+    answered.recv().expect("the runtime goes on as long as the tests")
 }
 
 /// A namespace that no other test has.
