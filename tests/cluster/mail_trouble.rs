@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::operator::{Operator, OperatorOptions};
+use crate::support::operator::{Operator, OperatorOptions, Prepared};
 use crate::support::smtp::{SmtpServer, Stage};
 use crate::support::wait::{PATIENCE, eventually, never};
 use crate::world::{World, condition, staff};
@@ -146,6 +146,32 @@ fn a_mail_that_the_relay_refuses_while_it_takes_others_is_its_members_trouble_al
     world.kubectl(&["annotate", "clinicuser", "ana", "clinic-operator.dev/resend=again"]);
     world.member_in("Invited", "ana");
     assert_eq!(recipients(&world.relay), ["ana@maple.example", "bea@maple.example"]);
+}
+
+#[test]
+fn a_token_that_has_run_out_is_read_again_when_somebody_has_renewed_it() {
+    let options = OperatorOptions {
+        configuration: vec![("/mail/auth", json!("XOAUTH2"))],
+        credentials: Some(("clinic".to_owned(), "unused".to_owned())),
+        ..OperatorOptions::default()
+    };
+    let namespace = crate::support::control_plane::control_plane().namespace("token");
+    let relay = SmtpServer::start();
+    let prepared = Prepared::new(&namespace, &relay, options);
+    let refused = prepared.run().refused();
+    assert!(refused.contains("mail.credentials: failed to read ") && refused.contains("/token: "), "{refused}");
+    let token = prepared.credentials.join("token");
+    std::fs::write(&token, "run-out").unwrap();
+    relay.at(Stage::Auth).times(1).reply(535, "5.7.3 <clinic> token run-out has run out");
+    let world = World::of(namespace, relay, prepared.start());
+    world.apply(&staff("ana", "ana@maple.example"));
+    let why = world.mailer_is("False")["message"].as_str().unwrap().to_owned();
+    assert!(why.contains("failed to deliver at AUTH: the server answered 535 5.7.3"), "{why}");
+    std::fs::write(&token, "renewed\n").unwrap();
+    world.member_in("Invited", "ana");
+    assert_eq!(world.relay.mails()[0].login, Some(("clinic".into(), "renewed".into())));
+    let log = world.operator.log();
+    assert!(!log.contains("renewed") && !log.contains("run-out"), "{log}");
 }
 
 #[test]

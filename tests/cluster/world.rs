@@ -75,6 +75,13 @@ impl World {
         Self { namespace, relay, operator, clock: None }
     }
 
+    /// A clinic of parts that the test has made.
+    pub(crate) fn of(namespace: Namespace, relay: SmtpServer, operator: Operator) -> Self {
+        let world = Self { namespace, relay, operator, clock: None };
+        world.apply(CLINIC);
+        world
+    }
+
     /// The clock of a clinic made by [`World::at`].
     pub(crate) fn clock(&self) -> &TestClock {
         self.clock.as_ref().expect("a world with a clock of its own")

@@ -1,4 +1,4 @@
-//! One SMTP connection as the server sees it (RFC 5321, STARTTLS of RFC 3207, AUTH PLAIN and LOGIN of RFC 4954). Never here:
+//! One SMTP connection as the server sees it (RFC 5321, STARTTLS of RFC 3207, AUTH PLAIN and LOGIN of RFC 4954, XOAUTH2). Never here:
 //! what to answer when it is scripted (`smtp`), or what a mail means (`mail`).
 
 use std::io::{Error, Read, Write};
@@ -69,7 +69,7 @@ impl Connection<'_> {
         match verb.as_str() {
             "EHLO" => {
                 let start_tls = if self.offers_start_tls() { "250-STARTTLS\r\n" } else { "" };
-                let offers = format!("250-relay.example\r\n250-8BITMIME\r\n{start_tls}250 AUTH PLAIN LOGIN");
+                let offers = format!("250-relay.example\r\n250-8BITMIME\r\n{start_tls}250 AUTH PLAIN LOGIN XOAUTH2");
                 self.answer(Stage::Ehlo, &offers).map(drop)
             }
             "HELO" => self.answer(Stage::Ehlo, "250 relay.example").map(drop),
@@ -120,7 +120,14 @@ impl Connection<'_> {
                 let password = self.challenge("Password:")?;
                 (decode(&user)?, decode(&password)?)
             }
-            _ => return self.say("504 5.5.4 only PLAIN and LOGIN"),
+            "XOAUTH2" => {
+                let proof = decode(&initial.unwrap_or_default())?;
+                let field =
+                    |name: &str| proof.split('\u{1}').find_map(|field| field.strip_prefix(name)).map(str::to_owned);
+                let both = field("user=").zip(field("auth=Bearer "));
+                both.ok_or_else(|| Error::other("AUTH XOAUTH2 without user and token"))?
+            }
+            _ => return self.say("504 5.5.4 not known here"),
         };
         if self.answer(Stage::Auth, "235 2.7.0 signed in")? {
             self.login = Some(login);
