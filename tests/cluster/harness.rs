@@ -2,5 +2,6 @@
 
 mod identity;
 mod namespaces;
+mod peers;
 mod relay;
 mod supervisor;

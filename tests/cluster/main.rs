@@ -11,6 +11,7 @@ mod guards;
 mod harness;
 mod health;
 mod identity;
+mod interop;
 mod lists;
 mod mail_page;
 mod mail_queue;

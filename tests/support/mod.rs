@@ -1,12 +1,14 @@
 //! The real parts that tests and figures run on: a control plane, the operator as the compiled binary under its own
-//! identity, and a scripted SMTP server. Never here: what a test expects, or a stand-in for the API server.
+//! identity, a scripted SMTP server, a real one. Never here: what a test expects, or a stand-in for the API server.
 
 pub(crate) mod certificate;
 pub(crate) mod console;
 pub(crate) mod control_plane;
 pub(crate) mod http;
+pub(crate) mod interceptor;
 pub(crate) mod mail;
 pub(crate) mod operator;
+pub(crate) mod postfix;
 pub(crate) mod proxy;
 pub(crate) mod smtp;
 pub(crate) mod smtp_dialogue;

@@ -78,12 +78,12 @@ fn stat(id: u32) -> Option<Stat> {
     Some(Stat { gone: fields[0] == "Z", parent: fields[1].parse().ok()?, session: fields[3].parse().ok()? })
 }
 
-fn children_of(parent: u32) -> Vec<u32> {
+pub(super) fn children_of(parent: u32) -> Vec<u32> {
     let ids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     ids.filter(|id| stat(*id).is_some_and(|stat| stat.parent == parent)).collect()
 }
 
-fn assert_all_end(programs: &[u32]) {
+pub(super) fn assert_all_end(programs: &[u32]) {
     eventually_ok(PATIENCE, "the programs to end", || {
         let left: Vec<_> = programs.iter().filter(|id| stat(**id).is_some_and(|stat| !stat.gone)).collect();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
@@ -101,7 +101,7 @@ fn assert_ends_everything(end: impl FnOnce(&mut Child)) {
     assert!(!run.folder.exists(), "its data should be gone");
 }
 
-fn signal(process: &Child, name: &str) {
+pub(super) fn signal(process: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &process.id().to_string()]).status().unwrap().success());
 }
 
