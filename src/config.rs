@@ -1,6 +1,7 @@
 //! The controller's configuration file, and its faults in words. Everything that decides where mail and links go comes from
 //! here, from files that the chart mounts, never from a resource that members of the clinic can edit.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -69,8 +70,8 @@ pub enum LogFormat {
     Text,
 }
 
-/// The relay and the rate.
-#[derive(Debug, Deserialize)]
+/// The relay and the rate. Debug leaves its addresses out (I7).
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MailConfig {
     /// DNS name or IP address; its certificate must have this name.
@@ -92,7 +93,7 @@ pub struct MailConfig {
     /// What the secret is.
     #[serde(default)]
     pub auth: Auth,
-    /// Seconds that the relay may take for a step of the dialogue, 1 to 90.
+    /// Seconds that the relay may take for a step of the dialogue, 1 to 80.
     #[serde(default = "default_timeout")]
     pub timeout_seconds: u8,
     /// Mails a minute, of all kinds together.
@@ -101,6 +102,12 @@ pub struct MailConfig {
     /// Dialogues with the relay at the same time.
     #[serde(default = "default_connections")]
     pub connections: NonZeroU32,
+}
+
+impl fmt::Debug for MailConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailConfig").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
+    }
 }
 
 /// The words for the protection of the connection.
@@ -234,7 +241,7 @@ impl Config {
         }
         let longest = Limits::LONGEST_STEP.as_secs();
         if !(1..=longest).contains(&u64::from(config.mail.timeout_seconds)) {
-            return Err(value("mail.timeoutSeconds", "must be 1 to 90"));
+            return Err(value("mail.timeoutSeconds", "must be 1 to 80"));
         }
         if config.mail.host.trim().is_empty() {
             return Err(value("mail.host", "must be the DNS name or IP address of the relay"));
@@ -286,9 +293,22 @@ fn in_words(error: &serde_yaml::Error, text: &str) -> String {
         Some(key)
     });
     match key {
-        Some(key) => format!("{key}: {error}"),
-        None => error.to_string(),
+        Some(key) => format!("{key}: {}", without_values(&error.to_string())),
+        None => without_values(&error.to_string()),
     }
+}
+
+/// What a parser says, with `…` for each value that it quotes. The key that it does not know stays: it is what is wrong.
+fn without_values(said: &str) -> String {
+    const OPENINGS: [&str; 3] = ["unknown variant `", "string \"", "value \""];
+    let first = OPENINGS.iter().filter_map(|opening| Some((said.find(opening)?, *opening))).min();
+    let Some((at, opening)) = first else { return said.to_owned() };
+    let (before, value) = said.split_at(at + opening.len());
+    let (shown, quote) = before.split_at(before.len() - 1);
+    // A text may hold the quote that ends it; after a variant the right ones are named in the same quotes.
+    let end = if quote == "`" { value.find(quote) } else { value.rfind(quote) };
+    let after = end.and_then(|end| value.get(end + 1..)).unwrap_or_default();
+    format!("{shown}…{}", without_values(after))
 }
 
 #[cfg(test)]
@@ -308,6 +328,24 @@ mod tests {
         assert!(matches!(config.mail.tls, Tls::StartTls));
     }
 
+    /// Somebody puts a password into the wrong line.
+    #[test]
+    fn a_value_that_does_not_fit_is_never_quoted() {
+        for key in ["tls", "auth", "port", "mailsPerMinute", "connections", "timeoutSeconds", "from", "replyTo"] {
+            for value in ["hunter2", "'hunter2'", "\"hunter2 # x\"", "[hunter2, 1]", "{a: hunter2}"] {
+                let error = parse(&GOOD.replace("mail:\n", &format!("mail:\n  {key}: {value}\n"))).unwrap_err();
+                assert!(!error.contains("hunter2"), "{key}: {value}: {error}");
+                assert!(error.contains(key) || !value.contains("'h"), "{key}: {value}: {error}");
+            }
+        }
+        for line in
+            ["log: {level: hunter2}", "log: {format: hunter2}", "log: hunter2", "listen: hunter2", "listen: [hunter2]"]
+        {
+            let error = parse(&format!("{line}\n{GOOD}")).unwrap_err();
+            assert!(!error.contains("hunter2"), "{line}: {error}");
+        }
+    }
+
     #[test]
     fn a_fault_names_its_field_and_what_is_right() {
         for (from, to, expected) in [
@@ -319,11 +357,11 @@ mod tests {
             ("portal.maple.example\n", "portal.maple.example/\n", "without a slash at its end"),
             ("portal.maple.example\n", "portal.maple.example/it's\n", "portalUrl: must be https://"),
             ("no-reply@maple.example", "no-reply@érable.example", "mail.from: must be an ASCII address"),
-            ("mail:\n", "mail:\n  tls: Sometimes\n", "Sometimes"),
+            ("mail:\n", "mail:\n  tls: Sometimes\n", "tls: unknown variant …, expected one of StartTLS, TLS, None"),
             ("mail:\n", "mail:\n  mailsPerMinute: 0\n", "expected a nonzero u32 at line 3"),
-            ("mail:\n", "mail:\n  timeoutSeconds: 91\n", "mail.timeoutSeconds: must be 1 to 90"),
-            ("mail:\n", "mail:\n  timeoutSeconds: 0\n", "mail.timeoutSeconds: must be 1 to 90"),
-            ("mail:\n", "mail:\n  auth: Kerberos\n", "Kerberos"),
+            ("mail:\n", "mail:\n  timeoutSeconds: 81\n", "mail.timeoutSeconds: must be 1 to 80"),
+            ("mail:\n", "mail:\n  timeoutSeconds: 0\n", "mail.timeoutSeconds: must be 1 to 80"),
+            ("mail:\n", "mail:\n  auth: Kerberos\n", "auth: unknown variant …, expected one of Password, XOAUTH2"),
             ("mail:\n", "mail:\n  auth: XOAUTH2\n", "mail.auth: needs mail.credentials"),
             ("mail:\n", "mail:\n  hots: x\n", "hots"),
             ("  host: smtp.maple.example\n", "", "host"),

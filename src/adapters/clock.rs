@@ -30,14 +30,14 @@ impl Clock {
         Instant::now()
     }
 
-    /// Waits until the wall clock shows `instant`, also if it is set meanwhile; not at all if there is none.
+    /// Waits until the wall clock shows `instant`, or for as long as that is away now: a clock that is set forward meanwhile ends
+    /// the wait, one that is set back does not lengthen it. Does not wait at all if there is none.
     pub async fn reached(self, instant: Option<Timestamp>) {
-        let Some(instant) = instant else { return };
-        while let Ok(left) = Duration::try_from(instant.duration_since(self.now())) {
-            if left.is_zero() {
-                return;
-            }
-            sleep(left.min(LOOK_EVERY)).await;
+        let left = instant.and_then(|instant| Duration::try_from(instant.duration_since(self.now())).ok());
+        let (Some(instant), Some(left)) = (instant, left) else { return };
+        let end = self.monotonic() + left;
+        while self.now() < instant && self.monotonic() < end {
+            sleep(end.saturating_duration_since(self.monotonic()).min(LOOK_EVERY)).await;
         }
     }
 

@@ -3,12 +3,16 @@
 use jiff::Timestamp;
 
 use super::condition::{Condition, ConditionStatus};
-use crate::domain::conditions::Wanted;
+use crate::domain::conditions::{Truth, Wanted};
 
 /// The conditions to write: those wanted, each with the time at which its status last changed.
 pub fn written(before: &[Condition], wanted: Vec<Wanted>, generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
     let written = |wanted: Wanted| {
-        let status = if wanted.status { ConditionStatus::True } else { ConditionStatus::False };
+        let status = match wanted.status {
+            Truth::True => ConditionStatus::True,
+            Truth::False => ConditionStatus::False,
+            Truth::Unknown => ConditionStatus::Unknown,
+        };
         let same = before.iter().find(|condition| condition.type_ == wanted.type_ && condition.status == status);
         Condition {
             type_: wanted.type_.to_owned(),
@@ -29,7 +33,9 @@ mod tests {
     #[test]
     fn the_time_of_a_condition_changes_with_its_status_only() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let wanted = |status, reason| vec![Wanted { type_: "Ready", status, reason, message: String::new() }];
+        let wanted = |status: bool, reason| {
+            vec![Wanted { type_: "Ready", status: status.into(), reason, message: String::new() }]
+        };
         let first = written(&[], wanted(false, "Pending"), Some(1), at(10));
         let second = written(&first, wanted(false, "Undeliverable"), Some(1), at(20));
         let third = written(&second, wanted(true, "Invited"), Some(2), at(30));

@@ -11,7 +11,7 @@ use crate::api::Clinic;
 use crate::api::clinic::{ClinicStatus, HoldStatus, MemberCounts};
 use crate::api::convert::ClinicView;
 use crate::api::status::written;
-use crate::domain::conditions::Wanted;
+use crate::domain::conditions::{Truth, Wanted};
 use crate::domain::guard::Guard;
 use crate::domain::lifecycle::{Attention, ClinicStanding, State};
 use crate::domain::mailer::MailerStanding;
@@ -28,11 +28,12 @@ const MOST_HOLDS: usize = 100;
 pub async fn reconcile(context: &Context) -> Result<Option<Duration>, ReconcileError> {
     let seen = {
         let index = context.cache.read();
-        index.clinic().map(|clinic| (clinic, count(index.states()), holds(&index)))
+        let waits = index.states().any(|state| state == Some(State::Pending));
+        index.clinic().map(|clinic| (clinic, count(index.states()), holds(&index), waits))
     };
-    let Some((clinic, members, holds)) = seen else { return Ok(None) };
-    let mailer = context.mailer.borrow().clone();
-    let status = project(&clinic, members, holds, &mailer, context.clock.now());
+    let Some((clinic, members, holds, waits)) = seen else { return Ok(None) };
+    let mailer = Mailer { standing: context.mailer.borrow().clone(), is_wanted: waits || !context.outbox.is_idle() };
+    let status = project(&clinic, members, holds, mailer, context.clock.now());
     let before = clinic.status.clone().unwrap_or_default();
     context.write_status(&context.clinics, Kind::Clinic, &clinic.metadata, &before, &status).await?;
     Ok(None)
@@ -83,11 +84,41 @@ fn about_holds(holds: &[HoldStatus]) -> Option<String> {
     })
 }
 
+/// What is told about the mail relay.
+struct Mailer {
+    standing: MailerStanding,
+    /// Whether any mail waits for it or is under way.
+    is_wanted: bool,
+}
+
+fn about_the_mailer(mailer: Mailer) -> Wanted {
+    let (status, reason, message) = match mailer {
+        Mailer { standing: MailerStanding::Up, .. } => {
+            (Truth::True, "Up", "The mail relay takes mail, as far as is known.".to_owned())
+        }
+        Mailer { standing: MailerStanding::Down(why), is_wanted: true } => (
+            Truth::False,
+            "Down",
+            format!(
+                "The mail relay does not take mail: {why}. All mails wait; one is tried again after seconds at first, and at least every 5 minutes."
+            ),
+        ),
+        Mailer { standing: MailerStanding::Down(why), is_wanted: false } => (
+            Truth::Unknown,
+            "NotTried",
+            format!(
+                "The mail relay did not take the last mail: {why}. No mail waits, so it is not tried; the next one will show."
+            ),
+        ),
+    };
+    Wanted { type_: "MailerReady", status, reason, message }
+}
+
 fn project(
     clinic: &Clinic,
     members: MemberCounts,
     holds: Vec<HoldStatus>,
-    mailer: &MailerStanding,
+    mailer: Mailer,
     now: Timestamp,
 ) -> ClinicStatus {
     let view = ClinicView::new(clinic);
@@ -103,26 +134,11 @@ fn project(
             None => (true, "Open", "Members are managed.".to_owned()),
         },
     };
-    let mut wanted = vec![Wanted { type_: "Ready", status: ready, reason, message: message.clone() }];
+    let mut wanted = vec![Wanted { type_: "Ready", status: ready.into(), reason, message: message.clone() }];
     if !ready {
-        wanted.push(Wanted { type_: "Stalled", status: true, reason, message });
+        wanted.push(Wanted { type_: "Stalled", status: Truth::True, reason, message });
     }
-    wanted.push(match mailer {
-        MailerStanding::Up => Wanted {
-            type_: "MailerReady",
-            status: true,
-            reason: "Up",
-            message: "The mail relay takes mail, as far as is known.".to_owned(),
-        },
-        MailerStanding::Down(why) => Wanted {
-            type_: "MailerReady",
-            status: false,
-            reason: "Down",
-            message: format!(
-                "The mail relay does not take mail: {why}. All mails wait; one is tried again after seconds at first, and at least every 5 minutes."
-            ),
-        },
-    });
+    wanted.push(about_the_mailer(mailer));
     let generation = clinic.metadata.generation;
     let before = clinic.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     ClinicStatus {

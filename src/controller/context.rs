@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch::Receiver;
 
+use super::accounts::FirstInvitations;
 use super::cache::{Cache, Kind};
-use super::mailer::FirstInvitations;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use crate::adapters::clock::Clock;
@@ -46,7 +46,9 @@ pub struct Context {
     pub outbox: Outbox,
     /// Whether mail goes out.
     pub mailer: Receiver<MailerStanding>,
-    /// The first invitations that are being written ahead, which the guard counts.
+    /// The same as members are told: that it goes out again only once it has for a while.
+    pub mailer_for_members: Receiver<MailerStanding>,
+    /// The first invitations that wait for their turn, which the guard counts.
     pub first_invitations: FirstInvitations,
     /// Counters.
     pub metrics: Metrics,
@@ -59,6 +61,7 @@ impl Context {
         namespace: &str,
         cache: Cache,
         mailer: Receiver<MailerStanding>,
+        mailer_for_members: Receiver<MailerStanding>,
         metrics: Metrics,
     ) -> Self {
         Self {
@@ -73,6 +76,7 @@ impl Context {
             namespace: namespace.to_owned(),
             outbox: Outbox::default(),
             mailer,
+            mailer_for_members,
             first_invitations: FirstInvitations::default(),
             metrics,
         }

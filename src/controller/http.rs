@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use super::context::Context;
 use super::metrics::Now;
 use crate::domain::guard::Guard;
+use crate::domain::mailer::MailerStanding;
 
 /// Binds the address.
 ///
@@ -52,7 +53,7 @@ async fn metrics(State(context): State<Arc<Context>>) -> impl IntoResponse {
     let text = context.metrics.text(&Now {
         waiting: context.outbox.len(),
         oldest: context.outbox.oldest().map_or(SignedDuration::ZERO, |since| now.duration_since(since)),
-        mailer: context.mailer.borrow().clone(),
+        mailer_fails: *context.mailer.borrow() != MailerStanding::Up && !context.outbox.is_idle(),
         held,
     });
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)

@@ -12,7 +12,6 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::domain::delivery::Stage;
 use crate::domain::guard::Guard;
 use crate::domain::invitation::{MailKind, Outcome};
-use crate::domain::mailer::MailerStanding;
 
 /// Upper bounds in seconds: moments as a rule, minutes while a queue waits, hours while a relay is down.
 const INVITED_AFTER: [f64; 10] = [1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
@@ -52,8 +51,8 @@ pub struct Now {
     pub waiting: usize,
     /// For how long the one has waited that has waited longest.
     pub oldest: SignedDuration,
-    /// How the relay stands.
-    pub mailer: MailerStanding,
+    /// Whether the relay fails while mails wait for it.
+    pub mailer_fails: bool,
     /// Accounts that each guard holds back.
     pub held: Vec<(Guard, usize)>,
 }
@@ -114,8 +113,8 @@ impl Metrics {
             Unit::Seconds,
             self.invited_after.clone(),
         );
-        let up = gauge(usize::from(now.mailer == MailerStanding::Up));
-        registry.register("mailer_up", "1 while the mail relay takes mail, as far as is known", up);
+        let up = gauge(usize::from(!now.mailer_fails));
+        registry.register("mailer_up", "0 while the mail relay does not take mail that waits for it", up);
         let held: Family<Held, Gauge> = Family::default();
         for (guard, count) in &now.held {
             let count = i64::try_from(*count).unwrap_or(i64::MAX);
@@ -190,7 +189,7 @@ mod tests {
         let now = Now {
             waiting: 2,
             oldest: SignedDuration::from_secs(90),
-            mailer: MailerStanding::Down("x".into()),
+            mailer_fails: true,
             held: vec![(Guard::Removals, 0), (Guard::Invitations, 4)],
         };
         let text = metrics.text(&now);

@@ -40,6 +40,8 @@ pub use preflight::{PreflightError, preflight};
 
 /// How long mails under way are waited for when the process is asked to stop.
 const LAST_MAIL_WITHIN: Duration = Duration::from_secs(4);
+/// How long the relay must have worked before members are told that it does.
+const STEADY_AFTER: Duration = Duration::from_secs(60);
 /// First wait after a reconcile failed; doubled with each failure in a row.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Longest wait.
@@ -80,20 +82,29 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
     let queue = Queue::new(Clock);
     let cache = Cache::new(queue.clone());
     let (standing, mailer_standing) = watch::channel(MailerStanding::Up);
-    let context =
-        Arc::new(Context::new(&clients, &namespace, cache.clone(), mailer_standing.clone(), Metrics::default()));
+    let (for_members, mailer_for_members) = watch::channel(MailerStanding::Up);
+    let context = Arc::new(Context::new(
+        &clients,
+        &namespace,
+        cache.clone(),
+        mailer_standing.clone(),
+        mailer_for_members,
+        Metrics::default(),
+    ));
     let listener = http::bind(listen).await.map_err(|error| ControllerError::Listen(listen, error))?;
     info!(namespace, version = env!("CARGO_PKG_VERSION"), "started");
     if mail.relay.tls == TlsMode::None {
         warn!("mail.tls is None: mails, their links and the relay's password travel in the clear");
     }
 
-    let mailer = Arc::new(Mailer::new(Arc::clone(&context), mail, standing));
+    let mailer = Arc::new(Mailer::new(Arc::clone(&context), mail, standing, stop.clone()));
     // Nothing is concluded from absence before every list is there, and nothing worked on before it is known how the relay stood.
     let ready = async {
         drop(cache.complete().wait_for(|complete| *complete).await);
-        mailer.recollect();
+        let pace = mailer.recollect();
+        for_members.send_replace(mailer_standing.borrow().clone());
         info!("the caches are complete");
+        pace
     };
     let ready = ready.shared();
     let work = async {
@@ -102,15 +113,15 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
     };
     let mails = async {
         let mut asked_to_stop = stop.clone();
-        tokio::select! {
-            () = ready.clone() => {}
+        let pace = tokio::select! {
+            pace = ready.clone() => pace,
             _ = asked_to_stop.wait_for(|stop| *stop) => return,
-        }
-        Arc::clone(&mailer).run(stop.clone()).await;
+        };
+        Arc::clone(&mailer).run(pace).await;
     };
     let tell = async {
         ready.clone().await;
-        tell_members_how_the_mailer_stands(&cache, mailer_standing).await;
+        tell_how_the_mailer_stands(&cache, mailer_standing.clone(), &for_members).await;
     };
     let others = async {
         tokio::select! {
@@ -148,11 +159,31 @@ async fn look_at_everything_now_and_then(cache: &Cache, clock: Clock) {
     }
 }
 
-/// A member whose mail waits is told so, and the Clinic why.
-async fn tell_members_how_the_mailer_stands(cache: &Cache, mut standing: watch::Receiver<MailerStanding>) {
-    standing.mark_unchanged();
-    while standing.changed().await.is_ok() {
-        cache.work_on_everything();
+/// The Clinic is told at once how the relay stands and why; members whose mail waits, that it fails at once, and that it works
+/// only once it has for a while: a relay that lets one mail in now and then is not worth two writes for everybody who waits.
+async fn tell_how_the_mailer_stands(
+    cache: &Cache,
+    mut standing: watch::Receiver<MailerStanding>,
+    for_members: &watch::Sender<MailerStanding>,
+) {
+    loop {
+        let now = standing.borrow_and_update().clone();
+        cache.work_on(Key::Clinic, Duration::ZERO);
+        let members_wait = now == MailerStanding::Up && *for_members.borrow() != MailerStanding::Up;
+        if members_wait && timeout(STEADY_AFTER, standing.changed()).await.is_ok_and(|changed| changed.is_ok()) {
+            continue;
+        }
+        let is_news = for_members.send_if_modified(|was| {
+            let differs = (*was == MailerStanding::Up) != (now == MailerStanding::Up);
+            was.clone_from(&now);
+            differs
+        });
+        if is_news {
+            cache.work_on_everything();
+        }
+        if standing.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -124,6 +124,12 @@ impl Outbox {
         self.waiting().places.values().map(|place| place.since).min()
     }
 
+    /// Whether nobody waits and no mail is under way.
+    pub fn is_idle(&self) -> bool {
+        let waiting = self.waiting();
+        waiting.order.is_empty() && waiting.under_way.is_empty()
+    }
+
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -7,13 +7,30 @@ use super::verdict::Verdict;
 /// The condition of a trainee whose access ends within two weeks.
 pub const TRAINING_ENDS_SOON: &str = "TrainingEndsSoon";
 
+/// Whether a condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl From<bool> for Truth {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
 /// A condition as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// `Ready`, `Reconciling`, `Stalled`, `InvitationExpired` or `TrainingEndsSoon`.
+    /// `Ready`, `Reconciling`, `Stalled`, `InvitationExpired`, `TrainingEndsSoon` or `MailerReady`.
     pub type_: &'static str,
-    /// True or False; conditions other than `Ready` are present only when true.
-    pub status: bool,
+    /// Whether it holds; conditions other than `Ready` and `MailerReady` are present only when they do.
+    pub status: Truth,
     /// The state's name.
     pub reason: &'static str,
     /// The state's explanation.
@@ -23,8 +40,12 @@ pub struct Wanted {
 /// The conditions of a member. `Ready` is always among them.
 pub fn conditions(verdict: &Verdict) -> Vec<Wanted> {
     let attention = verdict.state.attention();
-    let wanted =
-        |type_, status| Wanted { type_, status, reason: verdict.state.name(), message: verdict.message.clone() };
+    let wanted = |type_, holds: bool| Wanted {
+        type_,
+        status: holds.into(),
+        reason: verdict.state.name(),
+        message: verdict.message.clone(),
+    };
     let mut all = vec![wanted("Ready", attention == Attention::None)];
     match attention {
         Attention::None => {}
@@ -45,7 +66,7 @@ pub fn training_ends_soon(days: u8, at: &str) -> Wanted {
         8.. => "WithinFourteenDays",
     };
     let message = format!("Access ends at {at}. A later expectedEndOfTraining extends it.");
-    Wanted { type_: TRAINING_ENDS_SOON, status: true, reason, message }
+    Wanted { type_: TRAINING_ENDS_SOON, status: Truth::True, reason, message }
 }
 
 #[cfg(test)]
@@ -63,7 +84,7 @@ mod tests {
             (State::InvitationExpired, vec![("Ready", true), ("InvitationExpired", true)]),
         ] {
             let found = conditions(&Verdict { state, message: "m".into() });
-            assert_eq!(found.iter().map(|c| (c.type_, c.status)).collect::<Vec<_>>(), expected);
+            assert_eq!(found.iter().map(|c| (c.type_, c.status == Truth::True)).collect::<Vec<_>>(), expected);
             assert!(found.iter().all(|c| c.reason == state.name() && c.message == "m"));
         }
     }

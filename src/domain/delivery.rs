@@ -122,8 +122,10 @@ pub enum Cause {
     NotOffered,
     /// The server does not speak SMTP, or gave an answer that means nothing here.
     Malformed,
-    /// A file of ours cannot be read.
-    Unreadable,
+    /// The files of `mail.credentials` cannot be read.
+    UnreadableCredentials,
+    /// The authorities to trust cannot be read: `mail.caFile`, or the platform's.
+    UnreadableAuthorities,
     /// The recipient is not an ASCII address, so it never went on the wire.
     InvalidAddress,
     /// No mail could be made of our configuration, so nothing went on the wire.
@@ -139,7 +141,8 @@ impl fmt::Display for Cause {
             Self::Tls => "no trusted TLS connection could be made",
             Self::NotOffered => "the server does not offer it",
             Self::Malformed => "the server's answer made no sense",
-            Self::Unreadable => "failed to read a file of the configuration",
+            Self::UnreadableCredentials => "failed to read the files of mail.credentials; the log says why",
+            Self::UnreadableAuthorities => "failed to read the authorities to trust (mail.caFile); the log says why",
             Self::InvalidAddress => "the recipient is not an address that can be mailed",
             Self::NotRendered => "no mail could be made of the configuration",
         })
@@ -151,8 +154,8 @@ impl fmt::Display for Cause {
 pub enum Failure {
     /// The server said no: 4xx or 5xx.
     Reply(Reply),
-    /// A file of ours cannot be read: its name and the kind of error, never its content.
-    Unreadable(String),
+    /// A file of ours cannot be read: which, and for the log its name and the kind of error, never its content.
+    Unreadable(Cause, String),
     /// Anything else.
     Other(Cause),
 }
@@ -167,7 +170,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reply(reply) => write!(f, "the server answered {reply}"),
-            Self::Unreadable(file) => write!(f, "failed to read {file}"),
+            Self::Unreadable(_, file) => write!(f, "failed to read {file}"),
             Self::Other(cause) => cause.fmt(f),
         }
     }
@@ -190,17 +193,17 @@ impl Undelivered {
     }
 
     /// Whether the relay refused this very mail for good after it had let us in: what may lie in the mail or its recipient
-    /// as well as in us.
+    /// as well as in us. A quota is ours.
     pub fn is_a_refusal_of_the_mail(&self) -> bool {
-        is_after_the_sender(self.stage) && matches!(&self.failure, Failure::Reply(reply) if reply.code >= 500)
+        let is_final = |reply: &Reply| reply.code >= 500 && !is_quota(*reply) && !is_about_us(*reply);
+        is_after_the_sender(self.stage) && matches!(&self.failure, Failure::Reply(reply) if is_final(reply))
     }
 
     /// As the ledger keeps it.
     pub fn trouble(&self) -> Trouble {
         let (cause, code) = match &self.failure {
             Failure::Reply(reply) => (None, Some(reply.to_string())),
-            Failure::Unreadable(_) => (Some(Cause::Unreadable), None),
-            Failure::Other(cause) => (Some(*cause), None),
+            Failure::Unreadable(cause, _) | Failure::Other(cause) => (Some(*cause), None),
         };
         Trouble { stage: Some(self.stage), cause, code }
     }
@@ -278,7 +281,7 @@ pub fn whose_fault(stage: Stage, failure: &Failure) -> Fault {
 
 fn of_recipient(failure: &Failure) -> Fault {
     match failure {
-        Failure::Reply(reply) if is_quota(*reply) => Fault::Mailer,
+        Failure::Reply(reply) if is_quota(*reply) || is_about_us(*reply) => Fault::Mailer,
         Failure::Reply(reply) => match (reply.code, reply.enhanced) {
             (500..=599, Some((5, 7, _))) => Fault::Mailer,
             (500..=599, Some((5, 2, 2))) => Fault::Nobody,
@@ -286,8 +289,14 @@ fn of_recipient(failure: &Failure) -> Fault {
             _ => Fault::Nobody,
         },
         Failure::Other(Cause::InvalidAddress) => Fault::Address,
-        Failure::Unreadable(_)
-        | Failure::Other(Cause::Tls | Cause::NotOffered | Cause::Unreadable | Cause::NotRendered) => Fault::Mailer,
+        Failure::Unreadable(..)
+        | Failure::Other(
+            Cause::Tls
+            | Cause::NotOffered
+            | Cause::UnreadableCredentials
+            | Cause::UnreadableAuthorities
+            | Cause::NotRendered,
+        ) => Fault::Mailer,
         Failure::Other(Cause::Unreachable | Cause::Disconnected | Cause::TimedOut | Cause::Malformed) => Fault::Nobody,
     }
 }
@@ -301,7 +310,7 @@ fn of_content(failure: &Failure) -> Option<Fault> {
             400..=499 => Some(Fault::Nobody),
             _ => None,
         },
-        Failure::Unreadable(_) | Failure::Other(_) => None,
+        Failure::Unreadable(..) | Failure::Other(_) => None,
     }
 }
 
@@ -309,6 +318,15 @@ fn of_content(failure: &Failure) -> Option<Fault> {
 /// for a sender's daily limit) and "mail system full" (5.3.1), RFC 3463 §3.5 and §3.4.
 fn is_quota(reply: Reply) -> bool {
     matches!(reply.enhanced, Some((4 | 5, 4, 5) | (5, 3, 1)))
+}
+
+/// A refusal at RCPT that is of the sender's address (5.1.7, 5.1.8), of the dialogue (5.5.x, 503) or for want of a sign-in
+/// (530): many servers say only then what they hold against the sender.
+fn is_about_us(reply: Reply) -> bool {
+    match reply.enhanced {
+        Some(enhanced) => matches!(enhanced, (5, 1, 7 | 8) | (5, 5, _)),
+        None => matches!(reply.code, 503 | 530),
+    }
 }
 
 /// The longest wait of [`back_off`].

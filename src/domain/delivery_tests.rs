@@ -44,7 +44,7 @@ fn before_the_recipient_is_named_everything_is_the_mailers_fault() {
         for failure in without_verdict().into_iter().chain(REPLIES.map(reply)).chain([
             Cause::Tls.into(),
             Cause::NotOffered.into(),
-            Failure::Unreadable("password".into()),
+            Failure::Unreadable(Cause::UnreadableCredentials, "password".into()),
         ]) {
             assert_eq!(whose_fault(*stage, &failure), Fault::Mailer, "{stage:?} {failure:?}");
         }
@@ -69,6 +69,13 @@ fn a_reply_is_blamed_as_the_table_says() {
             };
             assert_eq!(whose_fault(stage, &reply(line)), expected, "{stage:?} {line}");
         }
+    }
+}
+
+#[test]
+fn what_a_server_says_only_to_rcpt_about_the_sender_is_not_the_recipients_fault() {
+    for line in ["553 5.1.7", "550 5.1.8", "503 5.5.1", "503", "530", "530 5.5.1"] {
+        assert_eq!(whose_fault(Stage::RcptTo, &reply(line)), Fault::Mailer, "{line}");
     }
 }
 
@@ -141,9 +148,13 @@ fn what_the_ledger_keeps_tells_and_blames_as_the_failure_itself() {
             assert_eq!(trouble.is_of_the_address(), undelivered.fault() == Fault::Address, "{undelivered}");
         }
     }
-    let file = Undelivered { stage: Stage::Auth, failure: Failure::Unreadable("/run/smtp/password: denied".into()) };
-    assert_eq!(file.to_string(), "failed to deliver at AUTH: failed to read /run/smtp/password: denied");
-    assert_eq!(file.trouble().to_string(), "failed to deliver at AUTH: failed to read a file of the configuration");
+    let failure = Failure::Unreadable(Cause::UnreadableCredentials, "/run/smtp/password: denied".into());
+    let file = Undelivered { stage: Stage::Auth, failure };
+    assert_eq!(file.to_string(), "failed to deliver at AUTH: failed to read /run/smtp/password: denied", "for the log");
+    assert_eq!(
+        file.trouble().to_string(),
+        "failed to deliver at AUTH: failed to read the files of mail.credentials; the log says why"
+    );
     assert!(Trouble::default().is_of_the_address(), "an attempt of an older version, which kept nothing");
 }
 
@@ -159,6 +170,10 @@ fn only_a_refusal_for_good_after_the_sender_was_taken_can_be_of_this_mail_alone(
             (refuses("554 5.6.0"), refuses("550 5.7.1"), refuses("451 4.7.1")),
             (after, after, false),
             "{stage}"
+        );
+        assert!(
+            !refuses("550 5.4.5") && !refuses("552 5.3.1") && !refuses("550 5.1.8"),
+            "quotas and our address are ours"
         );
         let cut = Undelivered { stage, failure: Cause::Disconnected.into() };
         assert!(!cut.is_a_refusal_of_the_mail());

@@ -279,10 +279,10 @@ fn standing_of_mail(ledger: &Ledger<'_>, kind: MailKind, wish: &Wish<'_>, now: T
     }
 }
 
-/// Whether to wait for an instant that is at most `longest` away. One that is further away was written by a clock that has
-/// been set back since, and is not waited for.
+/// Whether to wait for an instant that was `longest` away at most when it was written. One that is twice as far away was written
+/// by a clock that has been set back since, and is not waited for; a little further is another operator's clock.
 fn is_waited_for(until: Timestamp, longest: SignedDuration, now: Timestamp) -> bool {
-    now < until && until.duration_since(now) <= longest
+    now < until && until.duration_since(now) <= longest * 2
 }
 
 fn a_new_round_is_wished_for(ledger: &Ledger<'_>, kind: MailKind, address: &str, resend: Option<&str>) -> bool {

@@ -53,6 +53,12 @@ fn the_ledger_says_what_is_to_be_done() {
         ("round opened only", vec![], 0, due(1)),
         ("just written ahead", vec![attempt(1, 0, Sending)], 9, Standing::UnderWay { until: at(10) }),
         ("written ahead by a clock that was set back", vec![attempt(1, 100, Sending)], 0, due_again()),
+        (
+            "written ahead by another operator's clock",
+            vec![attempt(1, 1, Sending)],
+            0,
+            Standing::UnderWay { until: at(11) },
+        ),
         ("no outcome in time", vec![attempt(1, 0, Sending)], 10, due_again()),
         (
             "second copy under way",
@@ -77,7 +83,7 @@ fn the_ledger_says_what_is_to_be_done() {
         ("expired", vec![attempt(1, 0, Sent)], WEEK, Standing::Expired { at: at(WEEK) }),
         ("refused", vec![attempt(1, 0, Refused)], 1000, Standing::Refused { trouble: trouble() }),
         ("deferred", vec![attempt(1, 0, Deferred)], 4, Standing::BackingOff { until: at(5), trouble: trouble() }),
-        ("deferred by a clock that was set back", vec![attempt(1, 0, Deferred)], -100, due_again()),
+        ("deferred by a clock that was set back", vec![attempt(1, 0, Deferred)], -200, due_again()),
         ("deferred, time over", vec![attempt(1, 0, Deferred)], 5, due_again()),
         ("mailer failed", vec![attempt(1, 0, MailerFailed)], 1, due_again()),
         ("dropped", vec![attempt(1, 0, Dropped)], 1, due_again()),

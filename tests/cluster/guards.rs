@@ -8,6 +8,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::control_plane::control_plane;
+use crate::support::operator::OperatorOptions;
+use crate::support::smtp::SmtpServer;
 use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{CLINIC, World, condition, staff};
 
@@ -141,13 +143,18 @@ fn more_first_invitations_than_the_clinic_allows_are_held_until_a_person_release
 /// What was in Git, in a clinic that is new: no accounts of a backup.
 #[test]
 fn from_git_alone_an_empty_cluster_invites_twenty_and_says_that_the_others_wait_for_a_person() {
-    let world = World::at("fromgit", "2027-03-01T12:00:00Z");
+    // At the default rate: what is held is told at once, not as mails leave.
+    let configuration = vec![("/mail/mailsPerMinute", json!(10))];
+    let options = OperatorOptions { configuration, ..OperatorOptions::default() };
+    let world = World::at_with("fromgit", "2027-03-01T12:00:00Z", SmtpServer::start(), options);
     world.apply(&CLINIC.replace(", guard: {invitationsPerHour: 1000}", ""));
     world.kubectl(&["delete", "clinic", "clinic"]);
     let names: Vec<String> = (0..33).map(|number| format!("member-{number:02}")).collect();
     world.apply(&names.iter().map(|name| staff(name, &format!("{name}@maple.example"))).collect::<String>());
     world.apply(&CLINIC.replace(", guard: {invitationsPerHour: 1000}", ""));
     let id = held(&world, 13);
+    assert_eq!(world.relay.wait_for(10, PATIENCE).len(), 10);
+    world.clock().advance(SignedDuration::from_secs(61));
     assert_eq!(world.relay.wait_for(20, PATIENCE).len(), 20);
     let clinic = world.object("clinic", "clinic");
     let told = condition(&clinic, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
@@ -167,6 +174,10 @@ fn from_git_alone_an_empty_cluster_invites_twenty_and_says_that_the_others_wait_
     assert_eq!(held(&world, 13), id);
     assert_eq!(world.relay.mails().len(), 21);
     release(&world, &id);
+    for left in [31, 34] {
+        world.clock().advance(SignedDuration::from_secs(61));
+        world.relay.wait_for(left, PATIENCE);
+    }
     for name in &names {
         world.member_in("Invited", name);
     }

@@ -9,15 +9,13 @@ use serde_json::json;
 use crate::mail_trouble::{no_mail_leaves, recipients};
 use crate::support::operator::OperatorOptions;
 use crate::support::smtp::{Answer, SmtpServer, Stage};
-use crate::support::wait::{PATIENCE, eventually, now};
+use crate::support::wait::{PATIENCE, eventually};
 use crate::world::{World, staff};
 
 #[test]
 fn one_slow_recipient_holds_up_neither_the_other_mails_nor_a_status() {
-    let slow = Duration::from_secs(20);
     let world = World::new("slow");
-    world.relay.at(Stage::RcptTo).of("ana@maple.example").delay(slow);
-    let started = now();
+    world.relay.at(Stage::RcptTo).of("ana@maple.example").delay(Duration::from_secs(20));
     world.apply(&staff("ana", "ana@maple.example"));
     eventually(PATIENCE, "the slow dialogue", || (world.relay.connections() > 0).then_some(()));
     world
@@ -27,7 +25,6 @@ fn one_slow_recipient_holds_up_neither_the_other_mails_nor_a_status() {
     }
     world.kubectl(&["patch", "clinicuser", "bea", "--type=merge", "-p", "{\"spec\": {\"suspended\": true}}"]);
     world.member_in("Suspended", "bea");
-    assert!(started.elapsed() < slow, "the others waited for the slow one: {:?}", started.elapsed());
     world.outcomes_are("ana", &["Sending"]);
     world.member_in("Invited", "ana");
 }
@@ -49,7 +46,10 @@ fn no_minute_has_more_mails_than_the_configuration_says_and_a_restart_begins_non
     world.operator.restart();
     no_mail_leaves(&world, "a fourth mail in a minute after a restart");
     assert!(world.operator.metrics().contains("clinic_operator_mails_waiting 2\n"), "{}", world.operator.metrics());
-    world.clock().advance(SignedDuration::from_secs(61));
+    // Some seconds have passed already.
+    world.clock().advance(SignedDuration::from_secs(35));
+    no_mail_leaves(&world, "a fourth mail in a minute that is nearly over");
+    world.clock().advance(SignedDuration::from_secs(26));
     for name in names {
         world.member_in("Invited", name);
     }
@@ -80,7 +80,9 @@ fn resends_go_before_first_invitations_and_of_these_the_oldest_first() {
 
 #[test]
 fn a_relay_that_hangs_holds_up_nothing_but_mail() {
-    let world = World::at("hangs", "2027-06-30T16:00:00Z");
+    let configuration = vec![("/mail/timeoutSeconds", json!(80))]; // longer than all of this takes
+    let options = OperatorOptions { configuration, ..OperatorOptions::default() };
+    let world = World::at_with("hangs", "2027-06-30T16:00:00Z", SmtpServer::start(), options);
     let trainee = "
 apiVersion: clinic-operator.dev/v1alpha1
 kind: ClinicUser

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::operator::{Operator, OperatorOptions, Prepared};
 use crate::support::smtp::{SmtpServer, Stage};
+use crate::support::test_clock::TestClock;
 use crate::support::wait::{PATIENCE, eventually, never};
 use crate::world::{World, condition, staff};
 
@@ -125,8 +126,7 @@ fn a_mail_that_the_relay_refuses_while_it_takes_others_is_its_members_trouble_al
     world.apply(&staff("ana", "ana@maple.example"));
     world.member_told("ana", "the mail relay does not take mail");
     world.mailer_is("False");
-    world.operator.restart();
-    // Somebody else is the probe, and passes.
+    // Somebody else is the probe, and passes; then it is her turn again.
     world.apply(&staff("bea", "bea@maple.example"));
     world.clock().advance(SignedDuration::from_mins(5));
     world.member_in("Invited", "bea");
@@ -146,6 +146,68 @@ fn a_mail_that_the_relay_refuses_while_it_takes_others_is_its_members_trouble_al
     world.kubectl(&["annotate", "clinicuser", "ana", "clinic-operator.dev/resend=again"]);
     world.member_in("Invited", "ana");
     assert_eq!(recipients(&world.relay), ["ana@maple.example", "bea@maple.example"]);
+}
+
+#[test]
+fn a_relay_that_failed_is_not_said_to_fail_while_nothing_waits_for_it() {
+    let world = World::at("untried", "2027-03-01T12:00:00Z");
+    world.relay.at(Stage::Greeting).reply(421, "4.3.2 not now");
+    world.apply(&staff("ana", "ana@maple.example"));
+    world.mailer_is("False");
+    assert!(world.operator.metrics().contains("clinic_operator_mailer_up 0\n"));
+    world.kubectl(&["delete", "clinicuser", "ana"]);
+    let told = world.mailer_is("Unknown")["message"].as_str().unwrap().to_owned();
+    assert!(told.contains("the server answered 421 4.3.2. No mail waits, so it is not tried"), "{told}");
+    assert!(world.operator.metrics().contains("clinic_operator_mailer_up 1\n"));
+    world.relay.take_everything();
+    world.clock().advance(SignedDuration::from_mins(5));
+    world.apply(&staff("bea", "bea@maple.example"));
+    world.member_in("Invited", "bea");
+    world.mailer_is("True");
+}
+
+/// A relay that takes one mail now and then must not cost two writes for everybody who waits, each time.
+#[test]
+fn a_relay_that_takes_a_mail_now_and_then_is_no_news_to_those_who_wait() {
+    let world = World::at("flapping", "2027-03-01T12:00:00Z");
+    let waiting: Vec<String> = (0..12).map(|number| format!("waiting-{number:02}")).collect();
+    let address = |name: &str| format!("{name}@maple.example");
+    for name in &waiting {
+        world.relay.at(Stage::AfterDot).of(&address(name)).reply(452, "4.4.5 quota");
+    }
+    world.apply(&waiting.iter().map(|name| staff(name, &address(name))).collect::<String>());
+    for name in &waiting {
+        world.member_told(name, "the mail relay does not take mail");
+    }
+    let of_members = |world: &World| {
+        let mut writes = world.operators_writes();
+        writes.retain(|write| write.resource == "clinicusers" && write.name.starts_with("waiting"));
+        writes.len()
+    };
+    let next_probe = || {
+        let tries = world.relay.connections();
+        world.clock().advance(SignedDuration::from_mins(5));
+        eventually(PATIENCE, "the next probe", || (world.relay.connections() > tries).then_some(()));
+        world.at_rest(Duration::from_millis(500));
+    };
+    // Each is tried once, which is worth telling.
+    while waiting.iter().any(|name| world.attempts(name).is_empty()) {
+        next_probe();
+    }
+    world.at_rest(A_WHILE);
+    let before = of_members(&world);
+    for name in ["ana", "bea", "cai"] {
+        world.apply(&staff(name, &address(name)));
+        // Sooner or later each is the next probe and passes; then the relay refuses the others again.
+        while world.relay.mails_to(&address(name)).is_empty() {
+            next_probe();
+        }
+        world.member_in("Invited", name);
+        eventually(PATIENCE, "the relay to refuse the next one", || {
+            world.operator.metrics().contains("clinic_operator_mailer_up 0\n").then_some(())
+        });
+    }
+    assert_eq!(of_members(&world), before, "those who wait were told nothing new");
 }
 
 #[test]
@@ -266,6 +328,19 @@ fn two_operators_whose_mail_becomes_due_at_the_same_moment_send_it_once() {
     stale
         .retain(|write| (write.resource.as_str(), write.verb.as_str(), write.code) == ("clinicaccounts", "patch", 409));
     assert!(!stale.is_empty(), "no write-ahead was refused as stale: the two never met, or nothing guards them");
+}
+
+#[test]
+fn two_operators_whose_clocks_differ_by_seconds_send_nobody_a_copy() {
+    let world = World::at("skewed", "2027-03-01T12:00:00Z");
+    let behind = TestClock::new();
+    behind.set("2027-03-01T11:59:56Z");
+    let options = OperatorOptions { test_clock: Some(behind.path()), ..OperatorOptions::default() };
+    let _second = Operator::start(&world.namespace, &world.relay, options);
+    world.relay.at(Stage::RcptTo).delay(Duration::from_millis(300));
+    let names = twenty();
+    world.apply(&names.iter().map(|name| staff(name, &format!("{name}@maple.example"))).collect::<String>());
+    each_has_one_mail_one_account_and_one_claim(&world, &names);
 }
 
 #[test]

@@ -102,10 +102,10 @@ fn killed_at(world: &mut World, proxy: &Proxy, point: &Point, member: &str) {
     });
     world.operator.kill();
     let arrived = world.relay.mails().len();
+    let unknown = world.attempts(member).iter().any(|attempt| attempt["outcome"] == "Sending");
     proxy.mend();
     world.relay.take_everything();
     world.operator.restart();
-    let unknown = world.attempts(member).iter().any(|attempt| attempt["outcome"] == "Sending");
     if unknown {
         never(A_WHILE, "a copy while the outcome may still be unknown", || {
             (world.relay.mails().len() != arrived).then(|| world.relay.commands())

@@ -31,7 +31,12 @@ pub(crate) fn shown_in(page: &str) -> Vec<Shown> {
 
 /// A text without what differs from run to run: digits, UIDs, and how wide columns are.
 pub(crate) fn in_general(text: &str) -> String {
-    let masked = |word: &str| without_uids(word).chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+    let masked = |word: &str| {
+        let mut masked: Vec<char> =
+            without_uids(word).chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+        masked.dedup_by(|second, first| (*second, *first) == ('#', '#'));
+        masked.into_iter().collect()
+    };
     let words = |line: &str| line.split_whitespace().map(masked).collect::<Vec<String>>().join(" ");
     text.trim().lines().map(words).collect::<Vec<_>>().join("\n")
 }

@@ -10,7 +10,7 @@ use std::{
 use lettre::message::Mailbox;
 use secrecy::SecretString;
 
-use crate::domain::delivery::Failure;
+use crate::domain::delivery::{Cause, Failure};
 
 /// The SMTP server that takes our mail. Debug leaves its addresses out (I7).
 #[derive(Clone)]
@@ -66,7 +66,7 @@ pub struct Limits {
 impl Limits {
     /// The longest limit of a step: a dialogue takes six times that at most, which must end well before the ten minutes
     /// after which an unknown outcome is sent again.
-    pub const LONGEST_STEP: Duration = Duration::from_secs(90);
+    pub const LONGEST_STEP: Duration = Duration::from_secs(80);
 
     /// The limits that go with that of a step.
     pub fn of(step: Duration) -> Self {
@@ -123,6 +123,7 @@ impl SignIn {
 
 async fn read_line(folder: &Path, name: &str) -> Result<SecretString, Failure> {
     let path = folder.join(name);
+    let unreadable = |path: &Path, why: &dyn fmt::Display| unreadable(Cause::UnreadableCredentials, path, why);
     let mut text = tokio::fs::read_to_string(&path).await.map_err(|error| unreadable(&path, &error.kind()))?;
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
     if text.is_empty() {
@@ -136,6 +137,6 @@ async fn read_line(folder: &Path, name: &str) -> Result<SecretString, Failure> {
 }
 
 /// Why a file of ours is of no use.
-pub(super) fn unreadable(path: &Path, why: &dyn fmt::Display) -> Failure {
-    Failure::Unreadable(format!("{}: {why}", path.display()))
+pub(super) fn unreadable(which: Cause, path: &Path, why: &dyn fmt::Display) -> Failure {
+    Failure::Unreadable(which, format!("{}: {why}", path.display()))
 }

@@ -311,7 +311,10 @@ async fn an_unreadable_password_is_named_by_its_file() {
         let relay = Relay { sign_in: Some(password_in(folder.path())), ..relay(port) };
         let error = clean(deliver(&relay, TO, MESSAGE).await).unwrap_err();
         server.abort();
-        assert_eq!(error.failure, Failure::Unreadable(format!("{}: {why}", file.display())));
+        assert_eq!(
+            error.failure,
+            Failure::Unreadable(Cause::UnreadableCredentials, format!("{}: {why}", file.display()))
+        );
         fs::write(&file, "x").unwrap();
     }
 }
@@ -351,7 +354,7 @@ async fn tls_trusts_the_given_authority_and_no_other() {
             let error = clean(deliver(&Relay { tls, ca_file, ..relay(port) }, TO, MESSAGE).await).unwrap_err();
             server.abort();
             assert_eq!((error.stage, error.fault()), (stage, Fault::Mailer));
-            assert!(matches!(error.failure, Failure::Other(Cause::Tls) | Failure::Unreadable(_)), "{error}");
+            assert!(matches!(error.failure, Failure::Other(Cause::Tls) | Failure::Unreadable(..)), "{error}");
         }
     }
 }

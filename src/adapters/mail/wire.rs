@@ -1,7 +1,7 @@
 //! One connection to a relay: lines out, replies in, TLS in between. Knows how SMTP looks on the wire (RFC 5321 §2.3.8,
 //! §4.2); which command comes when is `smtp`'s business. Sets no time limits and writes no logs.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{fmt, net::SocketAddr, path::Path, sync::Arc};
 
 use futures::FutureExt as _;
 use rustls_platform_verifier::BuilderVerifierExt as _;
@@ -163,7 +163,9 @@ async fn client_config(relay: &Relay) -> Result<ClientConfig, Failure> {
         .map_err(|_| Failure::Other(Cause::Tls))?;
     let Some(path) = &relay.ca_file else {
         let platform = builder.with_platform_verifier();
-        let platform = platform.map_err(|_| Failure::Unreadable("the platform's trusted certificates".to_owned()))?;
+        let platform = platform.map_err(|_| {
+            Failure::Unreadable(Cause::UnreadableAuthorities, "the platform's trusted certificates".to_owned())
+        })?;
         return Ok(platform.with_no_client_auth());
     };
     Ok(builder.with_root_certificates(authorities(path).await?).with_no_client_auth())
@@ -174,6 +176,7 @@ async fn client_config(relay: &Relay) -> Result<ClientConfig, Failure> {
 /// # Errors
 /// Names the file and what is wrong with it.
 pub async fn authorities(path: &Path) -> Result<RootCertStore, Failure> {
+    let unreadable = |path: &Path, why: &dyn fmt::Display| unreadable(Cause::UnreadableAuthorities, path, why);
     let pem = tokio::fs::read(path).await.map_err(|error| unreadable(path, &error.kind()))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {

@@ -2,6 +2,9 @@
 //! the mailer on its behalf, around each mail; nobody else writes either.
 
 pub mod decide;
+mod guard;
+
+pub use guard::FirstInvitations;
 
 use std::time::Duration;
 
@@ -28,6 +31,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
     let seen = observe(&context.cache.read(), name);
     let Some((account, observed)) = seen else {
         context.outbox.withdraw(name);
+        context.first_invitations.forget(name);
         return Ok(None);
     };
     let now = context.clock.now();
@@ -44,12 +48,17 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
         context.patch_account(&account, &Value::Object(patch)).await?;
     }
     match decision.mail {
-        Some(due) => {
+        Some(due) if guard::lets_in(context, &account, &observed, &due).await? => {
             let created = account.metadata.creation_timestamp.as_ref();
             let since = due.continues.as_ref().map_or(now, |(_, date)| *date);
             context.outbox.add(name, Turn::new(&due, created, relay_failed_at(&account.spec, &due)), since);
         }
-        None => context.outbox.withdraw(name),
+        // Held, which brings us back.
+        Some(_) => context.outbox.withdraw(name),
+        None => {
+            context.outbox.withdraw(name);
+            context.first_invitations.forget(name);
+        }
     }
     Ok(decision.next.and_then(|next| wait_until(next, now)))
 }

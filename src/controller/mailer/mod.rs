@@ -2,18 +2,15 @@
 //! decide again, write ahead, look once more, hand to the relay, write the outcome. A slow or broken relay holds up this
 //! worker and nothing else.
 
-mod hold;
 pub mod ledger;
 mod send;
-
-pub use hold::FirstInvitations;
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::sync::{Semaphore, watch};
+use jiff::SignedDuration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
@@ -21,7 +18,10 @@ use self::send::send;
 use super::context::Context;
 use super::queue::Key;
 use crate::adapters::mail::Relay;
-use crate::domain::mailer::{Evidence, MailerStanding, Pace, Past, RelayHealth};
+use crate::domain::mailer::{Begun, Evidence, MailerStanding, Pace, Past, RelayHealth};
+
+/// Longer than the time within which mails are counted.
+const LATELY: SignedDuration = SignedDuration::from_mins(5);
 
 /// How mail is sent.
 #[derive(Clone, Debug)]
@@ -42,32 +42,45 @@ pub struct Mailer {
     settings: Settings,
     health: Mutex<RelayHealth>,
     standing: watch::Sender<MailerStanding>,
+    stop: watch::Receiver<bool>,
 }
 
 impl Mailer {
-    /// One that knows nothing yet; `standing` is where it tells whether mail goes out.
-    pub fn new(context: Arc<Context>, settings: Settings, standing: watch::Sender<MailerStanding>) -> Self {
-        Self { context, settings, health: Mutex::default(), standing }
+    /// One that knows nothing yet; `standing` is where it tells whether mail goes out. It takes mail until `stop` becomes true.
+    pub fn new(
+        context: Arc<Context>,
+        settings: Settings,
+        standing: watch::Sender<MailerStanding>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        Self { context, settings, health: Mutex::default(), standing, stop }
     }
 
-    /// Reads in the ledgers how the relay stood before the operator was started. Call it once the cache is complete, before
-    /// anything is worked on: so a restart changes nothing of what is told.
-    pub fn recollect(&self) {
+    /// Reads in the ledgers how the relay stood and how many mails left lately, before the operator was started. Call it once the
+    /// cache is complete, before anything is worked on: so a restart changes nothing of what is told.
+    pub fn recollect(&self) -> Pace {
+        let now = self.context.clock.now();
         let index = self.context.cache.read();
         let attempts = index.all_accounts().filter_map(|account| account.spec.delivery);
         let attempts = attempts.flat_map(|delivery| delivery.attempts);
-        let past =
-            attempts.map(|attempt| Past { trouble: attempt.trouble(), at: attempt.at, outcome: attempt.outcome });
-        let health = RelayHealth::from_ledgers(past, self.context.clock.now());
+        let mut left = Vec::new();
+        let past = attempts.map(|attempt| {
+            if now.duration_since(attempt.at) <= LATELY {
+                left.push(attempt.at);
+            }
+            Past { trouble: attempt.trouble(), at: attempt.at, outcome: attempt.outcome }
+        });
+        let health = RelayHealth::from_ledgers(past, now);
         self.standing.send_replace(health.standing());
         *self.health() = health;
+        Pace::new(self.settings.per_minute.get(), left.into_iter())
     }
 
-    /// Mails until `stop` becomes true; then takes no new mail and ends the ones under way.
-    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    /// Mails until it is to stop; then takes no new mail and ends the ones under way.
+    pub async fn run(self: Arc<Self>, mut pace: Pace) {
         let connections = self.settings.connections.get();
         let slots = Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(1)));
-        let mut pace = self.pace();
+        let mut stop = self.stop.clone();
         let mut under_way = JoinSet::new();
         loop {
             let turn = async {
@@ -76,7 +89,7 @@ impl Mailer {
                 let probe = self.health().next_probe(clock.now());
                 clock.reached(probe).await;
                 // While the relay fails, one mail at a time is the probe.
-                let needed = if self.health().failures() > 0 { connections } else { 1 };
+                let needed = if self.health().fails() { connections } else { 1 };
                 let slot = Arc::clone(&slots).acquire_many_owned(needed).await;
                 clock.reached(pace.next(clock.now())).await;
                 slot
@@ -89,14 +102,7 @@ impl Mailer {
                 Ok(slot) = turn => {
                     if let Some(account) = self.context.outbox.next() {
                         pace.leaves(self.context.clock.now());
-                        let mailer = Arc::clone(&self);
-                        under_way.spawn(async move {
-                            send(&mailer, &account).await;
-                            drop(slot);
-                            if mailer.context.outbox.done(&account) {
-                                mailer.context.cache.work_on(Key::Account(account.into()), Duration::ZERO);
-                            }
-                        });
+                        under_way.spawn(Arc::clone(&self).mail(account, slot));
                     }
                 }
             }
@@ -104,24 +110,30 @@ impl Mailer {
         while under_way.join_next().await.is_some() {}
     }
 
-    /// The rate, which a restart does not begin anew.
-    fn pace(&self) -> Pace {
-        let index = self.context.cache.read();
-        let attempts = index.all_accounts().filter_map(|account| account.spec.delivery);
-        let left = attempts.flat_map(|delivery| delivery.attempts).map(|attempt| attempt.at);
-        Pace::new(self.settings.per_minute.get(), left)
+    async fn mail(self: Arc<Self>, account: String, slot: OwnedSemaphorePermit) {
+        let begun = self.health().begin();
+        send(&self, &account, begun).await;
+        drop(slot);
+        if self.context.outbox.done(&account) {
+            self.context.cache.work_on(Key::Account(account.into()), Duration::ZERO);
+        }
     }
 
     fn health(&self) -> MutexGuard<'_, RelayHealth> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what a mail has shown that was written ahead at `ahead` after so many failures in a row.
-    fn learn(&self, evidence: Evidence, begun_after: u32, ahead: Timestamp) {
-        let now_standing = {
+    /// Whether no further dialogue may begin.
+    fn is_to_stop(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Takes in what the mail of an account has shown. Returns whether a refusal of the mail is its member's trouble.
+    fn learn(&self, account: &str, evidence: Evidence, begun: Begun) -> bool {
+        let (is_its_members, now_standing) = {
             let mut health = self.health();
-            health.learn(evidence, begun_after, ahead, self.context.clock.now());
-            health.standing()
+            let is_its_members = health.learn(account, evidence, begun, self.context.clock.now());
+            (is_its_members, health.standing())
         };
         let changed = self.standing.send_if_modified(|was| {
             let changed = *was != now_standing;
@@ -135,5 +147,6 @@ impl Mailer {
             }
             MailerStanding::Up | MailerStanding::Down(_) => {}
         }
+        is_its_members
     }
 }

@@ -3,14 +3,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::time::sleep;
 use tracing::field::display;
 use tracing::{info, warn};
 
-use super::hold::{Turn, take_a_turn};
 use super::ledger::{Conclusion, concluded, written_ahead};
 use super::{Mailer, Settings};
 use crate::adapters::kubernetes::{ApiError, guard, merge_difference};
@@ -25,31 +23,23 @@ use crate::controller::accounts::{access_differs, observe};
 use crate::controller::cache::Kind;
 use crate::controller::context::{Context, Guarded, ReconcileError};
 use crate::controller::queue::Key;
-use crate::domain::delivery::{Cause, Fault, Reply, Stage, Trouble, Undelivered};
+use crate::domain::delivery::{Cause, Failure, Fault, Reply, Stage, Trouble, Undelivered};
 use crate::domain::email::RawEmail;
 use crate::domain::invitation::{
     Due, MailKind, OUTCOME_KNOWN_WITHIN, Outcome, Question, Token, WRITE_AHEAD_VALID, link_expires,
 };
-use crate::domain::mailer::Evidence;
+use crate::domain::mailer::{Begun, Evidence};
 
 /// Longest wait between tries to write an outcome; the first is a second, and each doubles it.
 const LONGEST_OUTCOME_WAIT: Duration = Duration::from_secs(16);
 
-/// Mails one account, if that is still right.
-pub async fn send(mailer: &Mailer, name: &str) {
+/// Mails one account, if that is still right. `begun`: what was known of the relay when its turn came.
+pub async fn send(mailer: &Mailer, name: &str, begun: Begun) {
     let context = &mailer.context;
     let Some((account, observed)) = observe(&context.cache.read(), name) else { return };
     let decision = decide(&observed, context.clock.now());
     let Some(due) = decision.mail else { return };
     let again_soon = || context.cache.work_on(Key::Account(name.into()), Duration::from_secs(5));
-    let turn = match take_a_turn(context, &account, &observed, &due).await {
-        Ok(Some(turn)) => turn,
-        Ok(None) => return,
-        Err(error) => {
-            warn!(account = name, %error, "failed to write that a mail is held; nothing was sent");
-            return again_soon();
-        }
-    };
     let token = match secret_bytes() {
         Ok(bytes) => Token::new(bytes),
         Err(error) => {
@@ -57,9 +47,7 @@ pub async fn send(mailer: &Mailer, name: &str) {
             return again_soon();
         }
     };
-    let written = write_ahead(mailer, &account, &due, &decision.access, &token).await;
-    drop::<Turn<'_>>(turn);
-    let ahead = match written {
+    let ahead = match write_ahead(mailer, &account, &due, &decision.access, &token).await {
         Ok(Some(ahead)) => ahead,
         Ok(None) => return,
         Err(error) => {
@@ -67,12 +55,11 @@ pub async fn send(mailer: &Mailer, name: &str) {
             return again_soon();
         }
     };
-    let begun_after = mailer.health().failures();
-    let result = hand_over(mailer, name, &observed, &ahead, &token).await;
-    let failed_before = failed_before(&account, &due);
-    let others_passed = || failed_before.is_some_and(|at| mailer.health().took_another_since(at));
-    let (conclusion, evidence) = conclude(&result, others_passed);
-    mailer.learn(evidence, begun_after, ahead.at);
+    let (mut conclusion, evidence) = conclude(name, &hand_over(mailer, name, &observed, &ahead, &token).await);
+    if mailer.learn(name, evidence, begun) {
+        // The relay refuses it while it takes others.
+        conclusion.outcome = Outcome::Refused;
+    }
     let Conclusion { outcome, trouble } = &conclusion;
     let (stage, cause) = (trouble.stage.map(display), trouble.cause.map(display));
     let code = trouble.code.as_deref();
@@ -82,13 +69,6 @@ pub async fn send(mailer: &Mailer, name: &str) {
     if *outcome == Outcome::Sent {
         time_from_apply(context, &observed, &ahead);
     }
-}
-
-/// When the relay failed the try before, if this continues its round.
-fn failed_before(account: &ClinicAccount, due: &Due) -> Option<Timestamp> {
-    let attempts = &account.spec.delivery.as_ref()?.attempts;
-    let last = attempts.iter().rfind(|attempt| attempt.kind == due.kind)?;
-    (last.round == due.round && last.outcome == Outcome::MailerFailed).then_some(last.at)
 }
 
 /// What a try came to.
@@ -143,7 +123,7 @@ async fn hand_over(mailer: &Mailer, name: &str, observed: &Observed, ahead: &Att
     let now = mailer.context.clock.now();
     let latest = observe(&mailer.context.cache.read(), name);
     let may_go = latest.is_some_and(|(_, latest)| may_still_go(&latest, ahead, now));
-    if !may_go || now.duration_since(ahead.at) > WRITE_AHEAD_VALID {
+    if !may_go || mailer.is_to_stop() || now.duration_since(ahead.at) > WRITE_AHEAD_VALID {
         return HandedOver::Dropped;
     }
     match deliver(&mailer.settings.relay, &address, &message).await {
@@ -152,9 +132,8 @@ async fn hand_over(mailer: &Mailer, name: &str, observed: &Observed, ahead: &Att
     }
 }
 
-/// What it means for the member, and what it shows about the relay. A mail that the relay refuses while it takes others is not
-/// the relay's trouble but this member's.
-fn conclude(result: &HandedOver, others_passed: impl Fn() -> bool) -> (Conclusion, Evidence) {
+/// What it means for the member, as far as this mail tells, and what it shows about the relay.
+fn conclude(name: &str, result: &HandedOver) -> (Conclusion, Evidence) {
     let concluded = |outcome, trouble| Conclusion { outcome, trouble };
     match result {
         HandedOver::Taken(reply) => {
@@ -163,20 +142,25 @@ fn conclude(result: &HandedOver, others_passed: impl Fn() -> bool) -> (Conclusio
         }
         HandedOver::Dropped => (concluded(Outcome::Dropped, Trouble::default()), Evidence::Nothing),
         HandedOver::NotRendered(error) => {
-            warn!(%error, "the mail was not sent");
+            warn!(account = name, %error, "the mail was not sent");
             not_rendered(error)
         }
         HandedOver::Failed(undelivered) => {
+            if let Failure::Unreadable(..) = undelivered.failure {
+                warn!(account = name, error = %undelivered, "the mail was not sent");
+            }
+            let trouble = undelivered.trouble();
             let (outcome, evidence) = match undelivered.fault() {
-                Fault::Address => (Outcome::Refused, Evidence::Works),
+                Fault::Address if trouble.cause == Some(Cause::InvalidAddress) => (Outcome::Refused, Evidence::Nothing),
+                Fault::Address => (Outcome::Refused, Evidence::RefusedTheRecipient),
                 Fault::Nobody => (Outcome::Deferred, Evidence::Nothing),
                 Fault::Unknown => (Outcome::Sending, Evidence::Nothing),
-                Fault::Mailer if undelivered.is_a_refusal_of_the_mail() && others_passed() => {
-                    (Outcome::Refused, Evidence::Nothing)
+                Fault::Mailer if undelivered.is_a_refusal_of_the_mail() => {
+                    (Outcome::MailerFailed, Evidence::RefusedTheMail(trouble.clone()))
                 }
-                Fault::Mailer => (Outcome::MailerFailed, Evidence::Fails(undelivered.to_string())),
+                Fault::Mailer => (Outcome::MailerFailed, Evidence::Failed(trouble.clone())),
             };
-            (concluded(outcome, undelivered.trouble()), evidence)
+            (concluded(outcome, trouble), evidence)
         }
     }
 }
@@ -194,8 +178,8 @@ fn not_rendered(error: &RenderError) -> (Conclusion, Evidence) {
         | RenderError::Template(_)
         | RenderError::Headers => {
             let trouble = Trouble { cause: Some(Cause::NotRendered), ..Trouble::default() };
-            let why = trouble.to_string();
-            (Conclusion { outcome: Outcome::MailerFailed, trouble }, Evidence::Fails(why))
+            let failed = Evidence::Failed(trouble.clone());
+            (Conclusion { outcome: Outcome::MailerFailed, trouble }, failed)
         }
     }
 }

@@ -40,7 +40,7 @@ pub async fn write(
     decision: &Decision,
 ) -> Result<Option<Duration>, ReconcileError> {
     let now = context.clock.now();
-    let mailer = context.mailer.borrow().clone();
+    let mailer = context.mailer_for_members.borrow().clone();
     let (status, state, next) = project(observed, decision, &mailer, now);
     let before = observed.user.status.clone().unwrap_or_default();
     if before != status && state == State::Pending && is_about_to_leave(observed, now) {

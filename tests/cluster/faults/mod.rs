@@ -88,6 +88,7 @@ impl Told {
         let clinic = self.clinic["message"].as_str().unwrap_or_default();
         self.attempt["outcome"] == outcome
             && self.member["state"] == state
+            && self.member["invitation"]["round"] == 1
             && self.message().starts_with(&message)
             && self.clinic["status"] == mailer_is_ready
             && (mailer.is_empty() || clinic.starts_with(&mailer))

@@ -60,8 +60,10 @@ pub(super) const TABLE: [(Fault, [Blame; 10]); 7] = [
 ];
 
 /// Replies whose code says more, and what is blamed: the rows of DESIGN.md §7 that name one, and those that look alike.
-pub(super) const CODES: [(Stage, &str, Blame); 11] = [
+pub(super) const CODES: [(Stage, &str, Blame); 13] = [
     (Stage::RcptTo, "550 5.7.1", M),
+    (Stage::RcptTo, "550 5.1.8", M),
+    (Stage::RcptTo, "530 5.5.1", M),
     (Stage::RcptTo, "452 4.4.5", M),
     (Stage::Data, "452 4.4.5", M),
     (Stage::RcptTo, "550 5.1.1", A),

@@ -1,58 +1,54 @@
-//! The guard of first invitations: those under way count as well as those in the ledgers, since mails go out side by side, and
-//! what is too much is held in the ledger. How much that is, is decided in `domain::guard`.
+//! The guard of first invitations: those in the queue count as well as those in the ledgers, and what is too much is held in the
+//! ledger at once, so that people see the whole of it. How much that is, is decided in `domain::guard`.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 
+use super::decide::Observed;
 use crate::adapters::kubernetes::merge_difference;
 use crate::api::ClinicAccount;
 use crate::api::account::{ClinicAccountSpec, Delivery, Hold};
-use crate::controller::accounts::decide::Observed;
 use crate::controller::context::{Context, ReconcileError};
 use crate::domain::guard::{Guard, one_more_may_be_invited};
 use crate::domain::invitation::{Due, MailKind};
 
-/// The accounts whose first invitation is being written ahead: they count before the ledgers show it.
+/// The accounts whose first invitation may go and is not in their ledger yet.
 #[derive(Debug, Default)]
 pub struct FirstInvitations {
-    under_way: Mutex<BTreeSet<String>>,
+    admitted: Mutex<BTreeSet<String>>,
     /// Taken while an account is held, so that the next one finds that hold and joins it.
     holding: tokio::sync::Mutex<()>,
 }
 
 impl FirstInvitations {
-    fn under_way(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A first invitation of this account is not due, or not any more.
+    pub fn forget(&self, account: &str) {
+        self.admitted().remove(account);
+    }
+
+    fn admitted(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The right to write a mail ahead. A first invitation counts while this lasts, and by its ledger from then on.
-pub struct Turn<'a> {
-    counted: Option<(&'a FirstInvitations, String)>,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if let Some((first, account)) = &self.counted {
-            first.under_way().remove(account);
-        }
-    }
-}
-
-/// The turn of a mail; `None`: the guard holds it, which is written to the ledger now.
-pub async fn take_a_turn<'a>(
-    context: &'a Context,
+/// Whether the guard lets a mail into the queue. If not, its account is held.
+///
+/// # Errors
+/// A request that failed: then it is neither.
+pub async fn lets_in(
+    context: &Context,
     account: &ClinicAccount,
     observed: &Observed,
     due: &Due,
-) -> Result<Option<Turn<'a>>, ReconcileError> {
+) -> Result<bool, ReconcileError> {
     if !is_first_invitation(&account.spec, due) {
-        return Ok(Some(Turn { counted: None }));
+        context.first_invitations.forget(&account.spec.id);
+        return Ok(true);
     }
-    if let Some(turn) = count(context, account, observed) {
-        return Ok(Some(turn));
+    if admit(context, account, observed) {
+        return Ok(true);
     }
     let _holding = context.first_invitations.holding.lock().await;
     let id = {
@@ -65,24 +61,25 @@ pub async fn take_a_turn<'a>(
         let difference = merge_difference(&before, &serde_json::to_value(&delivery)?);
         context.patch_account(account, &json!({ "delivery": difference })).await?;
     }
-    Ok(None)
+    Ok(false)
 }
 
-/// Counts one more first invitation; `None`: that would be too many. Counted and taken in one step, so that of two at once
-/// one sees the other.
-fn count<'a>(context: &'a Context, account: &ClinicAccount, observed: &Observed) -> Option<Turn<'a>> {
+/// Counts one more first invitation, unless that would be too many. Counted and taken in one step, so that of two at once one
+/// sees the other.
+fn admit(context: &Context, account: &ClinicAccount, observed: &Observed) -> bool {
     let per_hour = observed.clinic.as_ref().map_or(0, |clinic| clinic.spec.guard.invitations_per_hour);
-    let first = &context.first_invitations;
-    let mut under_way = first.under_way();
+    let mut admitted = context.first_invitations.admitted();
+    if admitted.contains(&account.spec.id) {
+        return true;
+    }
     let index = context.cache.read();
     let guards = index.guards();
-    let unseen = under_way.iter().filter(|name| !guards.was_invited(name)).count();
-    let invited = guards.invited_lately(context.clock.now()) + unseen;
-    one_more_may_be_invited(per_hour, invited).then(|| {
-        let name = account.spec.id.clone();
-        under_way.insert(name.clone());
-        Turn { counted: Some((first, name)) }
-    })
+    let queued = admitted.iter().filter(|name| !guards.was_invited(name)).count();
+    let may = one_more_may_be_invited(per_hour, guards.invited_lately(context.clock.now()) + queued);
+    if may {
+        admitted.insert(account.spec.id.clone());
+    }
+    may
 }
 
 /// An invitation to somebody whom nobody has written to yet, and whose hold nobody has released.
