@@ -287,7 +287,7 @@ fn each_has_one_mail_one_account_and_one_claim(world: &World, names: &[String]) 
     }
     no_mail_leaves(world, "a second mail to anybody");
     let expected: Vec<String> = names.iter().map(|name| format!("{name}@maple.example")).collect();
-    assert_eq!(recipients(&world.relay), expected);
+    assert_eq!(recipients(&world.relay), expected, "one mail for each of them");
     assert_eq!((world.names("clinicaccounts").len(), world.names("emailclaims").len()), (names.len(), names.len()));
     let ids: BTreeSet<_> = world.relay.mails().iter().map(|mail| mail.header("Message-ID")).collect();
     assert_eq!(ids.len(), names.len());
