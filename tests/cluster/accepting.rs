@@ -47,9 +47,27 @@ fn a_link_that_nobody_mailed_gets_the_same_answer_whatever_it_names() {
 #[test]
 fn of_many_who_accept_by_one_link_at_once_one_is_recorded() {
     let world = World::new("at-once");
-    world.apply(&staff("ana", "Ana@maple.example"));
-    world.member_in("Invited", "ana");
-    let (account, token) = last_link(&world);
+    let stale = || {
+        let mut writes = control_plane().audit(&world.namespace);
+        writes.retain(|write| {
+            (write.user.as_str(), write.resource.as_str(), write.code) == ("admin", "clinicaccounts", 409)
+        });
+        writes.len()
+    };
+    // Until some have met: on a busy machine the first may be through before the others have read.
+    for round in 0..10 {
+        many_accept_by_one_link_at_once(&world, &format!("ana-{round}"));
+        if stale() > 0 {
+            return;
+        }
+    }
+    panic!("no write was refused as stale: they never met, or nothing guards the write");
+}
+
+fn many_accept_by_one_link_at_once(world: &World, member: &str) {
+    world.apply(&staff(member, &format!("{member}@Maple.example")));
+    world.member_in("Invited", member);
+    let (account, token) = last_link(world);
     let people = ["Ana", "Bea", "Cai", "Dev", "Eva", "Fay", "Gil", "Hal"].map(|name| confirmed(name, "Silva"));
     let mut answers = world.with_accounts(async |accounts| {
         join_all(people.iter().map(|person| accept(&accounts, &account, &token, person, 7, Clock.now()))).await
@@ -59,15 +77,10 @@ fn of_many_who_accept_by_one_link_at_once_one_is_recorded() {
     for answer in answers {
         assert!(matches!(answer, Err(AcceptError::Refused(Refusal::AlreadyAccepted))), "{answer:?}");
     }
-    let record = world.account_of("ana");
+    let record = world.account_of(member);
     assert_eq!(record["spec"]["acceptance"], serde_json::to_value(&recorded).unwrap());
-    assert_eq!(&*recorded.login, "Ana@maple.example");
-    let stale = control_plane()
-        .audit(&world.namespace)
-        .into_iter()
-        .filter(|write| (write.user.as_str(), write.resource.as_str(), write.code) == ("admin", "clinicaccounts", 409));
-    assert!(stale.count() > 0, "no write was refused as stale: they never met, or nothing guards the write");
-    world.member_in("Active", "ana");
+    assert_eq!(*recorded.login, format!("{member}@Maple.example"));
+    world.member_in("Active", member);
 }
 
 #[test]

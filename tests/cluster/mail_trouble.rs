@@ -1,29 +1,27 @@
 //! What becomes of members when mail cannot leave: each fault of DESIGN.md §7 by a relay that is scripted to show it.
 //! Never here: which reply means which fault (that table has tests of its own).
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::operator::{Operator, OperatorOptions, Prepared};
+use crate::support::operator::{OperatorOptions, Prepared};
 use crate::support::smtp::{SmtpServer, Stage};
-use crate::support::test_clock::TestClock;
 use crate::support::wait::{PATIENCE, eventually, never};
 use crate::world::{World, condition, staff};
 
 /// Long enough for a mail to leave that should not.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(4);
 /// The second look at a relay that failed comes after 5 s, the third 10 s later.
-const RECOVERY: Duration = Duration::from_secs(60);
+pub(crate) const RECOVERY: Duration = Duration::from_secs(60);
 
 fn delivery(world: &World, member: &str) -> Value {
     world.account_of(member)["spec"]["delivery"].take()
 }
 
 /// Outcomes of all attempts.
-fn outcomes(world: &World, member: &str) -> Vec<String> {
+pub(crate) fn outcomes(world: &World, member: &str) -> Vec<String> {
     let delivery = delivery(world, member);
     let attempts = delivery["attempts"].as_array().cloned().unwrap_or_default();
     attempts.iter().map(|attempt| attempt["outcome"].as_str().unwrap().to_owned()).collect()
@@ -274,137 +272,4 @@ fn a_connection_lost_after_the_dot_is_not_followed_by_a_copy_even_after_a_restar
     world.apply(&staff("bea", "bea@maple.example"));
     world.member_in("Invited", "bea");
     assert_eq!(recipients(&world.relay), ["ana@maple.example", "bea@maple.example"]);
-}
-
-fn twenty() -> Vec<String> {
-    (0..20).map(|number| format!("member-{number:02}")).collect()
-}
-
-#[track_caller]
-fn each_has_one_mail_one_account_and_one_claim(world: &World, names: &[String]) {
-    for name in names {
-        world.member_in("Invited", name);
-    }
-    no_mail_leaves(world, "a second mail to anybody");
-    let expected: Vec<String> = names.iter().map(|name| format!("{name}@maple.example")).collect();
-    assert_eq!(recipients(&world.relay), expected, "one mail for each of them");
-    assert_eq!((world.names("clinicaccounts").len(), world.names("emailclaims").len()), (names.len(), names.len()));
-    let ids: BTreeSet<_> = world.relay.mails().iter().map(|mail| mail.header("Message-ID")).collect();
-    assert_eq!(ids.len(), names.len());
-}
-
-#[test]
-fn two_operators_at_once_claim_record_and_mail_each_member_once() {
-    let world = World::new("twice");
-    let _second = Operator::start_another(&world.operator, &world.relay);
-    let names = twenty();
-    world.apply(&names.iter().map(|name| staff(name, &format!("{name}@maple.example"))).collect::<String>());
-    each_has_one_mail_one_account_and_one_claim(&world, &names);
-}
-
-#[test]
-fn two_operators_whose_mail_becomes_due_at_the_same_moment_send_it_once() {
-    let world = World::new("race");
-    let _second = Operator::start_another(&world.operator, &world.relay);
-    let names = twenty();
-    let members = names.iter().map(|name| staff(name, &format!("{name}@maple.example"))).collect::<String>();
-    world.apply(&members.replace("type: Staff", "type: Staff, suspended: true"));
-    for name in &names {
-        world.member_in("Suspended", name);
-    }
-    // Accounts without a mail, which nothing but the pause holds back: its end reaches both operators at once.
-    world.kubectl(&["patch", "clinic", "clinic", "--type=merge", "-p", "{\"spec\": {\"paused\": true}}"]);
-    world.apply(&members);
-    for name in &names {
-        world.member_in("Paused", name);
-        eventually(PATIENCE, "the end of the suspension to be recorded", || {
-            (world.account_of(name)["spec"]["access"]["reason"] == "NotAccepted").then_some(())
-        });
-    }
-    assert_eq!(recipients(&world.relay), Vec::<String>::new());
-    world.kubectl(&["patch", "clinic", "clinic", "--type=merge", "-p", "{\"spec\": {\"paused\": false}}"]);
-    each_has_one_mail_one_account_and_one_claim(&world, &names);
-    let mut stale = world.operators_writes();
-    stale
-        .retain(|write| (write.resource.as_str(), write.verb.as_str(), write.code) == ("clinicaccounts", "patch", 409));
-    assert!(!stale.is_empty(), "no write-ahead was refused as stale: the two never met, or nothing guards them");
-}
-
-#[test]
-fn two_operators_whose_clocks_differ_by_seconds_send_nobody_a_copy() {
-    let world = World::at("skewed", "2027-03-01T12:00:00Z");
-    let behind = TestClock::new();
-    behind.set("2027-03-01T11:59:56Z");
-    let options = OperatorOptions { test_clock: Some(behind.path()), ..OperatorOptions::default() };
-    let _second = Operator::start(&world.namespace, &world.relay, options);
-    world.relay.at(Stage::RcptTo).delay(Duration::from_millis(300));
-    let names = twenty();
-    world.apply(&names.iter().map(|name| staff(name, &format!("{name}@maple.example"))).collect::<String>());
-    each_has_one_mail_one_account_and_one_claim(&world, &names);
-}
-
-#[test]
-fn a_member_suspended_from_the_start_is_mailed_once_access_is_wished_for() {
-    let world = World::new("suspended");
-    let ana = staff("ana", "ana@maple.example");
-    world.apply(&ana.replace("type: Staff", "type: Staff, suspended: true"));
-    world.member_in("Suspended", "ana");
-    no_mail_leaves(&world, "a mail to a suspended member");
-    assert_eq!(recipients(&world.relay), Vec::<String>::new());
-    assert_eq!(outcomes(&world, "ana"), Vec::<String>::new());
-    world.apply(&ana);
-    world.member_in("Invited", "ana");
-    no_mail_leaves(&world, "a second mail");
-    assert_eq!(recipients(&world.relay), ["ana@maple.example"]);
-}
-
-#[test]
-fn a_trainee_whose_two_weeks_are_over_is_not_mailed() {
-    let world = World::new("ended");
-    let sam = "
-apiVersion: clinic-operator.dev/v1alpha1
-kind: ClinicUser
-metadata: {name: sam}
-spec: {email: sam@maple.example, type: Practitioner, classification: ClinicalTrainee, expectedEndOfTraining: 2024-06-30}
-";
-    world.apply(sam);
-    let ended = world.member_in("TrainingEnded", "sam");
-    assert_eq!(ended["status"]["accessEndsAt"], "2024-07-15T04:00:00Z");
-    no_mail_leaves(&world, "a mail to a trainee whose access has ended");
-    assert_eq!(recipients(&world.relay), Vec::<String>::new());
-    world.apply(&sam.replace("2024", "2087"));
-    world.member_in("Invited", "sam");
-    assert_eq!(recipients(&world.relay), ["sam@maple.example"]);
-}
-
-#[test]
-fn a_paused_clinic_neither_claims_nor_mails_until_it_goes_on() {
-    let world = World::new("paused");
-    let pause = |paused: bool| {
-        let patch = json!({"spec": {"paused": paused}}).to_string();
-        world.kubectl(&["patch", "clinic", "clinic", "--type=merge", "-p", &patch]);
-    };
-    pause(true);
-    world.apply(&staff("ana", "ana@maple.example"));
-    world.member_in("Paused", "ana");
-    no_mail_leaves(&world, "a mail of a paused clinic");
-    assert_eq!(recipients(&world.relay), Vec::<String>::new());
-    assert!(world.names("emailclaims").is_empty() && world.names("clinicaccounts").is_empty());
-    pause(false);
-    world.member_in("Invited", "ana");
-    assert_eq!(recipients(&world.relay), ["ana@maple.example"]);
-}
-
-#[test]
-fn who_was_deleted_while_the_mail_waited_is_not_mailed() {
-    let world = World::new("deleted");
-    world.relay.at(Stage::Greeting).reply(421, "not now");
-    world.apply(&(staff("ana", "ana@maple.example") + &staff("bea", "bea@maple.example")));
-    world.member_told("ana", "does not take mail");
-    world.kubectl(&["delete", "clinicuser", "ana"]);
-    world.relay.take_everything();
-    world.relay.wait_for(1, RECOVERY);
-    world.member_in("Invited", "bea");
-    no_mail_leaves(&world, "a mail to somebody who was deleted");
-    assert_eq!(recipients(&world.relay), ["bea@maple.example"]);
 }

@@ -17,6 +17,8 @@ mod mail_page;
 mod mail_queue;
 mod mail_trouble;
 mod manifests;
+mod not_mailed;
+mod operators_at_once;
 mod path;
 mod reference;
 mod rest;

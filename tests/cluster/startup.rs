@@ -218,7 +218,7 @@ fn a_fault_in_the_configuration_is_named_with_its_place() {
         ("/mail/port", json!("many"), "port: invalid u16 at line 1, column "),
         ("/mail/host", json!(null), "missing field `host`"),
         ("/mail/from", json!("nobody"), "from: Invalid input at line 1, column "),
-        ("/mail/tls", json!("Sometimes"), "unknown variant `Sometimes`, expected one of StartTLS, TLS, None"),
+        ("/mail/tls", json!("Sometimes"), "tls: unknown variant …, expected one of StartTLS, TLS, None"),
         ("/listen", json!(8080), "listen: invalid socket address syntax at line 1, column "),
         ("/portalUrl", json!("portal.maple.example"), portal),
         ("/portalUrl", json!("https://portal.maple.example/"), portal),
