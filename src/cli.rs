@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::{ConnectError, connect};
+use crate::adapters::kubernetes::{ConnectError, connect, rules};
 use crate::api::crds::{crds, to_yaml};
 use crate::config::{Config, ConfigError};
 use crate::controller::{self, ControllerError, rights};
@@ -140,11 +140,11 @@ fn write_crds(output: Option<&Path>) -> Result<(), CommandError> {
 
 fn print_role(only_rules: bool) -> Result<(), CommandError> {
     if only_rules {
-        return print(&to_text(&rights::rules())?);
+        return print(&to_text(&rules(&rights::rights()))?);
     }
     let role = Role {
         metadata: ObjectMeta { name: Some("clinic-operator".to_owned()), ..ObjectMeta::default() },
-        rules: Some(rights::rules()),
+        rules: Some(rules(&rights::rights())),
     };
     print(&to_text(&role)?)
 }

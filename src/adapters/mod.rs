@@ -3,4 +3,6 @@
 pub mod clock;
 pub mod kubernetes;
 pub mod mail;
+pub mod passwords;
 pub mod random;
+pub mod seal;

@@ -57,6 +57,10 @@ pub(super) fn email_claim() -> Vec<Column> {
     vec![text("Account", ".spec.account", "The ClinicAccount that holds the address"), age()]
 }
 
+pub(super) fn clinic_credential() -> Vec<Column> {
+    vec![text("Account", ".spec.account", "The ClinicAccount that it is for"), age()]
+}
+
 /// What both kinds of members show.
 fn member() -> Vec<Column> {
     vec![

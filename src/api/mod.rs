@@ -8,6 +8,7 @@ mod columns;
 pub mod condition;
 pub mod convert;
 pub mod crds;
+pub mod credential;
 pub mod email_claim;
 mod rules;
 pub mod schema;
@@ -18,6 +19,7 @@ pub use account::ClinicAccount;
 pub use clinic::Clinic;
 pub use clinic_user::ClinicUser;
 pub use condition::Condition;
+pub use credential::ClinicCredential;
 pub use email_claim::EmailClaim;
 pub use service_account::ServiceAccount;
 

@@ -37,6 +37,11 @@ pub(super) fn unchanged(message: &str) -> Rule {
     rule(Reason::Forbidden, "self == oldSelf", message)
 }
 
+/// The value may change only so.
+pub(super) fn forbidden_change(expression: &str, message: &str) -> Rule {
+    rule(Reason::Forbidden, expression, message)
+}
+
 /// The number may grow, never shrink.
 pub(super) fn never_back(message: &str) -> Rule {
     rule(Reason::Forbidden, "self >= oldSelf", message)
@@ -148,6 +153,15 @@ pub(super) fn email_claim() -> Vec<Rule> {
         ".metadata.name",
         "self.metadata.name.matches('^e-[a-z2-7]{32}$')",
         "must be e- and 32 characters of lower case base32 (160 bits); only the operator makes claims",
+    )]
+}
+
+/// The name of a credential is drawn at random.
+pub(super) fn clinic_credential() -> Vec<Rule> {
+    vec![field_invalid(
+        ".metadata.name",
+        "self.metadata.name.matches('^c-[a-z2-7]{26}$')",
+        "must be c- and 26 characters of lower case base32 (130 bits); only the portal makes credentials",
     )]
 }
 

@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::rules::{invalid, never_back, unchanged};
+use super::rules::{forbidden_change, invalid, never_back, unchanged};
 
 /// Characters that no text shown to people may have: control, line and paragraph separators, zero width space, byte order
 /// mark, and the marks that turn the direction of writing. The zero width joiner and non-joiner stay: Persian needs them.
@@ -212,6 +212,40 @@ pub fn growing_count(_: &mut SchemaGenerator) -> Schema {
         "minimum": 0,
         "maximum": u32::MAX,
         "x-kubernetes-validations": [never_back("this counter never goes back")],
+    })
+}
+
+/// Something encrypted, in base64, which never changes: at most 8192 characters.
+pub fn sealed(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 8192,
+        "pattern": "^[A-Za-z0-9_-]+$",
+        "x-kubernetes-validations": [unchanged("never changes once set")],
+    })
+}
+
+/// A 30-second step of time that only grows.
+pub fn growing_step(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "integer",
+        "format": "int64",
+        "minimum": 0,
+        "x-kubernetes-validations": [never_back("a code of an earlier time never counts again")],
+    })
+}
+
+/// Which of ten codes were used.
+pub fn spent_codes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 10,
+        "x-kubernetes-list-type": "set",
+        "items": {"type": "integer", "format": "int32", "minimum": 0, "maximum": 9},
+        "x-kubernetes-validations": [
+            forbidden_change("oldSelf.all(code, code in self)", "a recovery code that was used is used for good"),
+        ],
     })
 }
 

@@ -10,7 +10,6 @@ pub mod mailer;
 pub mod members;
 mod metrics;
 mod outbox;
-mod preflight;
 mod queue;
 pub mod rights;
 mod service_accounts;
@@ -32,11 +31,10 @@ use self::mailer::Mailer;
 use self::metrics::Metrics;
 use self::queue::{Key, Queue};
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::Clients;
+use crate::adapters::kubernetes::{Clients, PreflightError, preflight};
 use crate::adapters::mail::TlsMode;
 use crate::adapters::random::fraction;
 use crate::domain::mailer::MailerStanding;
-pub use preflight::{PreflightError, preflight};
 
 /// How long mails under way are waited for when the process is asked to stop.
 const LAST_MAIL_WITHIN: Duration = Duration::from_secs(4);
@@ -75,8 +73,9 @@ pub struct Settings {
 pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<bool>) -> Result<(), ControllerError> {
     let Settings { namespace, listen, mailer: mail } = settings;
     let mut asked_to_stop = stop.clone();
+    let rights = rights::rights();
     tokio::select! {
-        result = preflight(&clients, &namespace) => result?,
+        result = preflight(&clients, &namespace, &rights, "clinic-operator role") => result?,
         _ = asked_to_stop.wait_for(|stop| *stop) => return Ok(()),
     }
     let queue = Queue::new(Clock);

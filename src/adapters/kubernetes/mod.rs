@@ -1,11 +1,20 @@
-//! The Kubernetes API: clients, guarded writes, and errors that repeat nothing secret. What is written is decided elsewhere.
+//! The Kubernetes API: clients, watches, guarded writes, rights, and errors that repeat nothing secret. What is written is
+//! decided elsewhere.
 
 mod client;
 mod error;
 mod merge;
+mod packed;
+mod preflight;
+mod rights;
 mod store;
+mod watch;
 
 pub use client::{Clients, ConnectError, connect};
 pub use error::ApiError;
 pub use merge::merge_difference;
+pub use packed::{Packed, version};
+pub use preflight::{PreflightError, preflight};
+pub use rights::{Right, rules};
 pub use store::{Guard, Store, Stored, guard};
+pub use watch::watch;

@@ -3,7 +3,7 @@
 
 use super::guards::Guarded;
 use super::kind::Kind;
-use super::packed::Packed;
+use crate::adapters::kubernetes::Packed;
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 use crate::domain::email::{ClaimName, Email};
 use crate::domain::lifecycle::State;

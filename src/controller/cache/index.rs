@@ -10,7 +10,7 @@ use kube::core::ObjectMeta;
 use super::facts::{Facts, differ_in_status_only, facts, state};
 use super::guards::Guards;
 use super::kind::Kind;
-use super::packed::{Packed, version};
+use crate::adapters::kubernetes::{Packed, version};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, ServiceAccount};
 use crate::controller::queue::Key;
 use crate::domain::email::ClaimName;

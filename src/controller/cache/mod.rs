@@ -5,7 +5,6 @@ mod facts;
 mod guards;
 mod index;
 mod kind;
-mod packed;
 mod watch;
 
 use std::collections::BTreeSet;

@@ -1,17 +1,15 @@
-//! What must be right before the controller starts: a cluster that answers, our CRDs as new as this program, the rights that
+//! What must be right before a part of the program starts: a cluster that answers, our CRDs as new as this program, the rights that
 //! it needs. Each fault is one line that says what to do.
 
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
-use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::Value;
 
-use super::rights::{Right, rights};
-use crate::adapters::kubernetes::{ApiError, Clients};
+use super::rights::{self, Right};
+use super::{ApiError, Clients};
 use crate::api::crds::crds;
 use crate::api::{GROUP, VERSION};
 
-/// Why the controller does not start.
+/// Why it does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
     /// No answer, or not the one of a Kubernetes API server.
@@ -36,8 +34,10 @@ pub enum PreflightError {
         field: String,
     },
     /// Rights are missing.
-    #[error("missing rights in namespace {namespace}: {missing}; apply the Role that `clinic-operator role` prints")]
+    #[error("missing rights in namespace {namespace}: {missing}; apply the Role that `{role}` prints")]
     NoRights {
+        /// The command that prints the Role.
+        role: &'static str,
         /// Where.
         namespace: String,
         /// Verbs and resources.
@@ -45,19 +45,24 @@ pub enum PreflightError {
     },
 }
 
-/// Checks everything.
+/// Checks everything for a part that needs these rights, which the command `role` prints.
 ///
 /// # Errors
 /// The first fault.
-pub async fn preflight(clients: &Clients, namespace: &str) -> Result<(), PreflightError> {
+pub async fn preflight(
+    clients: &Clients,
+    namespace: &str,
+    rights: &[Right],
+    role: &'static str,
+) -> Result<(), PreflightError> {
     let unreachable = |error| PreflightError::Unreachable { server: clients.server.clone(), error };
     let schemas = served_schemas(&clients.write).await.map_err(unreachable)?.ok_or(PreflightError::NoCrds)?;
     a_served_schema_has_every_field(&schemas)?;
-    let missing = missing_rights(&clients.write, namespace).await.map_err(unreachable)?;
+    let missing = rights::missing(&clients.write, namespace, rights).await.map_err(unreachable)?;
     if missing.is_empty() {
         Ok(())
     } else {
-        Err(PreflightError::NoRights { namespace: namespace.to_owned(), missing: missing.join(", ") })
+        Err(PreflightError::NoRights { role, namespace: namespace.to_owned(), missing: missing.join(", ") })
     }
 }
 
@@ -111,31 +116,4 @@ fn missing_field(needed: &Value, served: &Value, path: &str) -> Option<String> {
         }
     }
     needed.get("items").and_then(|items| missing_field(items, &served["items"], &format!("{path}[]")))
-}
-
-async fn missing_rights(client: &Client, namespace: &str) -> Result<Vec<String>, ApiError> {
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let mut missing = Vec::new();
-    for Right { group, resource, subresource, verbs } in rights() {
-        for verb in verbs {
-            let attributes = ResourceAttributes {
-                group: Some(group.to_owned()),
-                namespace: Some(namespace.to_owned()),
-                resource: Some(resource.clone()),
-                subresource: subresource.map(str::to_owned),
-                verb: Some((*verb).to_owned()),
-                ..ResourceAttributes::default()
-            };
-            let review = SelfSubjectAccessReview {
-                spec: SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() },
-                ..Default::default()
-            };
-            let answer = reviews.create(&PostParams::default(), &review).await?;
-            if !answer.status.is_some_and(|status| status.allowed) {
-                let subresource = subresource.map_or(String::new(), |name| format!("/{name}"));
-                missing.push(format!("{verb} {resource}{subresource}"));
-            }
-        }
-    }
-    Ok(missing)
 }

@@ -1,0 +1,225 @@
+//! Argon2id, by a few threads that each have their memory for good: however many people sign in at once, or pretend to, no more
+//! memory and processors are used than these. Whether a password is good enough never stands here.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use data_encoding::BASE64_NOPAD;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::random::secret_bytes;
+
+/// Memory of one computation in KiB, passes over it and lanes: the second set of OWASP's Password Storage Cheat Sheet, 19 MiB.
+const MEMORY: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+/// Bytes of salt and of hash (RFC 9106 §3.1, §4).
+const SALT_LENGTH: usize = 16;
+const HASH_LENGTH: usize = 32;
+/// Computations at the same time.
+const MOST_THREADS: usize = 4;
+/// Computations that may wait: some seconds' worth.
+const QUEUE: usize = 64;
+
+/// A password as it is kept. Debug shows nothing of it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordHash {
+    /// KiB.
+    memory: u32,
+    passes: u32,
+    lanes: u32,
+    /// Base64 without padding, as in the PHC string format.
+    salt: String,
+    hash: String,
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(redacted)")
+    }
+}
+
+/// Why a password was neither hashed nor compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// Too many wait already.
+    #[error("too many passwords wait to be checked")]
+    Busy,
+    /// No random bytes, parameters of another time, or a thread that ended.
+    #[error("failed to compute a password hash")]
+    Failed,
+}
+
+struct Job {
+    password: SecretString,
+    salt: Vec<u8>,
+    params: Params,
+    answer: oneshot::Sender<Option<[u8; HASH_LENGTH]>>,
+}
+
+/// The threads.
+pub struct Passwords {
+    jobs: SyncSender<Job>,
+    computed: Arc<AtomicU64>,
+    /// Compared with where there is nothing to compare with, so that it takes as long.
+    nobodys: PasswordHash,
+}
+
+impl Passwords {
+    /// Starts the threads: one a processor, four at most.
+    ///
+    /// # Errors
+    /// If a thread cannot be started or the operating system has no random bytes.
+    pub fn start() -> Result<Self, HashError> {
+        let (jobs, waiting) = sync_channel(QUEUE);
+        let waiting = Arc::new(Mutex::new(waiting));
+        let computed = Arc::new(AtomicU64::new(0));
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
+        for _ in 0..threads {
+            let (waiting, computed) = (Arc::clone(&waiting), Arc::clone(&computed));
+            let thread = std::thread::Builder::new().name("passwords".to_owned());
+            thread.spawn(move || work(&waiting, &computed)).map_err(|_| HashError::Failed)?;
+        }
+        let salt = secret_bytes().map_err(|_| HashError::Failed)?;
+        let nobodys = PasswordHash {
+            memory: MEMORY,
+            passes: PASSES,
+            lanes: LANES,
+            salt: BASE64_NOPAD.encode(&salt[..SALT_LENGTH]),
+            hash: BASE64_NOPAD.encode(&salt),
+        };
+        Ok(Self { jobs, computed, nobodys })
+    }
+
+    /// Hashes a new password with a salt of its own.
+    ///
+    /// # Errors
+    /// See [`HashError`].
+    pub async fn hash(&self, password: SecretString) -> Result<PasswordHash, HashError> {
+        let salt = secret_bytes().map_err(|_| HashError::Failed)?[..SALT_LENGTH].to_vec();
+        let encoded = BASE64_NOPAD.encode(&salt);
+        let hash = self.compute(password, salt, params(MEMORY, PASSES, LANES)?).await?;
+        let hash = BASE64_NOPAD.encode(&hash);
+        Ok(PasswordHash { memory: MEMORY, passes: PASSES, lanes: LANES, salt: encoded, hash })
+    }
+
+    /// Whether a password is the one that was hashed; `None`: there is none, which takes as long to find out.
+    ///
+    /// # Errors
+    /// See [`HashError`].
+    pub async fn is(&self, password: SecretString, hashed: Option<&PasswordHash>) -> Result<bool, HashError> {
+        let against = hashed.unwrap_or(&self.nobodys);
+        let salt = BASE64_NOPAD.decode(against.salt.as_bytes()).map_err(|_| HashError::Failed)?;
+        let params = params(against.memory, against.passes, against.lanes)?;
+        let hash = self.compute(password, salt, params).await?;
+        let wanted = BASE64_NOPAD.decode(against.hash.as_bytes()).map_err(|_| HashError::Failed)?;
+        let same = aws_lc_rs::constant_time::verify_slices_are_equal(&hash, &wanted).is_ok();
+        Ok(same && hashed.is_some())
+    }
+
+    /// How many hashes were computed so far.
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
+    async fn compute(
+        &self,
+        password: SecretString,
+        salt: Vec<u8>,
+        params: Params,
+    ) -> Result<[u8; HASH_LENGTH], HashError> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs.try_send(Job { password, salt, params, answer }).map_err(|error| match error {
+            TrySendError::Full(_) => HashError::Busy,
+            TrySendError::Disconnected(_) => HashError::Failed,
+        })?;
+        answered.await.ok().flatten().ok_or(HashError::Failed)
+    }
+}
+
+fn params(memory: u32, passes: u32, lanes: u32) -> Result<Params, HashError> {
+    // What is kept was written by us, but its cost must never exceed what the threads have.
+    let within = memory <= MEMORY && passes <= PASSES * 4 && lanes == LANES;
+    let params = Params::new(memory, passes, lanes, Some(HASH_LENGTH)).ok().filter(|_| within);
+    params.ok_or(HashError::Failed)
+}
+
+/// Ends when nobody can ask any more.
+fn work(waiting: &Mutex<Receiver<Job>>, computed: &AtomicU64) {
+    let mut memory: Vec<Block> = Vec::new();
+    loop {
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { password, salt, params, answer }) = next else { return };
+        // Nobody waits for it any more: a connection that was lost costs nothing.
+        if answer.is_closed() {
+            continue;
+        }
+        memory.resize(params.block_count().max(memory.len()), Block::default());
+        let mut hash = [0; HASH_LENGTH];
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let password = password.expose_secret().as_bytes();
+        let done = argon2.hash_password_into_with_memory(password, &salt, &mut hash, &mut memory);
+        computed.fetch_add(1, Ordering::Relaxed);
+        // Whoever asked may have gone.
+        let _ = answer.send(done.is_ok().then_some(hash));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_itself_and_nobody_has_any() {
+        let passwords = Passwords::start().unwrap();
+        let hashed = passwords.hash("correct horse battery".into()).await.unwrap();
+        assert!(passwords.is("correct horse battery".into(), Some(&hashed)).await.unwrap());
+        for wrong in ["", "correct horse batter", "Correct horse battery"] {
+            assert!(!passwords.is(wrong.into(), Some(&hashed)).await.unwrap());
+        }
+        assert!(!passwords.is("correct horse battery".into(), None).await.unwrap());
+        assert_ne!(passwords.hash("correct horse battery".into()).await.unwrap(), hashed, "a salt of its own");
+        assert_eq!(passwords.computed(), 7, "as many computations for nobody as for somebody");
+        assert!(!format!("{hashed:?}").contains(&hashed.hash));
+    }
+
+    /// The vector of RFC 9106 has a secret and data; this one is of the reference implementation, with our parameters' kind.
+    #[tokio::test]
+    async fn a_hash_is_argon2id_as_others_compute_it() {
+        let mut hash = [0; HASH_LENGTH];
+        let params = Params::new(65_536, 2, 1, Some(HASH_LENGTH)).unwrap();
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        argon2.hash_password_into(b"password", b"somesalt", &mut hash).unwrap();
+        let expected = "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7";
+        assert_eq!(data_encoding::HEXLOWER.encode(&hash), expected);
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_refused_and_not_kept() {
+        let passwords = Arc::new(Passwords::start().unwrap());
+        let tries: Vec<_> = (0..QUEUE * 4).map(|_| passwords.is("x".into(), None)).collect();
+        let answers = futures::future::join_all(tries).await;
+        assert!(answers.contains(&Err(HashError::Busy)) && answers.contains(&Ok(false)));
+        assert!(passwords.is("x".into(), None).await.is_ok(), "and then it goes on");
+    }
+
+    #[tokio::test]
+    async fn what_would_cost_more_than_the_threads_have_is_not_computed() {
+        let passwords = Passwords::start().unwrap();
+        let hashed = passwords.hash("x".into()).await.unwrap();
+        for costly in [
+            PasswordHash { memory: MEMORY + 1, ..hashed.clone() },
+            PasswordHash { passes: 100, ..hashed.clone() },
+            PasswordHash { lanes: 2, ..hashed.clone() },
+            PasswordHash { salt: "!".into(), ..hashed },
+        ] {
+            assert_eq!(passwords.is("x".into(), Some(&costly)).await, Err(HashError::Failed));
+        }
+    }
+}
