@@ -119,7 +119,7 @@ async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Pa
         }
         asked.send_replace(true);
     });
-    let clients = connect(kubeconfig).await?;
+    let clients = connect(kubeconfig, controller::WATCHES_END_AFTER).await?;
     let settings = controller::Settings { namespace, listen: config.listen, mailer: config.mailer() };
     Ok(controller::run(clients, settings, stop).await?)
 }

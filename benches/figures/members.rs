@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::future::Future;
 use std::path::Path;
+use std::time::Duration;
 
 use clinic_operator::adapters::kubernetes::connect;
 use clinic_operator::api::email_claim::EmailClaimSpec;
@@ -22,7 +23,7 @@ pub(crate) const WORKERS: usize = 16;
 
 /// A client with the operator's own settings.
 pub(crate) async fn client(kubeconfig: &Path) -> Client {
-    connect(Some(kubeconfig)).await.expect("the kubeconfig of the harness is right").write
+    connect(Some(kubeconfig), Duration::from_secs(60)).await.expect("the kubeconfig of the harness is right").write
 }
 
 /// The administrator's client.

@@ -36,6 +36,9 @@ use crate::adapters::mail::TlsMode;
 use crate::adapters::random::fraction;
 use crate::domain::mailer::MailerStanding;
 
+/// After how long the API server is to end a watch (it allows 295 s at most, as kube sees it): what changes meanwhile is told at
+/// once anyway.
+pub const WATCHES_END_AFTER: Duration = Duration::from_secs(290);
 /// How long mails under way are waited for when the process is asked to stop.
 const LAST_MAIL_WITHIN: Duration = Duration::from_secs(4);
 /// How long the relay must have worked before members are told that it does.
@@ -124,7 +127,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
     };
     let others = async {
         tokio::select! {
-            () = watch_all(&cache, &clients.watch, &namespace) => {}
+            () = watch_all(&cache, &clients, &namespace) => {}
             () = work => {}
             () = tell => {}
             () = look_at_everything_now_and_then(&cache, context.clock) => {}

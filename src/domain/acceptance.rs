@@ -59,6 +59,8 @@ pub fn is_account_name(name: &str) -> bool {
 pub enum Refusal {
     /// Nobody mailed this link. Says nothing about whether there is such an account.
     Unknown,
+    /// A newer invitation was mailed, or the address changed.
+    Replaced,
     /// The invitation was accepted already.
     AlreadyAccepted,
     /// The member was removed.
@@ -67,8 +69,6 @@ pub enum Refusal {
     TrainingEnded,
     /// Suspended by the clinic.
     Suspended,
-    /// A newer invitation was mailed, or the address changed.
-    Replaced,
     /// The link is too old.
     Expired,
 }
@@ -83,6 +83,10 @@ pub fn may_accept(record: &Record<'_>, digest: &str, now: Timestamp) -> Result<(
         link.kind == MailKind::Invitation && link.outcome.may_have_arrived() && link.digest == digest
     };
     let link = record.links.iter().find(is_it).ok_or(Refusal::Unknown)?;
+    // First of all: who has a link that was replaced, perhaps since it went to the wrong address, learns nothing else.
+    if link.round != record.round || record.wish.address != Some(record.mailed_to) {
+        return Err(Refusal::Replaced);
+    }
     if record.access.accepted.is_some() {
         return Err(Refusal::AlreadyAccepted);
     }
@@ -91,9 +95,6 @@ pub fn may_accept(record: &Record<'_>, digest: &str, now: Timestamp) -> Result<(
         AccessReason::TrainingEnded => return Err(Refusal::TrainingEnded),
         AccessReason::Suspended => return Err(Refusal::Suspended),
         AccessReason::NotAccepted | AccessReason::Granted => {}
-    }
-    if link.round != record.round || record.wish.address != Some(record.mailed_to) {
-        return Err(Refusal::Replaced);
     }
     if now >= link_expires(link.at, &record.wish) {
         return Err(Refusal::Expired);
@@ -206,6 +207,14 @@ mod tests {
             (with(&|record| record.wish.address = Some("ana@river.example")), Refusal::Replaced),
             (with(&|record| record.wish.address = None), Refusal::Replaced),
             (with(&|record| record.round = 3), Refusal::Replaced),
+            (
+                with(&|record| {
+                    record.round = 3;
+                    record.access.accepted = Some(at(2));
+                    record.access.suspended = true;
+                }),
+                Refusal::Replaced,
+            ),
         ] {
             assert_eq!(may_accept(&record, "first copy", at(3)), Err(expected));
             assert_eq!(may_accept(&record, "forged", at(3)), Err(Refusal::Unknown));

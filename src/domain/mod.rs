@@ -13,4 +13,6 @@ pub mod lifecycle;
 pub mod mailer;
 pub mod member;
 pub mod notice;
+pub mod session;
+pub mod throttle;
 pub mod verdict;

@@ -101,7 +101,9 @@ impl World {
     pub(crate) fn with_accounts<T>(&self, act: impl AsyncFnOnce(Store<ClinicAccount>) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let clients = connect(Some(&control_plane().kubeconfig)).await.expect("the administrator's kubeconfig");
+            let clients = connect(Some(&control_plane().kubeconfig), Duration::from_secs(60))
+                .await
+                .expect("the administrator's kubeconfig");
             act(Store::new(&clients.write, self.namespace.name())).await
         })
     }

@@ -10,9 +10,9 @@ use kube::{Client, Config};
 /// No single request but a watch may take longer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 
-/// The server ends a watch after 290 s, as kube asks it to. A longer silence, in a list too, is a connection that broke
-/// without a word, and without a limit the cache would stay as it is for ever.
-const WATCH_SILENCE_LIMIT: Duration = Duration::from_secs(300);
+/// The server ends a watch when it was asked to. A longer silence, in a list too, is a connection that broke without a word, and
+/// without a limit the cache would stay as it is for ever.
+const BEYOND_THE_END: Duration = Duration::from_secs(10);
 
 /// Two clients: a watch lives for minutes without a byte, every other request must end.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Clients {
     pub watch: Client,
     /// For everything else. Bounded, and without the client's own retries, which would repeat a POST.
     pub write: Client,
+    /// After how long the API server is asked to end each watch: so long at most a broken connection goes unnoticed.
+    pub watches_end_after: Duration,
     /// The API server's address, for messages.
     pub server: String,
 }
@@ -46,7 +48,7 @@ pub enum ConnectError {
 ///
 /// # Errors
 /// See [`ConnectError`]. No request is made yet.
-pub async fn connect(kubeconfig: Option<&Path>) -> Result<Clients, ConnectError> {
+pub async fn connect(kubeconfig: Option<&Path>, watches_end_after: Duration) -> Result<Clients, ConnectError> {
     let options = KubeConfigOptions::default();
     let config = match kubeconfig {
         Some(path) => {
@@ -63,7 +65,7 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Clients, ConnectError>
     };
     let server = config.cluster_url.to_string();
     let mut watching = config.clone();
-    watching.read_timeout = Some(WATCH_SILENCE_LIMIT);
+    watching.read_timeout = Some(watches_end_after + BEYOND_THE_END);
     let mut bounded = config;
     bounded.connect_timeout = Some(Duration::from_secs(5));
     bounded.read_timeout = Some(REQUEST_LIMIT);
@@ -72,7 +74,7 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Clients, ConnectError>
     bounded.default_retry = false;
     let client =
         |config| Client::try_from(config).map_err(|error: kube::Error| ConnectError::Client(error.to_string()));
-    Ok(Clients { watch: client(watching)?, write: client(bounded)?, server })
+    Ok(Clients { watch: client(watching)?, write: client(bounded)?, watches_end_after, server })
 }
 
 fn is_absent(error: &KubeconfigError) -> bool {

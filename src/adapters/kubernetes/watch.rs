@@ -2,13 +2,12 @@
 //! as they are, so that one that does not fit our types never stops the others. What is done with them never stands here.
 
 use futures::StreamExt;
-use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Config, Event, watcher};
 use tracing::{info, warn};
 
-use super::ApiError;
+use super::{ApiError, Clients};
 
 /// Objects a page: a page is parsed as a whole, so this bounds the memory that a list takes beside its result.
 const PAGE: u32 = 100;
@@ -16,13 +15,14 @@ const PAGE: u32 = 100;
 /// Watches a kind in `namespace` until it is dropped, and hands each event to `take_in`; `None`: the watch broke, and is tried
 /// again.
 pub async fn watch(
-    client: &Client,
+    clients: &Clients,
     namespace: &str,
     resource: &ApiResource,
     mut take_in: impl FnMut(Option<Event<DynamicObject>>),
 ) {
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, resource);
-    let mut events = watcher(api, Config::default().page_size(PAGE)).default_backoff().boxed();
+    let api: Api<DynamicObject> = Api::namespaced_with(clients.watch.clone(), namespace, resource);
+    let end = u32::try_from(clients.watches_end_after.as_secs()).unwrap_or(u32::MAX);
+    let mut events = watcher(api, Config::default().page_size(PAGE).timeout(end)).default_backoff().boxed();
     let mut trouble = false;
     while let Some(event) = events.next().await {
         match event {

@@ -3,17 +3,16 @@
 use std::collections::HashSet;
 
 use futures::future::join_all;
-use kube::Client;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::ObjectMeta;
 use kube::runtime::watcher::Event;
 
 use super::{Cache, Kind};
-use crate::adapters::kubernetes::watch;
+use crate::adapters::kubernetes::{Clients, watch};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 
 /// Watches every kind in `namespace` until it is dropped.
-pub async fn watch_all(cache: &Cache, client: &Client, namespace: &str) {
+pub async fn watch_all(cache: &Cache, clients: &Clients, namespace: &str) {
     let one = |kind| async move {
         let mut listing = HashSet::new();
         let take_in = |event: Option<Event<DynamicObject>>| {
@@ -21,7 +20,7 @@ pub async fn watch_all(cache: &Cache, client: &Client, namespace: &str) {
                 take_in(cache, kind, event, &mut listing);
             }
         };
-        watch(client, namespace, &resource(kind), take_in).await;
+        watch(clients, namespace, &resource(kind), take_in).await;
     };
     join_all(Kind::ALL.map(one)).await;
 }

@@ -1,0 +1,151 @@
+//! Whether the portal still knows what is true: how long ago the API server answered, with every watch in place. Without contact
+//! it closes (nobody signs in after a while, nobody stays signed in after a longer one), since somebody may have lost access.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::records::Watched;
+use crate::adapters::clock::Clock;
+use crate::adapters::kubernetes::{ApiError, Store};
+use crate::api::{CLINIC_NAME, Clinic};
+
+/// How often the API server is asked.
+const ASK_EVERY: Duration = Duration::from_secs(10);
+/// Longest silence that is not worth a line in the log.
+const UNREMARKABLE: Duration = Duration::from_secs(30);
+
+/// How long the portal goes on without contact.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// New sign-ins, and accepting.
+    pub sign_in: Duration,
+    /// Sessions.
+    pub session: Duration,
+}
+
+/// The contact.
+#[derive(Debug)]
+pub struct Contact {
+    clock: Clock,
+    limits: Limits,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// When it was last known to be there; `None`: never yet.
+    last: Option<Instant>,
+    broken: HashSet<Watched>,
+    is_remarked: bool,
+}
+
+impl Contact {
+    /// None yet.
+    pub fn new(clock: Clock, limits: Limits) -> Self {
+        let state = State { last: None, broken: HashSet::new(), is_remarked: false };
+        Self { clock, limits, state: Mutex::new(state) }
+    }
+
+    /// A watch is in place.
+    pub fn watches(&self, kind: Watched) {
+        self.state().broken.remove(&kind);
+    }
+
+    /// A watch broke.
+    pub fn lost(&self, kind: Watched) {
+        self.state().broken.insert(kind);
+    }
+
+    /// Asks the API server now and then until it is dropped.
+    pub async fn keep(&self, clinics: &Store<Clinic>) {
+        loop {
+            // Asked before the answer: what changed meanwhile the watches may not have told yet.
+            let asked = self.clock.monotonic();
+            let answer = clinics.read(CLINIC_NAME).await;
+            if matches!(answer, Ok(_) | Err(ApiError::NotFound)) {
+                self.answered(asked);
+            }
+            self.remark();
+            sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// Whether people may sign in.
+    pub fn may_sign_in(&self) -> bool {
+        self.silent_for().is_some_and(|silent| silent < self.limits.sign_in)
+    }
+
+    /// Whether people who signed in stay so.
+    pub fn may_stay(&self) -> bool {
+        self.silent_for().is_some_and(|silent| silent < self.limits.session)
+    }
+
+    fn answered(&self, at: Instant) {
+        let mut state = self.state();
+        if state.broken.is_empty() {
+            state.last = state.last.max(Some(at));
+        }
+    }
+
+    fn silent_for(&self) -> Option<Duration> {
+        let now = self.clock.monotonic();
+        self.state().last.map(|last| now.saturating_duration_since(last))
+    }
+
+    fn remark(&self) {
+        let silent = self.silent_for().is_none_or(|silent| silent > UNREMARKABLE);
+        let was = std::mem::replace(&mut self.state().is_remarked, silent);
+        match (was, silent) {
+            (false, true) => warn!("no contact with the API server: soon nobody can sign in"),
+            (true, false) => info!("contact with the API server"),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contact() -> Contact {
+        let limits = Limits { sign_in: Duration::from_secs(60), session: Duration::from_secs(600) };
+        Contact::new(Clock, limits)
+    }
+
+    #[test]
+    fn before_the_first_answer_nobody_signs_in_and_nobody_stays() {
+        let contact = contact();
+        assert!(!contact.may_sign_in() && !contact.may_stay());
+        contact.answered(Clock.monotonic());
+        assert!(contact.may_sign_in() && contact.may_stay());
+    }
+
+    #[test]
+    fn silence_ends_signing_in_first_and_sessions_later() {
+        let contact = contact();
+        let ago = |seconds| Clock.monotonic().checked_sub(Duration::from_secs(seconds)).unwrap();
+        for (seconds, sign_in, stay) in [(59, true, true), (61, false, true), (599, false, true), (601, false, false)] {
+            contact.state().last = Some(ago(seconds));
+            assert_eq!((contact.may_sign_in(), contact.may_stay()), (sign_in, stay), "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn an_answer_does_not_count_while_a_watch_is_broken() {
+        let contact = contact();
+        contact.lost(Watched::Accounts);
+        contact.answered(Clock.monotonic());
+        assert!(!contact.may_sign_in(), "what changed is not told");
+        contact.watches(Watched::Accounts);
+        contact.answered(Clock.monotonic());
+        assert!(contact.may_sign_in());
+    }
+}

@@ -1,0 +1,261 @@
+//! What the portal knows without asking: the Clinic and every account, kept up to date by watches and by the answers to its own
+//! reads and writes, whichever is newer. Sessions are checked here at each request. It decides nothing and writes nothing.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kube::api::{ApiResource, DynamicObject};
+use kube::core::ObjectMeta;
+use kube::runtime::watcher::Event;
+use serde::Serialize;
+use tokio::sync::watch::{Receiver, Sender, channel};
+
+use super::contact::Contact;
+use crate::adapters::kubernetes::{Clients, Packed, version, watch};
+use crate::api::{CLINIC_NAME, Clinic, ClinicAccount};
+use crate::domain::email::ClaimName;
+
+/// The kinds that the portal watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Watched {
+    /// `Clinic`.
+    Clinic,
+    /// `ClinicAccount`.
+    Accounts,
+}
+
+impl Watched {
+    const ALL: [Self; 2] = [Self::Clinic, Self::Accounts];
+}
+
+/// The records.
+#[derive(Debug)]
+pub struct Records {
+    known: Mutex<Known>,
+    complete: Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    clinic: Option<Packed>,
+    accounts: HashMap<Arc<str>, Entry>,
+    by_claim: BTreeSet<(ClaimName, Arc<str>)>,
+    listed: HashSet<Watched>,
+    listing: HashMap<Watched, HashSet<String>>,
+    /// Up to which resourceVersion the watch of accounts has told everything.
+    told: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    packed: Packed,
+    claims: Vec<ClaimName>,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self { known: Mutex::default(), complete: channel(false).0 }
+    }
+}
+
+impl Records {
+    /// Keeps itself up to date until it is dropped.
+    pub async fn keep(&self, clients: &Clients, namespace: &str, contact: &Contact) {
+        let of = |kind: Watched, resource: ApiResource| async move {
+            watch(clients, namespace, &resource, |event| match event {
+                Some(event) => {
+                    contact.watches(kind);
+                    self.take_in(kind, event);
+                }
+                None => contact.lost(kind),
+            })
+            .await;
+        };
+        tokio::join!(
+            of(Watched::Clinic, ApiResource::erase::<Clinic>(&())),
+            of(Watched::Accounts, ApiResource::erase::<ClinicAccount>(&())),
+        );
+    }
+
+    /// Becomes true once every kind was listed completely: before that nothing may be concluded from absence.
+    pub fn complete(&self) -> Receiver<bool> {
+        self.complete.subscribe()
+    }
+
+    /// The Clinic.
+    pub fn clinic(&self) -> Option<Clinic> {
+        self.known().clinic.as_ref()?.unpack()
+    }
+
+    /// An account.
+    pub fn account(&self, name: &str) -> Option<ClinicAccount> {
+        self.known().accounts.get(name)?.packed.unpack()
+    }
+
+    /// The accounts that an address belongs to, as login or as the address wished for.
+    pub fn accounts_with(&self, claim: ClaimName) -> Vec<ClinicAccount> {
+        let known = self.known();
+        let names = known.by_claim.range((claim, Arc::from(""))..).take_while(|(found, _)| *found == claim);
+        names.filter_map(|(_, name)| known.accounts.get(name)?.packed.unpack()).collect()
+    }
+
+    /// Takes in the answer to a read or a write of ours.
+    pub fn put(&self, account: &ClinicAccount) {
+        let object = to_dynamic(account);
+        let mut known = self.known();
+        // What the watch has told already may since have been told to be gone.
+        if let Some(object) = object.filter(|object| version(&object.metadata) > known.told) {
+            known.apply(object);
+        }
+    }
+
+    fn take_in(&self, kind: Watched, event: Event<DynamicObject>) {
+        let mut known = self.known();
+        match event {
+            Event::Init => {
+                known.listing.insert(kind, HashSet::new());
+            }
+            Event::InitApply(object) => {
+                let name = object.metadata.name.clone().unwrap_or_default();
+                known.listing.entry(kind).or_default().insert(name);
+                known.change(kind, object);
+            }
+            Event::InitDone => {
+                known.end_list(kind);
+                let complete = Watched::ALL.iter().all(|kind| known.listed.contains(kind));
+                drop(known);
+                self.complete.send_if_modified(|was| std::mem::replace(was, complete) != complete);
+            }
+            Event::Apply(object) => {
+                known.watched(kind, &object.metadata);
+                known.change(kind, object);
+            }
+            Event::Delete(object) => {
+                known.watched(kind, &object.metadata);
+                known.remove(kind, object.metadata.name.as_deref().unwrap_or_default());
+            }
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn change(&mut self, kind: Watched, object: DynamicObject) {
+        match kind {
+            Watched::Clinic if object.metadata.name.as_deref() == Some(CLINIC_NAME) => {
+                self.clinic = Some(Packed::new(object));
+            }
+            Watched::Clinic => {}
+            Watched::Accounts => self.apply(object),
+        }
+    }
+
+    fn apply(&mut self, object: DynamicObject) {
+        let Some(name) = object.metadata.name.clone() else { return };
+        let packed = Packed::new(object);
+        if self.accounts.get(name.as_str()).is_some_and(|known| !packed.is_newer_than(&known.packed)) {
+            return;
+        }
+        self.remove(Watched::Accounts, &name);
+        let claims = packed.unpack::<ClinicAccount>().map(|account| account.spec.claims()).unwrap_or_default();
+        let name: Arc<str> = name.into();
+        self.by_claim.extend(claims.iter().map(|claim| (*claim, Arc::clone(&name))));
+        self.accounts.insert(name, Entry { packed, claims });
+    }
+
+    fn remove(&mut self, kind: Watched, name: &str) {
+        match kind {
+            Watched::Clinic if name == CLINIC_NAME => self.clinic = None,
+            Watched::Clinic => {}
+            Watched::Accounts => {
+                if let Some((name, entry)) = self.accounts.remove_entry(name) {
+                    for claim in entry.claims {
+                        self.by_claim.remove(&(claim, Arc::clone(&name)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn end_list(&mut self, kind: Watched) {
+        self.listed.insert(kind);
+        let listed = self.listing.remove(&kind).unwrap_or_default();
+        let known: Vec<String> = match kind {
+            Watched::Clinic => self.clinic.iter().map(|_| CLINIC_NAME.to_owned()).collect(),
+            Watched::Accounts => self.accounts.keys().map(ToString::to_string).collect(),
+        };
+        for gone in known.iter().filter(|name| !listed.contains(*name)) {
+            self.remove(kind, gone);
+        }
+    }
+
+    fn watched(&mut self, kind: Watched, metadata: &ObjectMeta) {
+        if kind == Watched::Accounts {
+            self.told = self.told.max(version(metadata));
+        }
+    }
+}
+
+fn to_dynamic(object: &impl Serialize) -> Option<DynamicObject> {
+    serde_json::to_value(object).and_then(serde_json::from_value).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::email::Email;
+    use serde_json::json;
+
+    fn account(name: &str, version: u32, email: &str) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicAccount",
+            "metadata": {"name": name, "resourceVersion": version.to_string()},
+            "spec": {"id": name, "desired": {"holder": {"name": "x", "uid": "u"}, "email": email, "type": "Staff"}},
+        }))
+        .unwrap()
+    }
+
+    fn typed(object: &DynamicObject) -> ClinicAccount {
+        serde_json::from_value(serde_json::to_value(object).unwrap()).unwrap()
+    }
+
+    fn names(records: &Records, email: &str) -> Vec<String> {
+        let accounts = records.accounts_with(Email::parse(email).unwrap().key().claim());
+        accounts.into_iter().map(|account| account.spec.id).collect()
+    }
+
+    #[test]
+    fn an_account_is_found_by_its_address_as_it_is_now() {
+        let records = Records::default();
+        let tell = |event| records.take_in(Watched::Accounts, event);
+        tell(Event::Init);
+        tell(Event::InitApply(account("a-1", 5, "ana@maple.example")));
+        assert!(!*records.complete().borrow());
+        tell(Event::InitDone);
+        records.take_in(Watched::Clinic, Event::InitDone);
+        assert!(*records.complete().borrow());
+        assert_eq!(names(&records, "ANA@maple.example"), ["a-1"]);
+        tell(Event::Apply(account("a-1", 6, "new@maple.example")));
+        assert_eq!((names(&records, "ana@maple.example").len(), names(&records, "new@maple.example").len()), (0, 1));
+        tell(Event::Apply(account("a-1", 5, "ana@maple.example")));
+        assert_eq!(names(&records, "new@maple.example"), ["a-1"], "nothing older is taken");
+        // A list after a break, without it.
+        tell(Event::Init);
+        tell(Event::InitApply(account("a-2", 7, "bea@maple.example")));
+        tell(Event::InitDone);
+        assert_eq!((records.account("a-1"), names(&records, "new@maple.example").len()), (None, 0));
+    }
+
+    #[test]
+    fn an_answer_of_ours_is_taken_unless_the_watch_is_further() {
+        let records = Records::default();
+        records.put(&typed(&account("a-1", 5, "ana@maple.example")));
+        assert_eq!(names(&records, "ana@maple.example"), ["a-1"]);
+        records.take_in(Watched::Accounts, Event::Delete(account("a-1", 6, "ana@maple.example")));
+        records.put(&typed(&account("a-1", 5, "ana@maple.example")));
+        assert_eq!(records.account("a-1"), None, "it was deleted since");
+    }
+}
