@@ -102,7 +102,7 @@ fn a_new_object_is_not_taken_for_a_settled_one() {
         let status = root(&crd).properties.as_ref().and_then(|properties| properties.get("status"));
         let has_subresource = version.subresources.as_ref().is_some_and(|all| all.status.is_some());
         let default = status.and_then(|schema| schema.default.as_ref()).map(|default| default.0.to_string());
-        let records = ["ClinicAccount", "EmailClaim"].contains(&crd.spec.names.kind.as_str());
+        let records = ["ClinicAccount", "ClinicCredential", "EmailClaim"].contains(&crd.spec.names.kind.as_str());
         let expected = (!records).then(|| r#"{"observedGeneration":-1}"#.to_owned());
         assert_eq!((has_subresource, default), (!records, expected), "{}", crd.spec.names.kind);
     }

@@ -1,5 +1,5 @@
 //! The portal: where people accept their invitation and sign in.
 
 pub mod accept;
-mod contact;
-mod records;
+pub mod contact;
+pub mod records;
