@@ -15,7 +15,7 @@ use tracing::warn;
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{ConnectError, connect, rules};
 use crate::api::crds::{crds, to_yaml};
-use crate::config::{Config, ConfigError};
+use crate::config::{self, ConfigError};
 use crate::controller::{self, ControllerError, rights};
 use crate::logging;
 
@@ -104,7 +104,7 @@ fn in_runtime(command: impl Future<Output = Result<(), CommandError>>) -> Result
 }
 
 async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Path>) -> Result<(), CommandError> {
-    let config = Config::load(config).await?;
+    let config = config::controller::Config::load(config).await?;
     logging::start(config.log);
     if let Some(warning) = Clock::warning() {
         warn!("{warning}");

@@ -5,11 +5,11 @@ pub mod accounts;
 pub mod cache;
 mod clinic;
 pub mod context;
-mod http;
 pub mod mailer;
 pub mod members;
 mod metrics;
 mod outbox;
+mod probed;
 mod queue;
 pub mod rights;
 mod service_accounts;
@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
@@ -33,6 +34,7 @@ use self::queue::{Key, Queue};
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{Clients, PreflightError, preflight};
 use crate::adapters::mail::TlsMode;
+use crate::adapters::probes;
 use crate::adapters::random::fraction;
 use crate::domain::mailer::MailerStanding;
 
@@ -93,7 +95,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
         mailer_for_members,
         Metrics::default(),
     ));
-    let listener = http::bind(listen).await.map_err(|error| ControllerError::Listen(listen, error))?;
+    let listener = TcpListener::bind(listen).await.map_err(|error| ControllerError::Listen(listen, error))?;
     info!(namespace, version = env!("CARGO_PKG_VERSION"), "started");
     if mail.relay.tls == TlsMode::None {
         warn!("mail.tls is None: mails, their links and the relay's password travel in the clear");
@@ -131,7 +133,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
             () = work => {}
             () = tell => {}
             () = look_at_everything_now_and_then(&cache, context.clock) => {}
-            result = http::serve(listener, Arc::clone(&context)) => return result.map_err(|error| ControllerError::Listen(listen, error)),
+            result = probes::serve(listener, Arc::clone(&context)) => return result.map_err(|error| ControllerError::Listen(listen, error)),
             _ = asked_to_stop.wait_for(|stop| *stop) => {}
         }
         Ok(())

@@ -13,6 +13,7 @@ pub mod lifecycle;
 pub mod mailer;
 pub mod member;
 pub mod notice;
+pub mod portal_url;
 pub mod session;
 pub mod throttle;
 pub mod verdict;

@@ -1,15 +1,14 @@
 //! What a letter looks like, to a mail program and to a reader.
 
-use std::collections::HashSet;
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 use lettre::message::Mailbox;
 use secrecy::SecretString;
 
 use super::{
     letter::{Content, Invitation, Letter, Occasion, RenderError},
     message::render,
-    wording::{moment, wording},
+    wording::wording,
 };
 use crate::{api::clinic::TwoFactor, domain::member::Locale};
 
@@ -242,54 +241,6 @@ fn two_factor_and_an_earlier_invitation_change_the_words() {
         let said = said.trim_start_matches("4. ");
         assert!(html.contains(said) && !html.contains(unsaid), "{html}");
     }
-}
-
-#[test]
-fn a_moment_is_told_in_the_readers_language() {
-    for (instant, zone, english, french) in [
-        (
-            "2027-06-28T18:05:00Z",
-            "America/Toronto",
-            "Monday, June 28, 2027 at 14:05 (America/Toronto)",
-            "lundi 28 juin 2027 à 14 h 05 (America/Toronto)",
-        ),
-        (
-            "2027-08-01T04:00:00Z",
-            "America/Toronto",
-            "Sunday, August 1, 2027 at 00:00 (America/Toronto)",
-            "dimanche 1er août 2027 à 0 h (America/Toronto)",
-        ),
-        (
-            "2027-12-31T23:59:59Z",
-            "Pacific/Kiritimati",
-            "Saturday, January 1, 2028 at 13:59 (Pacific/Kiritimati)",
-            "samedi 1er janvier 2028 à 13 h 59 (Pacific/Kiritimati)",
-        ),
-    ] {
-        let instant: Timestamp = instant.parse().unwrap();
-        let zone = TimeZone::get(zone).unwrap();
-        assert_eq!(moment(instant, &zone, Locale::English).unwrap(), english);
-        assert_eq!(moment(instant, &zone, Locale::French).unwrap().replace('\u{a0}', " "), french);
-    }
-    let fixed = TimeZone::fixed(jiff::tz::offset(-5));
-    let instant: Timestamp = "2027-06-28T18:05:00Z".parse().unwrap();
-    assert_eq!(moment(instant, &fixed, Locale::English).unwrap(), "Monday, June 28, 2027 at 13:05 (UTC-05:00)");
-}
-
-#[test]
-fn every_month_and_every_weekday_has_its_name() {
-    let mut french = HashSet::new();
-    for month in 1..=12 {
-        for day in 1..=7 {
-            let at = jiff::civil::date(2027, month, day).at(9, 5, 0, 0).to_zoned(TimeZone::UTC).unwrap();
-            let english = at.strftime("%A, %B %-d, %Y at %H:%M (UTC)").to_string();
-            assert_eq!(moment(at.timestamp(), &TimeZone::UTC, Locale::English).unwrap(), english);
-            let said = moment(at.timestamp(), &TimeZone::UTC, Locale::French).unwrap();
-            french.extend(said.split([' ', '\u{a0}']).map(str::to_owned));
-        }
-    }
-    let others = ["1er", "2", "3", "4", "5", "6", "7", "2027", "à", "9", "h", "05", "(UTC)"];
-    assert_eq!(french.len(), 12 + 7 + others.len(), "{french:?}");
 }
 
 #[test]

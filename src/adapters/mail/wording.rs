@@ -1,13 +1,12 @@
 //! The words of a letter: templates filled in for one reader, names made safe to stand in a line, lines of the plain text
 //! broken. No word of a language stands here or in a layout: its folder below `templates/` holds them all, the subjects
-//! and the names of months included.
+//! included; days and instants are told by `adapters::dates`.
 
-use jiff::{Timestamp, tz::TimeZone};
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use secrecy::ExposeSecret as _;
 
 use super::letter::{Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, RenderError};
-use crate::{api::clinic::TwoFactor, domain::member::Locale};
+use crate::{adapters::dates::moment, api::clinic::TwoFactor, domain::member::Locale};
 
 const NO_BREAK_SPACE: char = '\u{a0}';
 /// Columns of the plain text part (RFC 3676 §4.2 advises 78 at most).
@@ -53,8 +52,6 @@ struct Texts {
     invitation: &'static str,
     email_confirmation: &'static str,
     email_change_notice: &'static str,
-    /// An instant in words.
-    moment: &'static str,
 }
 
 macro_rules! texts_in {
@@ -64,7 +61,6 @@ macro_rules! texts_in {
             invitation: include_str!(concat!("templates/", $folder, "/invitation.jinja")),
             email_confirmation: include_str!(concat!("templates/", $folder, "/email_confirmation.jinja")),
             email_change_notice: include_str!(concat!("templates/", $folder, "/email_change_notice.jinja")),
-            moment: include_str!(concat!("templates/", $folder, "/moment.jinja")),
         }
     };
 }
@@ -100,7 +96,8 @@ fn values(letter: &Letter<'_>, layout: &str) -> Result<Value, RenderError> {
     if by_link.is_some_and(|(link, ..)| !is_link(link.expose_secret())) {
         return Err(RenderError::Link);
     }
-    let expires = by_link.map(|(_, expires, zone, _)| moment(expires, zone, letter.locale)).transpose()?;
+    let expires = by_link.map(|(_, expires, zone, _)| moment(expires, zone, letter.locale)).transpose();
+    let expires = expires.map_err(|error| RenderError::Template(error.to_string()))?;
     let first_name = first_name.map(|name| one_line(name, LONGEST_NAME));
     Ok(context! {
         layout,
@@ -150,24 +147,6 @@ pub(super) fn one_line(name: &str, longest: usize) -> String {
     let kept: String = name.chars().filter(|c| !turns(*c)).collect();
     let line = kept.split(breaks).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     line.chars().take(longest).collect()
-}
-
-/// An instant in the reader's words and the clinic's zone, which it names. Not escaped.
-pub(super) fn moment(instant: Timestamp, zone: &TimeZone, locale: Locale) -> Result<String, RenderError> {
-    let at = instant.to_zoned(zone.clone());
-    let values = context! {
-        nbsp => NO_BREAK_SPACE.to_string(),
-        year => at.year(),
-        month => at.month(),
-        day => at.day(),
-        weekday => at.weekday().to_monday_one_offset(),
-        hour => at.hour(),
-        minute => at.minute(),
-        zone => zone.iana_name().map_or_else(|| at.strftime("UTC%:z").to_string(), str::to_owned),
-    };
-    let rendered = strict_environment().render_named_str("moment.txt", texts(locale).moment, values);
-    // Its comment and its lists leave line breaks before it.
-    rendered.map(|text| text.trim_matches('\n').to_owned()).map_err(|error| template(&error))
 }
 
 /// Lines of at most `WIDTH` columns, broken at blanks only, list items indented; paragraphs one blank line apart.

@@ -1,5 +1,4 @@
-//! The controller's configuration file, and its faults in words. Everything that decides where mail and links go comes from
-//! here, from files that the chart mounts, never from a resource that members of the clinic can edit.
+//! The controller's configuration file.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use lettre::message::Mailbox;
 use serde::Deserialize;
 
+use super::{ConfigError, LogConfig, file, portal_url, read, value};
 use crate::adapters::mail::{Limits, Relay, SecretKind, SignIn, TlsMode, authorities};
 use crate::controller::mailer;
 use crate::domain::delivery::Failure;
@@ -28,46 +28,6 @@ pub struct Config {
     pub log: LogConfig,
     /// The relay.
     pub mail: MailConfig,
-}
-
-/// What is logged. Addresses, links, tokens and passwords never are, at no level; names of objects are.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LogConfig {
-    /// The least important level that is logged of this program; its libraries log warnings only.
-    #[serde(default)]
-    pub level: LogLevel,
-    /// One JSON object a line, or text.
-    #[serde(default)]
-    pub format: LogFormat,
-}
-
-/// Log levels.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// Failures that need a person.
-    Error,
-    /// Failures that are tried again.
-    Warn,
-    /// What happened.
-    #[default]
-    Info,
-    /// What was decided.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-/// Log formats.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// One JSON object a line.
-    #[default]
-    Json,
-    /// For people.
-    Text,
 }
 
 /// The relay and the rate. Debug leaves its addresses out (I7).
@@ -135,45 +95,6 @@ pub enum Auth {
     XOAuth2,
 }
 
-/// Why the configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file.
-    #[error("failed to read the configuration {path}: {error}")]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Its text.
-    #[error("the configuration {path} is not valid: {error}")]
-    Invalid {
-        /// Which.
-        path: PathBuf,
-        /// Line, column and what is wrong.
-        error: String,
-    },
-    /// A value.
-    #[error("the configuration {path} is not valid: {field}: {error}")]
-    Value {
-        /// Which file.
-        path: PathBuf,
-        /// The field's path.
-        field: &'static str,
-        /// What is wrong and what is right.
-        error: &'static str,
-    },
-    /// A file that it names.
-    #[error("{field}: {error}")]
-    File {
-        /// The field's path.
-        field: &'static str,
-        /// The file and the kind of error; never its content.
-        error: String,
-    },
-}
-
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], 8080))
 }
@@ -200,53 +121,33 @@ impl Config {
     /// # Errors
     /// The first fault.
     pub async fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = tokio::fs::read_to_string(path)
-            .await
-            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
-        let config = Self::parse(&text, path)?;
+        let config: Self = read(path).await?;
+        config.check(path)?;
         if let Some(sign_in) = config.mail.sign_in() {
-            let unreadable = |error: Failure| ConfigError::File { field: "mail.credentials", error: error.to_string() };
-            sign_in.read().await.map_err(unreadable)?;
+            sign_in.read().await.map_err(|error: Failure| file("mail.credentials", error))?;
         }
-        if let Some(file) = &config.mail.ca_file {
-            authorities(file)
-                .await
-                .map_err(|error| ConfigError::File { field: "mail.caFile", error: error.to_string() })?;
+        if let Some(authority) = &config.mail.ca_file {
+            authorities(authority).await.map_err(|error| file("mail.caFile", error))?;
         }
         Ok(config)
     }
 
-    /// Parses and checks the text of the file `path`.
-    ///
-    /// # Errors
-    /// The first fault.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let config: Self = serde_yaml::from_str_with_options(text, serde_yaml::options! { with_snippet: false })
-            .map_err(|error| ConfigError::Invalid { path: path.to_owned(), error: in_words(&error, text) })?;
-        let value = |field, error| ConfigError::Value { path: path.to_owned(), field, error };
-        let is_url = ["https://", "http://"].iter().any(|scheme| {
-            let rest = config.portal_url.strip_prefix(scheme);
-            rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '['))
-        });
-        let is_plain = |character: char| character.is_ascii_alphanumeric() || "-._~:/[]%".contains(character);
-        if !is_url || config.portal_url.ends_with('/') || !config.portal_url.chars().all(is_plain) {
-            let right = "must be https:// and a host such as https://portal.maple.example, without a slash at its end";
-            return Err(value("portalUrl", right));
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        portal_url(&self.portal_url, path)?;
+        let mail = &self.mail;
+        if !mail.from.email.to_string().is_ascii() {
+            return Err(value(path, "mail.from", "must be an ASCII address (write an accented domain in its xn-- form)"));
         }
-        if !config.mail.from.email.to_string().is_ascii() {
-            return Err(value("mail.from", "must be an ASCII address (write an accented domain in its xn-- form)"));
+        if matches!(mail.auth, Auth::XOAuth2) && mail.credentials.is_none() {
+            return Err(value(path, "mail.auth", "needs mail.credentials, the folder with the files username and token"));
         }
-        if matches!(config.mail.auth, Auth::XOAuth2) && config.mail.credentials.is_none() {
-            return Err(value("mail.auth", "needs mail.credentials, the folder with the files username and token"));
+        if !(1..=Limits::LONGEST_STEP.as_secs()).contains(&u64::from(mail.timeout_seconds)) {
+            return Err(value(path, "mail.timeoutSeconds", "must be 1 to 80"));
         }
-        let longest = Limits::LONGEST_STEP.as_secs();
-        if !(1..=longest).contains(&u64::from(config.mail.timeout_seconds)) {
-            return Err(value("mail.timeoutSeconds", "must be 1 to 80"));
+        if mail.host.trim().is_empty() {
+            return Err(value(path, "mail.host", "must be the DNS name or IP address of the relay"));
         }
-        if config.mail.host.trim().is_empty() {
-            return Err(value("mail.host", "must be the DNS name or IP address of the relay"));
-        }
-        Ok(config)
+        Ok(())
     }
 
     /// What the mailer needs.
@@ -284,33 +185,6 @@ impl MailConfig {
     }
 }
 
-/// One line. A fault in a value names its key, but never the value: somebody may have put a password there.
-fn in_words(error: &serde_yaml::Error, text: &str) -> String {
-    let key = error.location().and_then(|place| {
-        let line = text.lines().nth(usize::try_from(place.line()).ok()?.checked_sub(1)?)?;
-        let before: String = line.chars().take(usize::try_from(place.column()).ok()?.checked_sub(1)?).collect();
-        let key = before.trim_end().strip_suffix(':')?.rsplit(['{', ',', ' ']).next()?.trim_matches('"').to_owned();
-        Some(key)
-    });
-    match key {
-        Some(key) => format!("{key}: {}", without_values(&error.to_string())),
-        None => without_values(&error.to_string()),
-    }
-}
-
-/// What a parser says, with `…` for each value that it quotes. The key that it does not know stays: it is what is wrong.
-fn without_values(said: &str) -> String {
-    const OPENINGS: [&str; 3] = ["unknown variant `", "string \"", "value \""];
-    let first = OPENINGS.iter().filter_map(|opening| Some((said.find(opening)?, *opening))).min();
-    let Some((at, opening)) = first else { return said.to_owned() };
-    let (before, value) = said.split_at(at + opening.len());
-    let (shown, quote) = before.split_at(before.len() - 1);
-    // A text may hold the quote that ends it; after a variant the right ones are named in the same quotes.
-    let end = if quote == "`" { value.find(quote) } else { value.rfind(quote) };
-    let after = end.and_then(|end| value.get(end + 1..)).unwrap_or_default();
-    format!("{shown}…{}", without_values(after))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,7 +192,10 @@ mod tests {
     const GOOD: &str = "portalUrl: https://portal.maple.example\nmail:\n  host: smtp.maple.example\n  from: Maple Clinic <no-reply@maple.example>\n";
 
     fn parse(text: &str) -> Result<Config, String> {
-        Config::parse(text, Path::new("config.yaml")).map_err(|error| error.to_string())
+        let path = Path::new("config.yaml");
+        let config: Config = super::super::parse(text, path).map_err(|error| error.to_string())?;
+        config.check(path).map_err(|error| error.to_string())?;
+        Ok(config)
     }
 
     #[test]

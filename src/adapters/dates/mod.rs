@@ -1,0 +1,119 @@
+//! Days and instants in a reader's words, for mails and pages alike. The words stand in one template a language; which instant
+//! is told where never stands here.
+
+use jiff::civil::Date;
+use jiff::{Timestamp, tz::TimeZone};
+use minijinja::{Environment, UndefinedBehavior, Value, context};
+
+use crate::domain::member::Locale;
+
+const NO_BREAK_SPACE: char = '\u{a0}';
+
+/// A template that ships with the program is wrong: what kind of mistake.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("failed to tell a date: {0}")]
+pub struct DateError(String);
+
+/// An instant in the reader's words and the clinic's zone, which it names, to the minute. Not escaped.
+///
+/// # Errors
+/// Only what a test would have found.
+pub fn moment(instant: Timestamp, zone: &TimeZone, locale: Locale) -> Result<String, DateError> {
+    let at = instant.to_zoned(zone.clone());
+    let name = zone.iana_name().map_or_else(|| at.strftime("UTC%:z").to_string(), str::to_owned);
+    told(at.date(), locale, context! { hour => at.hour(), minute => at.minute(), zone => name })
+}
+
+/// A day in the reader's words. Not escaped.
+///
+/// # Errors
+/// Only what a test would have found.
+pub fn day(day: Date, locale: Locale) -> Result<String, DateError> {
+    told(day, locale, context! { zone => false })
+}
+
+/// What a further language adds to.
+fn words(locale: Locale) -> &'static str {
+    match locale {
+        Locale::English => include_str!("en.jinja"),
+        Locale::French => include_str!("fr.jinja"),
+    }
+}
+
+fn told(day: Date, locale: Locale, time: Value) -> Result<String, DateError> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let values = context! {
+        nbsp => NO_BREAK_SPACE.to_string(),
+        year => day.year(),
+        month => day.month(),
+        day => day.day(),
+        weekday => day.weekday().to_monday_one_offset(),
+        ..time
+    };
+    let rendered = environment.render_named_str("date.txt", words(locale), values);
+    // Its comment and its lists leave line breaks before it.
+    rendered.map(|text| text.trim_matches('\n').to_owned()).map_err(|error| DateError(error.kind().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_day_is_told_as_the_instants_in_it_are() {
+        let day_of = |locale| day(jiff::civil::date(2027, 7, 14), locale).unwrap();
+        assert_eq!(day_of(Locale::English), "Wednesday, July 14, 2027");
+        assert_eq!(day_of(Locale::French).replace('\u{a0}', " "), "mercredi 14 juillet 2027");
+    }
+
+    #[test]
+    fn a_moment_is_told_in_the_readers_language() {
+        for (instant, zone, english, french) in [
+            (
+                "2027-06-28T18:05:00Z",
+                "America/Toronto",
+                "Monday, June 28, 2027 at 14:05 (America/Toronto)",
+                "lundi 28 juin 2027 à 14 h 05 (America/Toronto)",
+            ),
+            (
+                "2027-08-01T04:00:00Z",
+                "America/Toronto",
+                "Sunday, August 1, 2027 at 00:00 (America/Toronto)",
+                "dimanche 1er août 2027 à 0 h (America/Toronto)",
+            ),
+            (
+                "2027-12-31T23:59:59Z",
+                "Pacific/Kiritimati",
+                "Saturday, January 1, 2028 at 13:59 (Pacific/Kiritimati)",
+                "samedi 1er janvier 2028 à 13 h 59 (Pacific/Kiritimati)",
+            ),
+        ] {
+            let instant: Timestamp = instant.parse().unwrap();
+            let zone = TimeZone::get(zone).unwrap();
+            assert_eq!(moment(instant, &zone, Locale::English).unwrap(), english);
+            assert_eq!(moment(instant, &zone, Locale::French).unwrap().replace('\u{a0}', " "), french);
+        }
+        let fixed = TimeZone::fixed(jiff::tz::offset(-5));
+        let instant: Timestamp = "2027-06-28T18:05:00Z".parse().unwrap();
+        assert_eq!(moment(instant, &fixed, Locale::English).unwrap(), "Monday, June 28, 2027 at 13:05 (UTC-05:00)");
+    }
+
+    #[test]
+    fn every_month_and_every_weekday_has_its_name() {
+        let mut french = HashSet::new();
+        for month in 1..=12 {
+            for day in 1..=7 {
+                let at = jiff::civil::date(2027, month, day).at(9, 5, 0, 0).to_zoned(TimeZone::UTC).unwrap();
+                let english = at.strftime("%A, %B %-d, %Y at %H:%M (UTC)").to_string();
+                assert_eq!(moment(at.timestamp(), &TimeZone::UTC, Locale::English).unwrap(), english);
+                let said = moment(at.timestamp(), &TimeZone::UTC, Locale::French).unwrap();
+                french.extend(said.split([' ', '\u{a0}']).map(str::to_owned));
+            }
+        }
+        let others = ["1er", "2", "3", "4", "5", "6", "7", "2027", "à", "9", "h", "05", "(UTC)"];
+        assert_eq!(french.len(), 12 + 7 + others.len(), "{french:?}");
+    }
+}
