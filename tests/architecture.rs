@@ -18,16 +18,19 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// What the rules may use: no I/O, no clock, no Kubernetes. Each is small and only computes.
-const PURE: [&str; 11] = [
+const PURE: [&str; 14] = [
     "crate",
     "data_encoding",
+    "hmac",
     "jiff",
     "schemars",
     "secrecy",
     "self",
     "serde",
+    "sha1",
     "sha2",
     "std",
+    "subtle",
     "super",
     "unicode_normalization",
 ];

@@ -16,4 +16,5 @@ pub mod member;
 pub mod notice;
 pub mod own_words;
 pub mod password;
+pub mod second_factor;
 pub mod verdict;
