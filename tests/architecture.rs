@@ -18,11 +18,12 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// What the rules may use: no I/O, no clock, no Kubernetes. Each is small and only computes.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "crate",
     "data_encoding",
     "hmac",
     "jiff",
+    "qrcodegen",
     "schemars",
     "secrecy",
     "self",

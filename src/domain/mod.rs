@@ -16,5 +16,6 @@ pub mod member;
 pub mod notice;
 pub mod own_words;
 pub mod password;
+pub mod qr;
 pub mod second_factor;
 pub mod verdict;
