@@ -2,6 +2,7 @@
 
 pub mod acceptance;
 pub mod calendar;
+mod common_passwords;
 pub mod conditions;
 pub mod delivery;
 pub mod email;
@@ -13,7 +14,11 @@ pub mod lifecycle;
 pub mod mailer;
 pub mod member;
 pub mod notice;
+pub mod own_words;
+pub mod password;
 pub mod portal_url;
+pub mod qr;
+pub mod second_factor;
 pub mod session;
 pub mod throttle;
 pub mod verdict;

@@ -1,0 +1,229 @@
+//! The second factor: codes of an authenticator app (TOTP, RFC 6238), and recovery codes for whoever has lost it (NIST SP
+//! 800-63B-4 §3.1.2 and §3.1.4). Secrets never show themselves in `Debug`, have no `Display` and are wiped when they are dropped
+//! (I7). How they are drawn, sealed and kept, and how often somebody may try, never lives here; the picture is in `qr`.
+
+use std::fmt;
+
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretBox, SecretString};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::email::Email;
+
+/// Bytes of a TOTP secret: the 160 bits that RFC 4226 section 4 recommends.
+pub const TOTP_SECRET_BYTES: usize = 20;
+/// Seconds for which one code is shown (RFC 6238 section 5.2).
+const STEP: u64 = 30;
+/// Digits of a code.
+const DIGITS: u32 = 6;
+/// Longest name of a clinic in the address that an app reads, in characters: apps show less, and the picture stays coarse.
+const LONGEST_ISSUER: usize = 64;
+
+/// How many recovery codes somebody gets at once.
+pub const RECOVERY_CODES: usize = 10;
+/// Bytes of one code: 120 bits. From 112 on a plain hash may keep it (NIST SP 800-63B-4 §3.1.2.2).
+const RECOVERY_CODE_BYTES: usize = 15;
+/// Random bytes that ten recovery codes are made of.
+pub const RECOVERY_BYTES: usize = RECOVERY_CODES * RECOVERY_CODE_BYTES;
+/// Characters of one code: five bits each.
+const RECOVERY_CODE_CHARACTERS: usize = RECOVERY_CODE_BYTES * 8 / 5;
+/// Characters between two hyphens.
+const GROUP: usize = 4;
+/// Crockford's base 32: of 0 O, 1 I L and U V one each, the others are read as it.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// What an authenticator app and the portal share.
+///
+/// It cannot be written into a text by accident:
+///
+/// ```compile_fail,E0277
+/// println!("{}", clinic_operator::domain::second_factor::TotpSecret::new([7; 20]));
+/// ```
+pub struct TotpSecret(SecretBox<[u8; TOTP_SECRET_BYTES]>);
+
+impl TotpSecret {
+    /// Makes a secret of random bytes, or of those that were kept.
+    pub fn new(bytes: [u8; TOTP_SECRET_BYTES]) -> Self {
+        let bytes = Zeroizing::new(bytes);
+        Self(SecretBox::init_with_mut(|secret: &mut [u8; TOTP_SECRET_BYTES]| secret.copy_from_slice(bytes.as_slice())))
+    }
+
+    /// The bytes, to be sealed.
+    pub fn expose(&self) -> &[u8; TOTP_SECRET_BYTES] {
+        self.0.expose_secret()
+    }
+
+    /// For whoever types it into an app: base32 in eight groups of four with spaces between them.
+    pub fn typed(&self) -> String {
+        grouped(&BASE32_NOPAD.encode(self.expose()), ' ')
+    }
+
+    /// What an app reads from the picture: `otpauth://totp/<clinic>:<address>?secret=…&issuer=<clinic>`, percent-encoded (RFC 3986
+    /// section 2.1) but for letters, digits and `-._~`. The parameters that are left out are what apps take for granted: SHA-1, six
+    /// digits, 30 seconds. A colon would end the clinic's name, so it goes; after 64 characters the name ends too.
+    pub fn uri(&self, clinic: &str, account: &Email) -> String {
+        let name: String = clinic.chars().filter(|&character| character != ':').take(LONGEST_ISSUER).collect();
+        let issuer = percent_encoded(name.trim());
+        let account = percent_encoded(account.as_str());
+        let secret = Zeroizing::new(BASE32_NOPAD.encode(self.expose()));
+        format!("otpauth://totp/{issuer}:{account}?secret={}&issuer={issuer}", *secret)
+    }
+
+    /// The code of a step as a number (RFC 4226 section 5.3); `None` never happens, since HMAC takes a key of any length.
+    fn code(&self, step: u64) -> Option<u32> {
+        let mut mac = Hmac::<Sha1>::new_from_slice(self.expose()).ok()?;
+        mac.update(&step.to_be_bytes());
+        let hash = mac.finalize().into_bytes();
+        let offset = usize::from(hash.last()? & 0x0f);
+        let truncated = u32::from_be_bytes(hash.get(offset..offset + 4)?.try_into().ok()?) & 0x7fff_ffff;
+        Some(truncated % 10_u32.pow(DIGITS))
+    }
+}
+
+impl fmt::Debug for TotpSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TotpSecret(redacted)")
+    }
+}
+
+/// The step (30 seconds each, from 1970) whose code somebody has typed: the newest of this one, the one before and the one after
+/// (RFC 6238 section 5.2) that is also later than the last one used, which the caller must keep: each code works once. `None`: a
+/// wrong code. Spaces are ignored; nothing but six ASCII digits is a code.
+pub fn accepted_step(secret: &TotpSecret, code: &str, now: Timestamp, last_used: Option<u64>) -> Option<u64> {
+    let typed = typed_code(code)?;
+    let current = u64::try_from(now.as_second()).ok()? / STEP;
+    let mut accepted = None;
+    for step in current.saturating_sub(1)..=current.saturating_add(1) {
+        let is_its: bool = secret.code(step)?.ct_eq(&typed).into();
+        if is_its && last_used.is_none_or(|last| step > last) {
+            accepted = Some(step);
+        }
+    }
+    accepted
+}
+
+/// Ten codes, each of which lets in once without the app. They are shown once and never kept.
+///
+/// They cannot be written into a text by accident:
+///
+/// ```compile_fail,E0277
+/// println!("{}", clinic_operator::domain::second_factor::RecoveryCodes::new(&[7; 150]));
+/// ```
+pub struct RecoveryCodes(Vec<SecretString>);
+
+impl RecoveryCodes {
+    /// Makes the codes of random bytes.
+    pub fn new(random: &[u8; RECOVERY_BYTES]) -> Self {
+        Self(random.chunks_exact(RECOVERY_CODE_BYTES).map(|bytes| SecretString::from(recovery_code(bytes))).collect())
+    }
+
+    /// The codes as their reader keeps them: six groups of four with hyphens between them.
+    pub fn shown(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|code| grouped(code.expose_secret(), '-'))
+    }
+
+    /// What is kept: the SHA-256 of each code, without its hyphens, in lower case hex.
+    pub fn digests(&self) -> Vec<String> {
+        self.0.iter().map(|code| digest(code.expose_secret())).collect()
+    }
+}
+
+impl fmt::Debug for RecoveryCodes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("RecoveryCodes(redacted)")
+    }
+}
+
+/// Which code somebody has typed, as its index in `digests`; `None`: none of them, or one whose index is among those `spent`.
+/// Case, spaces and hyphens do not matter, and letters that look like a digit are read as it. The caller must keep the index:
+/// each code works once.
+pub fn redeem(digests: &[String], spent: &[u32], typed: &str) -> Option<u32> {
+    let typed = digest(&normalised(typed)?);
+    let mut redeemed = None;
+    for (index, kept) in (0..).zip(digests) {
+        let is_it: bool = kept.as_bytes().ct_eq(typed.as_bytes()).into();
+        if is_it && !spent.contains(&index) {
+            redeemed = Some(index);
+        }
+    }
+    redeemed
+}
+
+fn typed_code(text: &str) -> Option<u32> {
+    let mut code = 0;
+    let mut digits = 0;
+    for character in text.chars().filter(|character| !character.is_whitespace()) {
+        code = code * 10 + character.to_digit(10)?;
+        digits += 1;
+        if digits > DIGITS {
+            return None;
+        }
+    }
+    (digits == DIGITS).then_some(code)
+}
+
+/// Five bits a character, from the first bit on.
+fn recovery_code(bytes: &[u8]) -> String {
+    let bits = bytes.iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    let digit = |at: usize| ALPHABET[usize::from((bits >> (5 * at)).to_le_bytes()[0] & 31)];
+    (0..RECOVERY_CODE_CHARACTERS).rev().map(|at| char::from(digit(at))).collect()
+}
+
+/// A typed recovery code as it was hashed; `None` if it cannot be one.
+fn normalised(typed: &str) -> Option<Zeroizing<String>> {
+    let mut code = Zeroizing::new(String::with_capacity(RECOVERY_CODE_CHARACTERS));
+    for character in typed.chars().filter(|character| !character.is_whitespace() && !is_hyphen(*character)) {
+        let read = match character.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            other => other,
+        };
+        if code.len() == RECOVERY_CODE_CHARACTERS || !ALPHABET.iter().any(|known| char::from(*known) == read) {
+            return None;
+        }
+        code.push(read);
+    }
+    (code.len() == RECOVERY_CODE_CHARACTERS).then_some(code)
+}
+
+/// The hyphen of the keyboard, and those into which text programs turn it.
+fn is_hyphen(character: char) -> bool {
+    matches!(character, '-' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+}
+
+fn digest(code: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(code.as_bytes()))
+}
+
+fn grouped(text: &str, between: char) -> String {
+    let mut grouped = String::with_capacity(text.len() + text.len() / GROUP);
+    for (at, character) in text.chars().enumerate() {
+        if at > 0 && at % GROUP == 0 {
+            grouped.push(between);
+        }
+        grouped.push(character);
+    }
+    grouped
+}
+
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            encoded.push_str(&data_encoding::HEXUPPER.encode(&[byte]));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+#[path = "second_factor_tests.rs"]
+mod tests;
