@@ -15,9 +15,10 @@ use tracing::warn;
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{ConnectError, connect, rules};
 use crate::api::crds::{crds, to_yaml};
-use crate::config::{self, ConfigError};
-use crate::controller::{self, ControllerError, rights};
+use crate::config::{self, ConfigError, LogConfig};
+use crate::controller::{self, ControllerError};
 use crate::logging;
+use crate::portal::{self, PortalError};
 
 /// Manages the accounts of a medical clinic declaratively.
 #[derive(Parser)]
@@ -41,14 +42,29 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         kubeconfig: Option<PathBuf>,
     },
+    /// Run the portal of one clinic, where people accept their invitations and sign in.
+    Portal {
+        /// The configuration file (YAML).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The clinic's namespace.
+        #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+        namespace: String,
+        /// How to reach the cluster; default: KUBECONFIG or ~/.kube/config, else the pod's own service account.
+        #[arg(long, value_name = "FILE")]
+        kubeconfig: Option<PathBuf>,
+    },
     /// Print the custom resource definitions (YAML), or write them to a folder.
     Crds {
         /// Write one file for each kind to this folder instead.
         #[arg(long, value_name = "FOLDER")]
         output: Option<PathBuf>,
     },
-    /// Print the Role (YAML) that the controller needs in the clinic's namespace.
+    /// Print the Role (YAML) that the controller needs in the clinic's namespace, or the portal.
     Role {
+        /// The portal's instead.
+        #[arg(long)]
+        portal: bool,
         /// Only its rules.
         #[arg(long)]
         rules: bool,
@@ -64,6 +80,8 @@ enum CommandError {
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Controller(#[from] ControllerError),
+    #[error(transparent)]
+    Portal(#[from] PortalError),
     #[error("failed to write {0}: {1}")]
     Write(String, std::io::Error),
     #[error("failed to serialise: {0}")]
@@ -81,8 +99,11 @@ pub fn main() -> ExitCode {
         Command::Controller { config, namespace, kubeconfig } => {
             in_runtime(run_controller(&config, namespace, kubeconfig.as_deref()))
         }
+        Command::Portal { config, namespace, kubeconfig } => {
+            in_runtime(run_portal(&config, namespace, kubeconfig.as_deref()))
+        }
         Command::Crds { output } => write_crds(output.as_deref()),
-        Command::Role { rules } => print_role(rules),
+        Command::Role { portal, rules } => print_role(portal, rules),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -105,7 +126,24 @@ fn in_runtime(command: impl Future<Output = Result<(), CommandError>>) -> Result
 
 async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Path>) -> Result<(), CommandError> {
     let config = config::controller::Config::load(config).await?;
-    logging::start(config.log);
+    let stop = start(config.log)?;
+    let clients = connect(kubeconfig, controller::WATCHES_END_AFTER).await?;
+    let settings = controller::Settings { namespace, listen: config.listen, mailer: config.mailer() };
+    Ok(controller::run(clients, settings, stop).await?)
+}
+
+async fn run_portal(path: &Path, namespace: String, kubeconfig: Option<&Path>) -> Result<(), CommandError> {
+    let config = config::portal::Config::load(path).await?;
+    let log = config.log;
+    let settings = config.settings(path, namespace).await?;
+    let stop = start(log)?;
+    let clients = connect(kubeconfig, portal::WATCHES_END_AFTER).await?;
+    Ok(portal::run(clients, settings, stop).await?)
+}
+
+/// Logs from now on. What is returned becomes true when the process is asked to stop.
+fn start(log: LogConfig) -> Result<watch::Receiver<bool>, CommandError> {
+    logging::start(log);
     if let Some(warning) = Clock::warning() {
         warn!("{warning}");
     }
@@ -119,9 +157,7 @@ async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Pa
         }
         asked.send_replace(true);
     });
-    let clients = connect(kubeconfig, controller::WATCHES_END_AFTER).await?;
-    let settings = controller::Settings { namespace, listen: config.listen, mailer: config.mailer() };
-    Ok(controller::run(clients, settings, stop).await?)
+    Ok(stop)
 }
 
 fn write_crds(output: Option<&Path>) -> Result<(), CommandError> {
@@ -138,15 +174,17 @@ fn write_crds(output: Option<&Path>) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn print_role(only_rules: bool) -> Result<(), CommandError> {
-    if only_rules {
-        return print(&to_text(&rules(&rights::rights()))?);
-    }
-    let role = Role {
-        metadata: ObjectMeta { name: Some("clinic-operator".to_owned()), ..ObjectMeta::default() },
-        rules: Some(rules(&rights::rights())),
+fn print_role(of_portal: bool, only_rules: bool) -> Result<(), CommandError> {
+    let (name, rights) = if of_portal {
+        ("clinic-operator-portal", portal::rights::rights())
+    } else {
+        ("clinic-operator", controller::rights::rights())
     };
-    print(&to_text(&role)?)
+    if only_rules {
+        return print(&to_text(&rules(&rights))?);
+    }
+    let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+    print(&to_text(&Role { metadata, rules: Some(rules(&rights)) })?)
 }
 
 fn to_text(value: &impl Serialize) -> Result<String, CommandError> {

@@ -86,13 +86,14 @@ impl Passwords {
             let thread = std::thread::Builder::new().name("passwords".to_owned());
             thread.spawn(move || work(&waiting, &computed)).map_err(|_| HashError::Failed)?;
         }
-        let salt = secret_bytes().map_err(|_| HashError::Failed)?;
+        let salt: [u8; SALT_LENGTH] = secret_bytes().map_err(|_| HashError::Failed)?;
+        let hash: [u8; HASH_LENGTH] = secret_bytes().map_err(|_| HashError::Failed)?;
         let nobodys = PasswordHash {
             memory: MEMORY,
             passes: PASSES,
             lanes: LANES,
-            salt: BASE64_NOPAD.encode(&salt[..SALT_LENGTH]),
-            hash: BASE64_NOPAD.encode(&salt),
+            salt: BASE64_NOPAD.encode(&salt),
+            hash: BASE64_NOPAD.encode(&hash),
         };
         Ok(Self { jobs, computed, nobodys })
     }
@@ -102,7 +103,7 @@ impl Passwords {
     /// # Errors
     /// See [`HashError`].
     pub async fn hash(&self, password: SecretString) -> Result<PasswordHash, HashError> {
-        let salt = secret_bytes().map_err(|_| HashError::Failed)?[..SALT_LENGTH].to_vec();
+        let salt = secret_bytes::<SALT_LENGTH>().map_err(|_| HashError::Failed)?.to_vec();
         let encoded = BASE64_NOPAD.encode(&salt);
         let hash = self.compute(password, salt, params(MEMORY, PASSES, LANES)?).await?;
         let hash = BASE64_NOPAD.encode(&hash);

@@ -1,11 +1,11 @@
 //! Randomness: the only place that draws it.
 
-/// Fills 32 bytes from the operating system.
+/// Random bytes from the operating system.
 ///
 /// # Errors
 /// If the operating system has none to give; then nothing that needs a secret may go on.
-pub fn secret_bytes() -> Result<[u8; 32], getrandom::Error> {
-    let mut bytes = [0; 32];
+pub fn secret_bytes<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0; N];
     #[expect(clippy::disallowed_methods, reason = "this is the adapter that everything else asks")]
     getrandom::fill(&mut bytes)?;
     Ok(bytes)
@@ -13,5 +13,5 @@ pub fn secret_bytes() -> Result<[u8; 32], getrandom::Error> {
 
 /// A random fraction in `0.0..1.0`, to spread retries.
 pub fn fraction() -> f64 {
-    secret_bytes().map_or(0.5, |bytes| f64::from(u16::from_le_bytes([bytes[0], bytes[1]])) / 65536.0)
+    secret_bytes().map_or(0.5, |bytes| f64::from(u16::from_le_bytes(bytes)) / 65536.0)
 }

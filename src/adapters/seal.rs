@@ -1,6 +1,6 @@
 //! Sealing: what the portal writes where others could read or change it (cookies, form fields, credentials) is encrypted and
-//! bound to its purpose and place. Two keys at once, so that one can be replaced. What is sealed, and for how long it counts,
-//! never stands here.
+//! bound to its purpose and place. Two keys at once, so that one can be replaced. What is sealed, and for how long it counts, never
+//! stands here.
 
 use std::fmt;
 use std::path::Path;
@@ -64,7 +64,7 @@ pub enum KeyError {
 /// The keys: what is sealed is sealed with the current one, and what either has sealed can be opened.
 pub struct Keys {
     current: Key,
-    previous: Option<Key>,
+    other: Option<Key>,
 }
 
 struct Key {
@@ -89,7 +89,7 @@ impl KeyType for Length {
 }
 
 impl Keys {
-    /// Reads the files `current` and, if there is one, `previous` of a folder: each 32 random bytes in base64.
+    /// Reads the files `current` and, if there is one, `other` of a folder: each 32 random bytes in base64.
     ///
     /// # Errors
     /// Names the file, never its content.
@@ -98,15 +98,15 @@ impl Keys {
             let file = folder.join("current").display().to_string();
             KeyError::Unreadable(file, std::io::ErrorKind::NotFound.into())
         })?;
-        Self::new(current, read(&folder.join("previous")).await?)
+        Self::new(current, read(&folder.join("other")).await?)
     }
 
     /// Keys of these bytes.
     ///
     /// # Errors
     /// [`KeyError::Derive`], which the cryptographic library gives for no input of this length.
-    pub fn new(current: [u8; KEY_LENGTH], previous: Option<[u8; KEY_LENGTH]>) -> Result<Self, KeyError> {
-        Ok(Self { current: Key::new(&current)?, previous: previous.as_ref().map(Key::new).transpose()? })
+    pub fn new(current: [u8; KEY_LENGTH], other: Option<[u8; KEY_LENGTH]>) -> Result<Self, KeyError> {
+        Ok(Self { current: Key::new(&current)?, other: other.as_ref().map(Key::new).transpose()? })
     }
 
     /// Seals `text` for a purpose and a place (such as the name of an object), as base64url.
@@ -114,8 +114,7 @@ impl Keys {
     /// # Errors
     /// If the operating system has no random bytes to give.
     pub fn seal(&self, purpose: Purpose, place: &str, text: &[u8]) -> Result<String, getrandom::Error> {
-        let mut nonce = [0; NONCE_LEN];
-        nonce.copy_from_slice(&secret_bytes()?[..NONCE_LEN]);
+        let nonce: [u8; NONCE_LEN] = secret_bytes()?;
         let mut sealed = text.to_vec();
         let key = self.current.of(purpose);
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad(purpose, place), &mut sealed)
@@ -127,13 +126,25 @@ impl Keys {
         Ok(BASE64URL_NOPAD.encode(&whole))
     }
 
+    /// Whether these are the same keys in the same places.
+    pub fn are_the_same(&self, others: &Self) -> bool {
+        let ids = |keys: &Self| (keys.current.id, keys.other.as_ref().map(|key| key.id));
+        ids(self) == ids(others)
+    }
+
+    /// Whether the current key sealed it, as far as it says.
+    pub fn sealed_by_current(&self, sealed: &str) -> bool {
+        let whole = BASE64URL_NOPAD.decode(sealed.as_bytes()).unwrap_or_default();
+        whole.strip_prefix(&[VERSION]).is_some_and(|rest| rest.starts_with(&self.current.id))
+    }
+
     /// Opens what was sealed for this purpose and place; `None`: it was not, or by no key that is here, or it was changed.
     pub fn open(&self, purpose: Purpose, place: &str, sealed: &str) -> Option<Vec<u8>> {
         let whole = BASE64URL_NOPAD.decode(sealed.as_bytes()).ok()?;
         let rest = whole.strip_prefix(&[VERSION])?;
         let (id, rest) = rest.split_at_checked(ID_LENGTH)?;
         let (nonce, rest) = rest.split_at_checked(NONCE_LEN)?;
-        let key = [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find(|key| key.id == *id)?;
+        let key = [Some(&self.current), self.other.as_ref()].into_iter().flatten().find(|key| key.id == *id)?;
         let nonce = Nonce::assume_unique_for_key(nonce.try_into().ok()?);
         let mut text = rest.to_vec();
         let length = key.of(purpose).open_in_place(nonce, aad(purpose, place), &mut text).ok()?.len();
@@ -190,8 +201,8 @@ async fn read(path: &Path) -> Result<Option<[u8; KEY_LENGTH]>, KeyError> {
 mod tests {
     use super::*;
 
-    fn keys(current: u8, previous: Option<u8>) -> Keys {
-        Keys::new([current; KEY_LENGTH], previous.map(|byte| [byte; KEY_LENGTH])).unwrap()
+    fn keys(current: u8, other: Option<u8>) -> Keys {
+        Keys::new([current; KEY_LENGTH], other.map(|byte| [byte; KEY_LENGTH])).unwrap()
     }
 
     #[test]
@@ -228,10 +239,12 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_key_still_opens_as_long_as_it_is_the_previous_one() {
+    fn a_key_that_is_replaced_opens_as_long_as_it_is_the_other_one() {
         let sealed = keys(1, None).seal(Purpose::Credential, "c-1", b"text").unwrap();
         assert!(keys(2, Some(1)).open(Purpose::Credential, "c-1", &sealed).is_some());
         assert!(keys(2, None).open(Purpose::Credential, "c-1", &sealed).is_none());
+        assert!(keys(1, Some(2)).sealed_by_current(&sealed) && !keys(2, Some(1)).sealed_by_current(&sealed));
+        assert!(!keys(1, None).sealed_by_current("") && !keys(1, None).sealed_by_current("é"));
     }
 
     #[tokio::test]
@@ -245,7 +258,7 @@ mod tests {
         assert!(error.contains("/current must hold 32 random bytes in base64") && !error.contains("canary"), "{error}");
         std::fs::write(file("current"), format!("{}\n", data_encoding::BASE64.encode(&[7; 32]))).unwrap();
         let keys = Keys::read(folder.path()).await.unwrap();
-        std::fs::write(file("previous"), data_encoding::BASE64.encode(&[7; 32])).unwrap();
+        std::fs::write(file("other"), data_encoding::BASE64.encode(&[7; 32])).unwrap();
         std::fs::write(file("current"), data_encoding::BASE64.encode(&[8; 32])).unwrap();
         let sealed = keys.seal(Purpose::Session, "", b"x").unwrap();
         assert!(Keys::read(folder.path()).await.unwrap().open(Purpose::Session, "", &sealed).is_some());

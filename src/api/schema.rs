@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::rules::{forbidden_change, invalid, never_back, unchanged};
+use crate::domain::line::{LONGEST_NAME, LONGEST_TITLE};
 
 /// Characters that no text shown to people may have: control, line and paragraph separators, zero width space, byte order
 /// mark, and the marks that turn the direction of writing. The zero width joiner and non-joiner stay: Persian needs them.
@@ -25,7 +26,7 @@ const OBJECT_NAME: &str = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
 const UID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 
 /// One line of text of at most `max` characters that a person can read.
-fn line(max: u32) -> Schema {
+fn line(max: usize) -> Schema {
     json_schema!({
         "type": "string",
         "maxLength": max,
@@ -45,12 +46,12 @@ fn line(max: u32) -> Schema {
 
 /// A first or last name, or the name of a clinic or inbox: 1 to 100 characters on one line.
 pub fn name(_: &mut SchemaGenerator) -> Schema {
-    line(100)
+    line(LONGEST_NAME)
 }
 
 /// A short form of address such as `Dr.`: 1 to 60 characters on one line.
 pub fn title(_: &mut SchemaGenerator) -> Schema {
-    line(60)
+    line(LONGEST_TITLE)
 }
 
 /// An email address (RFC 5321 dot-atom, ASCII): at most 64 characters before the `@`, at most 254 in all.

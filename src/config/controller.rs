@@ -124,10 +124,10 @@ impl Config {
         let config: Self = read(path).await?;
         config.check(path)?;
         if let Some(sign_in) = config.mail.sign_in() {
-            sign_in.read().await.map_err(|error: Failure| file("mail.credentials", error))?;
+            sign_in.read().await.map_err(|error: Failure| file("mail.credentials", &error))?;
         }
         if let Some(authority) = &config.mail.ca_file {
-            authorities(authority).await.map_err(|error| file("mail.caFile", error))?;
+            authorities(authority).await.map_err(|error| file("mail.caFile", &error))?;
         }
         Ok(config)
     }
@@ -136,10 +136,18 @@ impl Config {
         portal_url(&self.portal_url, path)?;
         let mail = &self.mail;
         if !mail.from.email.to_string().is_ascii() {
-            return Err(value(path, "mail.from", "must be an ASCII address (write an accented domain in its xn-- form)"));
+            return Err(value(
+                path,
+                "mail.from",
+                "must be an ASCII address (write an accented domain in its xn-- form)",
+            ));
         }
         if matches!(mail.auth, Auth::XOAuth2) && mail.credentials.is_none() {
-            return Err(value(path, "mail.auth", "needs mail.credentials, the folder with the files username and token"));
+            return Err(value(
+                path,
+                "mail.auth",
+                "needs mail.credentials, the folder with the files username and token",
+            ));
         }
         if !(1..=Limits::LONGEST_STEP.as_secs()).contains(&u64::from(mail.timeout_seconds)) {
             return Err(value(path, "mail.timeoutSeconds", "must be 1 to 80"));

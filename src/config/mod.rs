@@ -110,7 +110,7 @@ fn value(path: &Path, field: &'static str, error: impl Into<String>) -> ConfigEr
 }
 
 /// A file that the configuration names and that does not do.
-fn file(field: &'static str, error: impl ToString) -> ConfigError {
+fn file(field: &'static str, error: &impl ToString) -> ConfigError {
     ConfigError::File { field, error: error.to_string() }
 }
 

@@ -2,12 +2,17 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::{ConfigError, LogConfig, portal_url, read, value};
+use super::{ConfigError, LogConfig, file, portal_url, read, value};
+use crate::portal::pages::Accent;
+use crate::portal::{Branding, Logo, Settings, Tls};
 
+/// Largest logo, in bytes: it is sent with the first page that anybody opens.
+const LARGEST_LOGO: u64 = 256 * 1024;
 /// Longest time without contact that sessions may outlast, in seconds.
 const LONGEST_OUTAGE: u16 = 3600;
 
@@ -74,21 +79,123 @@ fn default_outage() -> u16 {
 }
 
 impl Config {
-    /// Reads and checks the file.
+    /// Reads the file.
     ///
     /// # Errors
-    /// The first fault.
+    /// It cannot be read, or something in it is unknown, missing or of the wrong kind.
     pub async fn load(path: &Path) -> Result<Self, ConfigError> {
-        let config: Self = read(path).await?;
-        config.check(path)?;
-        Ok(config)
+        read(path).await
     }
 
-    fn check(&self, path: &Path) -> Result<(), ConfigError> {
-        portal_url(&self.portal_url, path)?;
+    /// What the portal of the clinic in this namespace is started with.
+    ///
+    /// # Errors
+    /// The first fault of a value, or of the logo.
+    pub async fn settings(self, path: &Path, namespace: String) -> Result<Settings, ConfigError> {
+        let base = portal_url(&self.portal_url, path)?;
         if !(60..=LONGEST_OUTAGE).contains(&self.session_outage_seconds) {
             return Err(value(path, "sessionOutageSeconds", "must be 60 to 3600"));
         }
-        Ok(())
+        let accent = self.branding.accent.as_deref().map(Accent::parse).transpose();
+        let accent = accent.map_err(|error| value(path, "branding.accent", error.to_string()))?;
+        let logo = match &self.branding.logo {
+            Some(logo) => Some(read_logo(logo).await?),
+            None => None,
+        };
+        Ok(Settings {
+            namespace,
+            base,
+            listen: self.listen,
+            listen_probes: self.listen_probes,
+            tls: self.tls.map(|TlsConfig { certificate, key }| Tls { certificate, key }),
+            keys: self.keys,
+            trusted_proxies: self.trusted_proxies,
+            session_outage: Duration::from_secs(self.session_outage_seconds.into()),
+            branding: Branding { logo, accent },
+        })
+    }
+}
+
+/// What a file is it says itself; its name may say something else.
+async fn read_logo(path: &Path) -> Result<Logo, ConfigError> {
+    let fault = |what: &str| file("branding.logo", &format!("{} {what}", path.display()));
+    let unreadable =
+        |error: std::io::Error| file("branding.logo", &format!("failed to read {}: {error}", path.display()));
+    let size = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
+    if size > LARGEST_LOGO {
+        return Err(fault("must have at most 256 KiB"));
+    }
+    let bytes = tokio::fs::read(path).await.map_err(unreadable)?;
+    let media_type = media_type(&bytes).ok_or_else(|| fault("must be an SVG or a PNG picture"))?;
+    Ok(Logo { media_type, bytes: bytes.into() })
+}
+
+fn media_type(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        return Some("image/png");
+    }
+    std::str::from_utf8(bytes).is_ok_and(|text| text.contains("<svg")).then_some("image/svg+xml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    const FILE: &str = "portal.yaml";
+
+    async fn settings(text: &str) -> Result<Settings, String> {
+        let config: Config = parse(text, Path::new(FILE)).map_err(|error| error.to_string())?;
+        config.settings(Path::new(FILE), "maple".to_owned()).await.map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn what_is_not_said_has_a_sensible_value() {
+        let settings = settings("portalUrl: https://portal.maple.example\nkeys: /keys\n").await.unwrap();
+        assert_eq!((settings.listen.port(), settings.listen_probes.port()), (8443, 8080));
+        assert_eq!(settings.session_outage, Duration::from_secs(600));
+        assert!(settings.tls.is_none() && settings.trusted_proxies.is_empty());
+        assert!(settings.branding.logo.is_none() && settings.branding.accent.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_fault_names_its_field_and_says_what_is_right() {
+        let right = "portalUrl: https://portal.maple.example\nkeys: /keys\n";
+        for (added, expected) in [
+            ("sessionOutageSeconds: 59", "sessionOutageSeconds: must be 60 to 3600"),
+            ("sessionOutageSeconds: 3601", "sessionOutageSeconds: must be 60 to 3600"),
+            ("branding: {accent: blue}", "branding.accent: "),
+            ("branding: {accent: '#ffff00'}", "branding.accent: "),
+            ("branding: {logo: /no/such/file}", "branding.logo: failed to read /no/such/file"),
+            ("trustedProxies: [10.0.0.0/40]", "trustedProxies"),
+            ("tls: {certificate: /c}", "missing field `key`"),
+            ("color: blue", "unknown field `color`"),
+            ("listen: 8443", "listen"),
+        ] {
+            let error = settings(&format!("{right}{added}\n")).await.unwrap_err();
+            assert!(error.contains(expected), "{added}: {error}");
+        }
+        let error = settings("portalUrl: http://portal.maple.example\nkeys: /keys\n").await.unwrap_err();
+        assert!(error.contains("portalUrl: must be https://"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_logo_is_a_picture_by_its_content_and_not_large() {
+        let folder = tempfile::tempdir().unwrap();
+        for (content, expected) in [
+            (b"<?xml version='1.0'?><svg/>".to_vec(), Ok("image/svg+xml")),
+            (b"\x89PNG\r\n\x1a\n...".to_vec(), Ok("image/png")),
+            (b"<html>".to_vec(), Err("must be an SVG or a PNG picture")),
+            (b"\xff\xd8\xff".to_vec(), Err("must be an SVG or a PNG picture")),
+            (vec![b' '; 256 * 1024 + 1], Err("must have at most 256 KiB")),
+        ] {
+            let path = folder.path().join("logo");
+            std::fs::write(&path, &content).unwrap();
+            match (read_logo(&path).await, expected) {
+                (Ok(logo), Ok(media_type)) => assert_eq!(logo.media_type, media_type),
+                (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{error}"),
+                (found, expected) => panic!("{found:?} {expected:?}"),
+            }
+        }
     }
 }

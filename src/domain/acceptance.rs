@@ -74,11 +74,11 @@ pub enum Refusal {
 }
 
 /// Whether the person with the link of this digest may accept now: the link is one that may have been mailed to the address
-/// that the clinic wishes for, of the current round, and young enough.
+/// that the clinic wishes for, of the current round, and young enough. Says until when.
 ///
 /// # Errors
 /// The first reason that applies.
-pub fn may_accept(record: &Record<'_>, digest: &str, now: Timestamp) -> Result<(), Refusal> {
+pub fn may_accept(record: &Record<'_>, digest: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
     let is_it = |link: &&Link<'_>| {
         link.kind == MailKind::Invitation && link.outcome.may_have_arrived() && link.digest == digest
     };
@@ -96,10 +96,8 @@ pub fn may_accept(record: &Record<'_>, digest: &str, now: Timestamp) -> Result<(
         AccessReason::Suspended => return Err(Refusal::Suspended),
         AccessReason::NotAccepted | AccessReason::Granted => {}
     }
-    if now >= link_expires(link.at, &record.wish) {
-        return Err(Refusal::Expired);
-    }
-    Ok(())
+    let expires = link_expires(link.at, &record.wish);
+    if now < expires { Ok(expires) } else { Err(Refusal::Expired) }
 }
 
 #[cfg(test)]
@@ -169,9 +167,9 @@ mod tests {
     #[test]
     fn every_copy_of_the_current_round_lets_in_and_no_other_link() {
         for (digest, expected) in [
-            ("first copy", Ok(())),
-            ("second copy", Ok(())),
-            ("perhaps", Ok(())),
+            ("first copy", Ok(at(8))),
+            ("second copy", Ok(at(9))),
+            ("perhaps", Ok(at(9))),
             ("old", Err(Refusal::Replaced)),
             ("never left", Err(Refusal::Unknown)),
             ("confirmation", Err(Refusal::Unknown)),
@@ -185,11 +183,11 @@ mod tests {
     #[test]
     fn a_link_works_for_its_days_and_never_after_the_end_of_access() {
         assert_eq!(may_accept(&record(), "first copy", at(8)), Err(Refusal::Expired));
-        assert_eq!(may_accept(&record(), "second copy", at(8)), Ok(()));
+        assert_eq!(may_accept(&record(), "second copy", at(8)), Ok(at(9)));
         let mut trainee = record();
         trainee.access.until = Some(at(4));
         trainee.wish.access_until = Some(at(4));
-        assert_eq!(may_accept(&trainee, "second copy", at(3)), Ok(()));
+        assert_eq!(may_accept(&trainee, "second copy", at(3)), Ok(at(4)));
         assert_eq!(may_accept(&trainee, "second copy", at(4)), Err(Refusal::TrainingEnded));
     }
 

@@ -11,6 +11,7 @@ pub mod identity;
 pub mod invitation;
 pub mod license;
 pub mod lifecycle;
+pub mod line;
 pub mod mailer;
 pub mod member;
 pub mod notice;

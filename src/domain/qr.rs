@@ -1,8 +1,9 @@
-//! The picture that an authenticator app reads: a QR code (ISO/IEC 18004) as inline SVG. What it says lives in `second_factor`.
+//! The picture that an authenticator app reads: a QR code (ISO/IEC 18004), as the data of an SVG path. What it says lives in
+//! `second_factor`, its markup with the other pages.
 
 use std::fmt::Write;
 
-use qrcodegen::{QrCode, QrCodeEcc};
+use qrcodegen::QrCodeEcc;
 
 /// Empty modules on each side, without which readers do not find the code.
 const QUIET_ZONE: i32 = 4;
@@ -12,30 +13,37 @@ const QUIET_ZONE: i32 = 4;
 #[error("failed to draw a text that is too long for a QR code")]
 pub struct TooLongForQr;
 
-/// The text as a QR code in inline SVG, dark on white in every colour scheme, for screens: the coarsest code that holds it, and
-/// what room is left corrects errors. One unit is one module; the page gives it its size. Nothing in it needs an inline style or
-/// a script. `label` is what a screen reader says. A page must show what the picture says as text too.
-///
-/// The answer tells the text to whoever sees it: it is as secret as that.
-///
-/// # Errors
-/// If the text is too long.
-pub fn qr_svg(text: &str, label: &str) -> Result<String, TooLongForQr> {
-    let code = QrCode::encode_text(text, QrCodeEcc::Low).map_err(|_| TooLongForQr)?;
-    let side = code.size() + 2 * QUIET_ZONE;
-    Ok(format!(
-        concat!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}" shape-rendering="crispEdges" role="img" "#,
-            r##"aria-label="{label}"><rect width="{side}" height="{side}" fill="#fff"/><path d="{dark}" fill="#000"/></svg>"##,
-        ),
-        side = side,
-        label = escaped(label),
-        dark = dark_modules(&code),
-    ))
+/// A QR code, drawn. It is to be dark on white in every colour scheme, since many readers fail on others, and a page that shows it
+/// says the same as text too. It tells its text to whoever sees it: it is as secret as that.
+#[derive(Clone, PartialEq, Eq)]
+pub struct QrCode {
+    side: i32,
+    path: String,
+}
+
+impl QrCode {
+    /// The coarsest code that holds the text; what room is left corrects errors.
+    ///
+    /// # Errors
+    /// If the text is too long.
+    pub fn of(text: &str) -> Result<Self, TooLongForQr> {
+        let code = qrcodegen::QrCode::encode_text(text, QrCodeEcc::Low).map_err(|_| TooLongForQr)?;
+        Ok(Self { side: code.size() + 2 * QUIET_ZONE, path: dark_modules(&code) })
+    }
+
+    /// Units of a side, the empty modules included: one unit is one module.
+    pub fn side(&self) -> i32 {
+        self.side
+    }
+
+    /// The dark modules: the `d` of an SVG path.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
 }
 
 /// One rectangle for each run of dark modules in a row.
-fn dark_modules(code: &QrCode) -> String {
+fn dark_modules(code: &qrcodegen::QrCode) -> String {
     let mut path = String::new();
     for y in 0..code.size() {
         let mut x = 0;
@@ -49,11 +57,6 @@ fn dark_modules(code: &QrCode) -> String {
         }
     }
     path
-}
-
-/// Text in an attribute of HTML, in double quotes.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]

@@ -91,12 +91,22 @@ impl fmt::Debug for TotpSecret {
     }
 }
 
+/// The step of this instant, 30 seconds each from 1970; `None`: it is before 1970.
+pub fn current_step(now: Timestamp) -> Option<u64> {
+    Some(u64::try_from(now.as_second()).ok()? / STEP)
+}
+
+/// Whether this is a code at all: six digits, with spaces wherever.
+pub fn is_code(text: &str) -> bool {
+    typed_code(text).is_some()
+}
+
 /// The step (30 seconds each, from 1970) whose code somebody has typed: the newest of this one, the one before and the one after
 /// (RFC 6238 section 5.2) that is also later than the last one used, which the caller must keep: each code works once. `None`: a
 /// wrong code. Spaces are ignored; nothing but six ASCII digits is a code.
 pub fn accepted_step(secret: &TotpSecret, code: &str, now: Timestamp, last_used: Option<u64>) -> Option<u64> {
     let typed = typed_code(code)?;
-    let current = u64::try_from(now.as_second()).ok()? / STEP;
+    let current = current_step(now)?;
     let mut accepted = None;
     for step in current.saturating_sub(1)..=current.saturating_add(1) {
         let is_its: bool = secret.code(step)?.ct_eq(&typed).into();

@@ -10,6 +10,8 @@ use super::lifecycle::{AccessFacts, AccessReason, access};
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(12);
 /// From one request to the next.
 pub const IDLE: SignedDuration = SignedDuration::from_mins(30);
+/// How far ahead another replica's clock may be.
+const SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// How old the last request may look before the cookie is written again.
 pub const RENEWED_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
@@ -73,7 +75,8 @@ impl Session {
     pub fn standing(&self, facts: &Facts, now: Timestamp) -> Standing {
         let (began, seen) = (seconds_ago(self.began, now), seconds_ago(self.seen, now));
         // A cookie of the future was written by a clock that has been set back since: it is not trusted to be young.
-        let is_young = (0..LONGEST.as_secs()).contains(&began) && (0..IDLE.as_secs()).contains(&seen);
+        let is_past = began.min(seen) >= -SKEW.as_secs();
+        let is_young = is_past && began < LONGEST.as_secs() && seen < IDLE.as_secs();
         if !is_young {
             Standing::Ended(Ended::TooOld)
         } else if facts.epoch != Some(self.epoch) {
@@ -125,7 +128,8 @@ mod tests {
             (300, Standing::Renewed(Session { seen: at(300).as_second(), ..begun.clone() })),
             (1799, Standing::Renewed(Session { seen: at(1799).as_second(), ..begun.clone() })),
             (1800, Standing::Ended(Ended::TooOld)),
-            (-1, Standing::Ended(Ended::TooOld)),
+            (-60, Standing::Lasts),
+            (-61, Standing::Ended(Ended::TooOld)),
         ] {
             assert_eq!(begun.standing(&facts(), at(second)), expected, "{second}");
         }

@@ -91,7 +91,8 @@ impl Contact {
         }
     }
 
-    fn silent_for(&self) -> Option<Duration> {
+    /// For how long the API server has been silent; `None`: it never answered.
+    pub fn silent_for(&self) -> Option<Duration> {
         let now = self.clock.monotonic();
         self.state().last.map(|last| now.saturating_duration_since(last))
     }

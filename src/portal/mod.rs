@@ -1,5 +1,256 @@
-//! The portal: where people accept their invitation and sign in.
+//! The portal: where people accept their invitation and sign in. It mails nothing, and of an account it writes the block
+//! `acceptance` alone. Any number of replicas run at once: what one must remember is in the objects or in sealed cookies.
 
-pub mod accept;
+pub mod acceptance;
+mod care;
 pub mod contact;
+mod credentials;
+mod invitations;
+mod keys;
+mod metrics;
+pub mod pages;
+mod probed;
 pub mod records;
+pub mod rights;
+mod routes;
+mod server;
+mod sessions;
+mod sign_in;
+mod throttles;
+mod web;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tracing::{info, warn};
+
+use self::contact::{Contact, Limits};
+use self::credentials::Credentials;
+use self::keys::KeyRing;
+use self::metrics::Metrics;
+use self::pages::Accent;
+use self::records::Records;
+use self::throttles::Throttles;
+use self::web::cookies::Cookies;
+use crate::adapters::clock::Clock;
+use crate::adapters::kubernetes::{ApiError, Clients, PreflightError, Store, preflight};
+use crate::adapters::passwords::{HashError, Passwords};
+use crate::adapters::probes;
+use crate::adapters::seal::KeyError;
+use crate::api::{Clinic, ClinicAccount, ClinicCredential};
+use crate::domain::member::Locale;
+use crate::domain::portal_url::PortalUrl;
+
+/// After how long the API server is to end a watch: so long at most a connection that broke without a word goes unnoticed.
+pub const WATCHES_END_AFTER: Duration = Duration::from_secs(30);
+/// Without contact for so long nobody new signs in.
+const SIGN_IN_OUTAGE: Duration = Duration::from_secs(60);
+/// Reads of single accounts at the same time, beside the watches: more than a portal needs, fewer than would trouble anybody.
+const LIVE_READS: usize = 8;
+
+/// Paths of the pages.
+pub mod path {
+    /// Who is signed in.
+    pub const HOME: &str = "/";
+    /// Signing in.
+    pub const SIGN_IN: &str = "/sign-in";
+    /// The second step of it.
+    pub const CODE: &str = "/sign-in/code";
+    /// Setting up a second factor while signing in.
+    pub const ENROL: &str = "/sign-in/second-factor";
+    /// Signing out.
+    pub const SIGN_OUT: &str = "/sign-out";
+    /// The stylesheet.
+    pub const STYLE: &str = "/style.css";
+    /// The script.
+    pub const SCRIPT: &str = "/portal.js";
+    /// The picture on a browser's tab.
+    pub const ICON: &str = "/icon.svg";
+    /// The clinic's logo.
+    pub const LOGO: &str = "/logo";
+}
+
+/// What the portal is started with.
+#[derive(Debug)]
+pub struct Settings {
+    /// The clinic's namespace.
+    pub namespace: String,
+    /// Its own address.
+    pub base: PortalUrl,
+    /// Where the pages are served.
+    pub listen: SocketAddr,
+    /// Where health and metrics are served.
+    pub listen_probes: SocketAddr,
+    /// How the pages are encrypted, if they are here.
+    pub tls: Option<Tls>,
+    /// The folder of keys.
+    pub keys: PathBuf,
+    /// Proxies that say who asks.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Without contact for so long nobody stays signed in.
+    pub session_outage: Duration,
+    /// How the pages look.
+    pub branding: Branding,
+}
+
+/// PEM files with certificate and key.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The certificate and those that vouch for it.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// What a clinic chose of the looks.
+#[derive(Clone, Debug, Default)]
+pub struct Branding {
+    /// Its logo.
+    pub logo: Option<Logo>,
+    /// Its colour.
+    pub accent: Option<Accent>,
+}
+
+/// A picture.
+#[derive(Clone)]
+pub struct Logo {
+    /// Media type.
+    pub media_type: &'static str,
+    /// The file.
+    pub bytes: Arc<[u8]>,
+}
+
+impl std::fmt::Debug for Logo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Logo").field("media_type", &self.media_type).finish_non_exhaustive()
+    }
+}
+
+/// Why the portal ended.
+#[derive(Debug, thiserror::Error)]
+pub enum PortalError {
+    /// Before it began.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// An address.
+    #[error("{0}: failed to serve on {1}: {2}")]
+    Listen(&'static str, SocketAddr, std::io::Error),
+    /// The keys.
+    #[error("keys: {0}")]
+    Keys(#[from] KeyError),
+    /// Certificate and key.
+    #[error("tls: {0}")]
+    Tls(#[from] server::TlsError),
+    /// The threads that compute password hashes.
+    #[error("failed to start: {0}")]
+    Passwords(#[from] HashError),
+}
+
+/// The portal as every request sees it.
+pub struct Portal {
+    clock: Clock,
+    namespace: String,
+    base: PortalUrl,
+    cookies: Cookies,
+    trusted_proxies: Vec<IpNet>,
+    branding: Branding,
+    records: Records,
+    contact: Contact,
+    accounts: Store<ClinicAccount>,
+    credential_store: Store<ClinicCredential>,
+    keys: KeyRing,
+    passwords: Passwords,
+    throttles: Throttles,
+    metrics: Metrics,
+    live_reads: Semaphore,
+}
+
+/// What every page needs to know of the clinic.
+struct ClinicWords {
+    name: String,
+    locale: Locale,
+}
+
+impl Portal {
+    /// What the pages say of the clinic. Without a Clinic object whoever is a member still signs in.
+    fn clinic(&self) -> ClinicWords {
+        match self.records.clinic() {
+            Some(Clinic { spec, .. }) => ClinicWords { name: spec.display_name, locale: spec.locale },
+            None => ClinicWords { name: self.namespace.clone(), locale: Locale::default() },
+        }
+    }
+
+    fn credentials(&self) -> Credentials<'_> {
+        Credentials { store: &self.credential_store, keys: &self.keys }
+    }
+
+    /// An account as the API server has it now, unless too many are read already: then as the records have it.
+    async fn account_now(&self, name: &str) -> Result<Option<ClinicAccount>, ApiError> {
+        let Ok(_permit) = self.live_reads.try_acquire() else { return Ok(self.records.account(name)) };
+        match self.accounts.read(name).await {
+            Ok(account) => {
+                self.records.put(&account);
+                Ok(Some(account))
+            }
+            Err(ApiError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Runs until `stop` becomes true.
+///
+/// # Errors
+/// See [`PortalError`].
+pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver<bool>) -> Result<(), PortalError> {
+    let Settings { namespace, base, listen, listen_probes, tls, .. } = settings;
+    let rights = rights::rights();
+    tokio::select! {
+        result = preflight(&clients, &namespace, &rights, "clinic-operator role --portal") => result?,
+        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+    }
+    let probes_listener = TcpListener::bind(listen_probes).await;
+    let probes_listener = probes_listener.map_err(|error| PortalError::Listen("listenProbes", listen_probes, error))?;
+    let encryption = server::Encryption::read(tls).await?;
+    let portal = Arc::new(Portal {
+        clock: Clock,
+        cookies: Cookies { is_secure: base.is_secure() },
+        trusted_proxies: settings.trusted_proxies,
+        branding: settings.branding,
+        records: Records::default(),
+        contact: Contact::new(Clock, Limits { sign_in: SIGN_IN_OUTAGE, session: settings.session_outage }),
+        accounts: Store::new(&clients.write, &namespace),
+        credential_store: Store::new(&clients.write, &namespace),
+        keys: KeyRing::read(settings.keys).await?,
+        passwords: Passwords::start()?,
+        throttles: Throttles::default(),
+        metrics: Metrics::default(),
+        live_reads: Semaphore::new(LIVE_READS),
+        namespace: namespace.clone(),
+        base,
+    });
+    let clinics = Store::new(&clients.write, &namespace);
+    let pages = server::serve(listen, routes::routes(&portal), &encryption, stop.clone());
+    info!(namespace, version = env!("CARGO_PKG_VERSION"), "started");
+    if !portal.base.is_secure() {
+        warn!("portalUrl is http://: for this machine alone");
+    }
+    tokio::select! {
+        () = portal.records.keep(&clients, &namespace, &portal.contact) => {}
+        () = portal.contact.keep(&clinics) => {}
+        () = portal.keys.keep() => {}
+        () = care::keep(&portal) => {}
+        () = encryption.keep() => {}
+        result = probes::serve(probes_listener, Arc::clone(&portal)) => {
+            result.map_err(|error| PortalError::Listen("listenProbes", listen_probes, error))?;
+        }
+        result = pages => result.map_err(|error| PortalError::Listen("listen", listen, error))?,
+    }
+    info!("stopped");
+    Ok(())
+}

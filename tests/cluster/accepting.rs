@@ -4,7 +4,7 @@
 use clinic_operator::adapters::clock::Clock;
 use clinic_operator::domain::acceptance::{Refusal, parse_link};
 use clinic_operator::domain::invitation::Token;
-use clinic_operator::portal::accept::{AcceptError, accept};
+use clinic_operator::portal::acceptance::{AcceptError, accept};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn a_link_that_nobody_mailed_gets_the_same_answer_whatever_it_names() {
             ("../clinics/clinic", &token),
             ("", &token),
         ] {
-            let answer = accept(&accounts, account, token, &confirmed("Eve", "Doe"), 7, Clock.now()).await;
+            let answer = accept(&accounts, account, token, &confirmed("Eve", "Doe"), 7, || Clock.now()).await;
             assert!(matches!(answer, Err(AcceptError::Refused(Refusal::Unknown))), "{account:?}: {answer:?}");
         }
     });
@@ -70,10 +70,10 @@ fn many_accept_by_one_link_at_once(world: &World, member: &str) {
     let (account, token) = last_link(world);
     let people = ["Ana", "Bea", "Cai", "Dev", "Eva", "Fay", "Gil", "Hal"].map(|name| confirmed(name, "Silva"));
     let mut answers = world.with_accounts(async |accounts| {
-        join_all(people.iter().map(|person| accept(&accounts, &account, &token, person, 7, Clock.now()))).await
+        join_all(people.iter().map(|person| accept(&accounts, &account, &token, person, 7, || Clock.now()))).await
     });
     answers.sort_by_key(Result::is_err);
-    let recorded = answers.remove(0).expect("one of them is accepted");
+    let recorded = answers.remove(0).expect("one of them is accepted").account.spec.acceptance.unwrap();
     for answer in answers {
         assert!(matches!(answer, Err(AcceptError::Refused(Refusal::AlreadyAccepted))), "{answer:?}");
     }

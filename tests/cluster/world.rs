@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clinic_operator::adapters::clock::Clock;
 use clinic_operator::adapters::kubernetes::{Store, connect};
+use clinic_operator::adapters::random::secret_bytes;
 use clinic_operator::api::ClinicAccount;
 use clinic_operator::api::account::Acceptance;
 use clinic_operator::domain::acceptance::parse_link;
-use clinic_operator::portal::accept::{AcceptError, Confirmed, accept};
+use clinic_operator::portal::acceptance::{AcceptError, Confirmed, accept};
 use serde_json::Value;
 
 use crate::support::control_plane::{AuditRecord, Namespace, control_plane};
@@ -87,14 +88,16 @@ impl World {
         self.clock.as_ref().expect("a world with a clock of its own")
     }
 
-    /// Accepts the invitation of this mail as the portal will: with the token of its link, through the library.
+    /// Accepts the invitation of this mail as the portal does: with the token of its link, through the library.
     pub(crate) fn accept(&self, mail: &Mail, first_name: &str, last_name: &str) -> Result<Acceptance, AcceptError> {
         let links = mail.links();
         let (_, segment) = links[0].rsplit_once('/').expect("a link has a path");
         let (account, token) = parse_link(segment).expect("an account and a token");
-        let now = self.clock.as_ref().map_or_else(|| Clock.now(), TestClock::now);
+        let now = || self.clock.as_ref().map_or_else(|| Clock.now(), TestClock::now);
         let confirmed = confirmed(first_name, last_name);
-        self.with_accounts(async |accounts| accept(&accounts, account, &token, &confirmed, 7, now).await)
+        let accepted =
+            self.with_accounts(async |accounts| accept(&accounts, account, &token, &confirmed, 7, now).await)?;
+        Ok(accepted.account.spec.acceptance.expect("it was accepted"))
     }
 
     /// Does something with the accounts as the library does, through a client of its own.
@@ -234,13 +237,13 @@ impl World {
     }
 }
 
-/// What a person of this name confirms and creates.
+/// What a person of this name confirms and creates. Each time it is another credential.
 pub(crate) fn confirmed(first_name: &str, last_name: &str) -> Confirmed {
     Confirmed {
         first_name: first_name.to_owned(),
         last_name: last_name.to_owned(),
         title: None,
-        credential: format!("c-{first_name}").to_lowercase().replace(' ', "-"),
+        credential: format!("c-{:x}", u128::from_ne_bytes(secret_bytes().expect("random bytes"))),
     }
 }
 

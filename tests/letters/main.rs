@@ -3,6 +3,7 @@
 //! Never here: the exact words (the tests beside the templates have them).
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../support/browser.rs"]
 mod browser;
 mod cases;
 
@@ -19,6 +20,8 @@ const DESK: u32 = 1280;
 const FINGER: f64 = 44.0;
 /// Of a text to what it stands on (WCAG 2.2, contrast minimum).
 const CONTRAST: f64 = 4.5;
+
+const MEASURE: &str = concat!(include_str!("../support/looks.js"), include_str!("measure.js"));
 
 /// What `measure.js` tells of a page. Lengths are CSS pixels.
 #[derive(Debug, Deserialize)]
@@ -68,17 +71,24 @@ struct Link {
 #[tokio::test]
 async fn every_letter_is_readable_on_a_phone_and_on_a_desk_in_light_and_in_dark() {
     let pictures = empty_folder();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("letter.html");
     let browser = Browser::start().await;
     let mut wrong = Vec::new();
     for case in cases() {
         let mail = case.mail();
-        browser.open(&mail.html).await;
+        std::fs::write(&file, &mail.html).expect("the folder takes a file");
+        browser.open(&format!("file://{}", file.display())).await;
+        let console = browser.console().await;
+        if !console.is_empty() {
+            wrong.push(format!("{}: the browser says {console:?}", case.name()));
+        }
         for (width, scheme) in
             [(PHONE, Scheme::Light), (PHONE, Scheme::Dark), (DESK, Scheme::Light), (DESK, Scheme::Dark)]
         {
             let view = View { width, scheme };
             browser.look_as(view).await;
-            let page = browser.ask(include_str!("measure.js")).await;
+            let page = browser.ask(MEASURE).await;
             let page: Page = serde_json::from_value(page).expect("measure.js tells what is read here");
             let name = format!("{}-{width}-{}", case.name(), scheme.name());
             browser.photograph(view, page.scroll_height, &pictures.join(format!("{name}.png"))).await;

@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::ObjectMeta;
 use kube::{Api, Client, Resource};
 use serde::{Serialize, de::DeserializeOwned};
@@ -27,6 +27,9 @@ pub fn guard(metadata: &ObjectMeta) -> Guard {
         resource_version: metadata.resource_version.clone().unwrap_or_default(),
     }
 }
+
+/// Objects a page of a list.
+const PAGE: u32 = 100;
 
 /// Objects of one kind in one namespace.
 pub struct Store<K> {
@@ -68,6 +71,24 @@ impl<K: Stored> Store<K> {
     /// [`ApiError::NotFound`] or a failed request.
     pub async fn read(&self, name: &str) -> Result<K, ApiError> {
         Ok(self.api.get(name).await?)
+    }
+
+    /// Reads all objects in pages, from the API server, and hands each to `take`.
+    ///
+    /// # Errors
+    /// A failed request; what was handed over before it, was.
+    pub async fn each(&self, mut take: impl AsyncFnMut(K) -> Result<(), ApiError>) -> Result<(), ApiError> {
+        let mut parameters = ListParams::default().limit(PAGE);
+        loop {
+            let page = self.api.list(&parameters).await?;
+            for object in page.items {
+                take(object).await?;
+            }
+            match page.metadata.continue_ {
+                Some(token) if !token.is_empty() => parameters = parameters.continue_token(&token),
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// Creates an object.

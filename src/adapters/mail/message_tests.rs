@@ -1,6 +1,5 @@
 //! What a letter looks like, to a mail program and to a reader.
 
-
 use jiff::tz::TimeZone;
 use lettre::message::Mailbox;
 use secrecy::SecretString;

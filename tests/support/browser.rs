@@ -1,8 +1,8 @@
-//! A real Chromium: a page is put into it, looked at as on a phone or a desk, asked what it shows, photographed. Never
+//! A real Chromium: a page is opened in it, looked at as on a phone or a desk, asked what it shows, photographed. Never
 //! here: what a page should show.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use fantoccini::wd::WebDriverCompatibleCommand;
@@ -39,14 +39,13 @@ impl Scheme {
 
 pub(crate) struct Browser {
     client: Client,
-    folder: PathBuf,
     /// Ends the browser and removes its folder when this process ends, however it ends: then its input closes.
     supervisor: Child,
 }
 
 impl Browser {
     pub(crate) async fn start() -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/letters/chromium");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/chromium");
         let mut supervisor = Command::new(&script)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -55,23 +54,28 @@ impl Browser {
         let mut line = String::new();
         BufReader::new(supervisor.stdout.take().expect("its output is piped")).read_line(&mut line).expect("text");
         let ready = line.trim_end().strip_prefix("ready ").and_then(|rest| rest.split_once(' '));
-        let (port, folder) = ready.expect("no browser; the line above of tests/letters/chromium says how to get one");
-        let folder = PathBuf::from(folder);
+        let (port, folder) = ready.expect("no browser; the line above of tests/support/chromium says how to get one");
         let capabilities = json!({
             "browserName": "chrome",
-            "goog:chromeOptions": {"binary": folder.join("chromium")},
+            "goog:chromeOptions": {"binary": format!("{folder}/chromium")},
+            "goog:loggingPrefs": {"browser": "ALL"},
         });
         let capabilities = capabilities.as_object().cloned().expect("an object");
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let client = builder.capabilities(capabilities).connect(&format!("http://127.0.0.1:{port}")).await;
-        Self { client: client.expect("ChromeDriver opens a session"), folder, supervisor }
+        Self { client: client.expect("ChromeDriver opens a session"), supervisor }
     }
 
     /// Opens a page and waits until it is loaded.
-    pub(crate) async fn open(&self, html: &str) {
-        let page = self.folder.join("page.html");
-        std::fs::write(&page, html).expect("the browser's folder takes a file");
-        self.client.goto(&format!("file://{}", page.display())).await.expect("the page opens");
+    pub(crate) async fn open(&self, url: &str) {
+        self.client.goto(url).await.expect("the page opens");
+    }
+
+    /// What the browser wrote into its console since it was last asked: of scripts, and about what it did not load.
+    pub(crate) async fn console(&self) -> Vec<String> {
+        let entries = self.command("se/log", json!({"type": "browser"})).await;
+        let entries = entries.as_array().expect("a list").iter();
+        entries.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     pub(crate) async fn look_as(&self, view: View) {
@@ -102,9 +106,14 @@ impl Browser {
         self.client.clone().close().await.expect("the session ends");
     }
 
-    async fn devtools(&self, command: &'static str, parameters: Value) -> Value {
-        let answer = self.client.issue_cmd(DevTools { command, parameters }).await;
-        answer.unwrap_or_else(|error| panic!("{command}: {error}"))
+    /// A command of the Chrome `DevTools` Protocol.
+    pub(crate) async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.command("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
+    }
+
+    async fn command(&self, path: &'static str, body: Value) -> Value {
+        let answer = self.client.issue_cmd(OfChromeDriver { path, body: body.to_string() }).await;
+        answer.unwrap_or_else(|error| panic!("{body}: {error}"))
     }
 }
 
@@ -116,19 +125,19 @@ impl Drop for Browser {
     }
 }
 
-/// A command of the Chrome `DevTools` Protocol, by the way that `ChromeDriver` offers.
+/// A command that only `ChromeDriver` has, by its path below the session's.
 #[derive(Debug)]
-struct DevTools {
-    command: &'static str,
-    parameters: Value,
+struct OfChromeDriver {
+    path: &'static str,
+    body: String,
 }
 
-impl WebDriverCompatibleCommand for DevTools {
+impl WebDriverCompatibleCommand for OfChromeDriver {
     fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
-        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
     }
 
     fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
-        (Method::POST, Some(json!({"cmd": self.command, "params": self.parameters}).to_string()))
+        (Method::POST, Some(self.body.clone()))
     }
 }

@@ -1,0 +1,216 @@
+//! The `acceptance` block of an account: the one that the portal writes. Each write is decided on the record that it is guarded by,
+//! and decided again when another has written since.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::adapters::clock::Clock;
+use crate::adapters::kubernetes::{ApiError, Store, guard};
+use crate::api::ClinicAccount;
+use crate::api::account::{Acceptance, ClinicAccountSpec};
+use crate::domain::acceptance::{Refusal, is_account_name, may_accept};
+use crate::domain::invitation::Token;
+
+/// So long after a credential was made an account is still given its name: long before anybody takes the credential for one that
+/// nobody wants (`care`).
+const WITHIN: Duration = Duration::from_secs(120);
+
+/// What the person confirmed and created.
+#[derive(Clone, Debug)]
+pub struct Confirmed {
+    /// First name.
+    pub first_name: String,
+    /// Last name.
+    pub last_name: String,
+    /// Form of address.
+    pub title: Option<String>,
+    /// Name of the object with the password's hash, made before this.
+    pub credential: String,
+}
+
+/// How an invitation was accepted.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// The account after it.
+    pub account: ClinicAccount,
+    /// Whether this request wrote it; else an earlier one with the same credential did, whose answer was lost.
+    pub is_new: bool,
+}
+
+/// Why an invitation was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// The link does not let its reader in.
+    #[error("failed to accept: the link does not work ({0:?})")]
+    Refused(Refusal),
+    /// A request to the API server.
+    #[error("failed to accept: {0}")]
+    Api(#[from] ApiError),
+    /// It took too long, and nothing was written.
+    #[error("failed to accept: it took too long")]
+    TooLate,
+}
+
+/// Accepts the invitation of `account` by the token of its link, which also signs the person in for the first time. Of two at
+/// once one wins; the other reads again and finds it accepted. `validity_days` is the clinic's.
+///
+/// # Errors
+/// See [`AcceptError`]. Nothing was written then, or (no answer) it is not known.
+pub async fn accept(
+    accounts: &Store<ClinicAccount>,
+    account: &str,
+    token: &Token,
+    confirmed: &Confirmed,
+    validity_days: u8,
+    now: impl Fn() -> Timestamp,
+) -> Result<Accepted, AcceptError> {
+    // The name comes from whoever opened the link: what cannot be one is not asked for.
+    if !is_account_name(account) {
+        return Err(AcceptError::Refused(Refusal::Unknown));
+    }
+    let end = Clock.monotonic() + WITHIN;
+    loop {
+        let read = match accounts.read(account).await {
+            Err(ApiError::NotFound) => return Err(AcceptError::Refused(Refusal::Unknown)),
+            other => other?,
+        };
+        if read.spec.acceptance.as_ref().is_some_and(|acceptance| acceptance.credential == confirmed.credential) {
+            return Ok(Accepted { account: read, is_new: false });
+        }
+        let acceptance = acceptance(&read.spec, token, confirmed, validity_days, now());
+        let patch = json!({ "acceptance": acceptance.map_err(AcceptError::Refused)? });
+        in_time(end)?;
+        match accounts.patch_spec(account, &guard(&read.metadata), &patch).await {
+            Ok(account) => return Ok(Accepted { account, is_new: true }),
+            // Another has written since, perhaps only the ledger: read and decide again.
+            Err(ApiError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn in_time(end: Instant) -> Result<(), AcceptError> {
+    if Clock.monotonic() < end { Ok(()) } else { Err(AcceptError::TooLate) }
+}
+
+/// The block. The login is exactly the address that the link was mailed to and that is wished for in the same read.
+fn acceptance(
+    account: &ClinicAccountSpec,
+    token: &Token,
+    confirmed: &Confirmed,
+    validity_days: u8,
+    now: Timestamp,
+) -> Result<Acceptance, Refusal> {
+    let record = account.record(validity_days).ok_or(Refusal::Unknown)?;
+    may_accept(&record, &token.digest(), now)?;
+    Ok(Acceptance {
+        accepted_at: now,
+        login: record.mailed_to.into(),
+        first_name: confirmed.first_name.clone(),
+        last_name: confirmed.last_name.clone(),
+        title: confirmed.title.clone(),
+        credential: confirmed.credential.clone(),
+        first_sign_in_at: Some(now),
+        session_epoch: 0,
+    })
+}
+
+/// A change of the block of somebody who has accepted.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// They signed in, which counts the first time only.
+    SignedIn(Timestamp),
+    /// They sign in by another credential from now on, made before this; every session ends.
+    Credential(&'a str),
+    /// The same proof, sealed by another key: nobody notices.
+    Resealed(&'a str),
+    /// They signed out: every session ends.
+    SignedOut,
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The account does not name the credential any more by which the change was decided, or is gone.
+    #[error("failed to change an account: it has changed since")]
+    Changed,
+    /// A request to the API server.
+    #[error("failed to change an account: {0}")]
+    Api(#[from] ApiError),
+    /// It took too long, and nothing was written.
+    #[error("failed to change an account: it took too long")]
+    TooLate,
+}
+
+/// Makes a change if the account still names this credential. Returns the account after it.
+///
+/// # Errors
+/// See [`ChangeError`]. Nothing was written then, or (no answer) it is not known.
+pub async fn change(
+    accounts: &Store<ClinicAccount>,
+    account: &str,
+    credential: &str,
+    change: Change<'_>,
+) -> Result<ClinicAccount, ChangeError> {
+    let end = Clock.monotonic() + WITHIN;
+    loop {
+        let read = match accounts.read(account).await {
+            Err(ApiError::NotFound) => return Err(ChangeError::Changed),
+            other => other?,
+        };
+        let acceptance = read.spec.acceptance.as_ref().filter(|acceptance| acceptance.credential == credential);
+        let Some(patch) = change.of(acceptance.ok_or(ChangeError::Changed)?) else { return Ok(read) };
+        in_time(end).map_err(|_| ChangeError::TooLate)?;
+        match accounts.patch_spec(account, &guard(&read.metadata), &json!({ "acceptance": patch })).await {
+            Err(ApiError::Conflict) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+impl Change<'_> {
+    /// What it writes; `None`: nothing, it is so already.
+    fn of(self, before: &Acceptance) -> Option<Value> {
+        let next_epoch = before.session_epoch.saturating_add(1);
+        match self {
+            Self::SignedIn(_) if before.first_sign_in_at.is_some() => None,
+            Self::SignedIn(now) => Some(json!({ "firstSignInAt": now })),
+            Self::Credential(name) => Some(json!({ "credential": name, "sessionEpoch": next_epoch })),
+            Self::Resealed(name) => Some(json!({ "credential": name })),
+            Self::SignedOut => Some(json!({ "sessionEpoch": next_epoch })),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_login_is_the_address_that_the_link_was_mailed_to() {
+        let token = Token::presented("secret");
+        let account: ClinicAccountSpec = serde_json::from_value(json!({
+            "id": "a-1",
+            "desired": {"holder": {"name": "ana", "uid": "1"}, "email": "Ana@maple.example", "type": "Staff"},
+            "delivery": {"round": 1, "address": "Ana@maple.example", "attempts": [{
+                "kind": "Invitation", "round": 1, "copy": 1, "messageId": "<m@x>", "tokenDigest": token.digest(),
+                "at": "2026-11-24T09:00:00Z", "date": "2026-11-24T09:00:00Z", "outcome": "Sent",
+            }]},
+        }))
+        .unwrap();
+        let confirmed = Confirmed {
+            first_name: "Ana".into(),
+            last_name: "Silva".into(),
+            title: Some("Dr.".into()),
+            credential: "c".into(),
+        };
+        let now = "2026-11-24T10:00:00Z".parse().unwrap();
+        let accepted = acceptance(&account, &token, &confirmed, 7, now).unwrap();
+        assert_eq!((&*accepted.login, accepted.accepted_at), ("Ana@maple.example", now));
+        let forged = acceptance(&account, &Token::presented("guess"), &confirmed, 7, now);
+        assert_eq!(forged, Err(Refusal::Unknown));
+    }
+}

@@ -1,0 +1,154 @@
+//! The care of credentials: what no account names is removed, and what the other key has sealed is sealed anew, so that a key can
+//! be replaced. Each replica does it; the guards of the writes make that harmless.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::Portal;
+use super::acceptance::{Change, change};
+use super::credentials::{Opened, name};
+use crate::adapters::kubernetes::ApiError;
+use crate::adapters::random::secret_bytes;
+use crate::api::ClinicCredential;
+use crate::api::credential::Used;
+use crate::domain::second_factor::current_step;
+
+/// How often it is looked.
+const EVERY: Duration = Duration::from_secs(600);
+/// A credential that no account names is removed when it is so old: whoever made it has long given up.
+const UNWANTED_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// What one look left for the next.
+#[derive(Debug, Default)]
+struct Care {
+    /// Unwanted then: removed if they still are. By one look alone nothing is removed, since our clock may be wrong.
+    unwanted: HashSet<String>,
+}
+
+/// Cares until it is dropped.
+pub async fn keep(portal: &Portal) {
+    let mut care = Care::default();
+    drop(portal.records.complete().wait_for(|complete| *complete).await);
+    loop {
+        // Without contact the records are old.
+        if portal.contact.may_sign_in()
+            && let Err(error) = care.look(portal).await
+        {
+            warn!(%error, "credentials were not looked after; it is tried again");
+        }
+        tokio::select! {
+            () = sleep(EVERY) => {}
+            () = portal.clock.jumped() => {}
+        }
+    }
+}
+
+impl Care {
+    async fn look(&mut self, portal: &Portal) -> Result<(), ApiError> {
+        let now = portal.clock.now();
+        let mut still_unwanted = HashSet::new();
+        let mut sealed_by_other = 0;
+        let each = async |credential: ClinicCredential| {
+            let Some(name) = credential.metadata.name.clone() else { return Ok(()) };
+            if portal.is_named(&credential) {
+                sealed_by_other += usize::from(!seal_anew(portal, &credential, &name).await);
+            } else if age(&credential, now) >= UNWANTED_AFTER {
+                if self.unwanted.contains(&name) {
+                    remove(portal, &credential, &name).await?;
+                }
+                still_unwanted.insert(name);
+            }
+            Ok(())
+        };
+        portal.credential_store.each(each).await?;
+        self.unwanted = still_unwanted;
+        portal.metrics.sealed_by_other_key(sealed_by_other);
+        Ok(())
+    }
+}
+
+impl Portal {
+    /// Whether the account names this credential, as far as the records know.
+    fn is_named(&self, credential: &ClinicCredential) -> bool {
+        let account = self.records.account(&credential.spec.account);
+        let named = account.and_then(|account| Some(account.spec.acceptance?.credential));
+        named.is_some() && named == credential.metadata.name
+    }
+}
+
+fn age(credential: &ClinicCredential, now: Timestamp) -> SignedDuration {
+    let made = credential.metadata.creation_timestamp.as_ref();
+    made.map_or(SignedDuration::ZERO, |made| now.duration_since(made.0))
+}
+
+/// Removes it unless the API server itself says that it is wanted.
+async fn remove(portal: &Portal, credential: &ClinicCredential, name: &str) -> Result<(), ApiError> {
+    match portal.accounts.read(&credential.spec.account).await {
+        Ok(account) => portal.records.put(&account),
+        Err(ApiError::NotFound) => {}
+        Err(error) => return Err(error),
+    }
+    if portal.is_named(credential) {
+        return Ok(());
+    }
+    let uid = credential.metadata.uid.as_deref().unwrap_or_default();
+    portal.credential_store.delete(name, uid).await?;
+    portal.metrics.removed_credential();
+    info!(credential = name, account = credential.spec.account, "removed a credential that no account names");
+    Ok(())
+}
+
+/// Seals it anew if the current key has not. Returns whether the current key seals it now.
+async fn seal_anew(portal: &Portal, credential: &ClinicCredential, old: &str) -> bool {
+    if portal.keys.sealed_by_current(&credential.spec.sealed) {
+        return true;
+    }
+    let account = credential.spec.account.as_str();
+    let opened = match portal.credentials().open(old, account).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            warn!(credential = old, account, %error, "a credential cannot be opened");
+            return false;
+        }
+    };
+    let Ok(new) = secret_bytes().map(name) else { return false };
+    let used = Used { totp_step: burnt(&opened, portal.clock.now()), ..opened.used.clone() };
+    if let Err(error) = portal.credentials().create(&new, account, &opened.proof, used).await {
+        warn!(credential = old, account, %error, "a credential was not sealed anew; it is tried again");
+        return false;
+    }
+    let Ok(account) = change(&portal.accounts, account, old, Change::Resealed(&new)).await else {
+        return false;
+    };
+    portal.records.put(&account);
+    carry_over(portal, old, &new, &account.spec.id).await;
+    info!(credential = old, account = account.spec.id, "sealed a credential with the current key");
+    true
+}
+
+/// No code that can have been used of the old object meanwhile may work again with the new one: all that can be right by now
+/// count as used.
+fn burnt(opened: &Opened, now: Timestamp) -> Option<u64> {
+    opened.proof.factor.as_ref()?;
+    let newest = current_step(now).map(|step| step + 1);
+    opened.used.totp_step.max(newest)
+}
+
+/// A recovery code that was used between reading the old object and naming the new one counts as used there too.
+async fn carry_over(portal: &Portal, old: &str, new: &str, account: &str) {
+    let credentials = portal.credentials();
+    let Ok(old) = credentials.open(old, account).await else { return };
+    while let Ok(new) = credentials.open(new, account).await {
+        let mut used = new.used.clone();
+        used.recovery_codes.extend(&old.used.recovery_codes);
+        used.recovery_codes.sort_unstable();
+        used.recovery_codes.dedup();
+        if used == new.used || credentials.write_used(&new, &used).await != Err(ApiError::Conflict) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Invitations as the portal sees them: what a link opens, what somebody typed to accept it, and the order of the two writes that
+//! make them a member: a credential first, then the one guarded write that names it.
+
+use jiff::{Timestamp, tz::TimeZone};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::acceptance::{AcceptError, Accepted, Confirmed, accept};
+use super::credentials::{CreateError, Planned, Proof};
+use super::pages::{AcceptFaults, NameFault, PasswordFault, RepeatFault, TitleFault, field};
+use super::web::form::Sent;
+use super::{Portal, metrics};
+use crate::adapters::dates::moment;
+use crate::adapters::passwords::PasswordHash;
+use crate::adapters::random::secret_bytes;
+use crate::api::credential::Used;
+use crate::api::{Clinic, ClinicAccount, clinic::TwoFactor};
+use crate::domain::acceptance::{Refusal, may_accept};
+use crate::domain::calendar::ClinicZone;
+use crate::domain::email::Email;
+use crate::domain::invitation::Token;
+use crate::domain::line::{LONGEST_NAME, LONGEST_TITLE, LineFault, line};
+use crate::domain::member::Locale;
+use crate::domain::own_words::OwnWords;
+use crate::domain::password::{self, Minimum, NewPassword, check, normalised};
+
+/// An invitation that may be accepted now.
+pub struct Invited {
+    /// Its account.
+    pub account: ClinicAccount,
+    /// The clinic that invites.
+    pub clinic: Clinic,
+    /// Until when the link works.
+    pub expires: Timestamp,
+}
+
+/// Why nobody is invited.
+pub enum NotInvited {
+    /// The link does not let its reader in. The language is that of the record, if there is one.
+    Refused(Refusal, Option<Locale>),
+    /// The records cannot be read, or there is no Clinic.
+    Unreachable,
+}
+
+/// What somebody typed to accept, all of it right.
+pub struct Typed {
+    /// First name.
+    pub first_name: String,
+    /// Last name.
+    pub last_name: String,
+    /// Form of address.
+    pub title: Option<String>,
+    /// The password to hash.
+    pub password: SecretString,
+}
+
+/// An acceptance that waits for the first code of its second factor, in a sealed field of a form.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Draft {
+    #[serde(rename = "a")]
+    first_name: String,
+    #[serde(rename = "b")]
+    last_name: String,
+    #[serde(rename = "t")]
+    title: Option<String>,
+    #[serde(rename = "p")]
+    password: PasswordHash,
+    /// The second factor.
+    #[serde(rename = "f")]
+    pub planned: Planned,
+    /// When the form was first shown, in seconds since 1970.
+    #[serde(rename = "s")]
+    pub shown: i64,
+}
+
+/// Why an acceptance failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CompleteError {
+    /// The credential.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// The account.
+    #[error(transparent)]
+    Accept(#[from] AcceptError),
+    /// No random bytes.
+    #[error("failed to draw random bytes")]
+    Random,
+}
+
+impl Portal {
+    /// What the link opens. Looks at the API server itself where the records alone would refuse: they may be a moment old.
+    pub async fn invitation(&self, name: &str, token: &Token) -> Result<Invited, NotInvited> {
+        let clinic = self.records.clinic().filter(|_| self.contact.may_sign_in()).ok_or(NotInvited::Unreachable)?;
+        let days = clinic.spec.invitation_validity_days;
+        let decide = |account: Option<ClinicAccount>| {
+            let refused = |refusal| NotInvited::Refused(refusal, account.as_ref().and_then(|a| a.spec.desired.locale));
+            let record = account.as_ref().and_then(|account| account.spec.record(days));
+            let record = record.ok_or_else(|| refused(Refusal::Unknown))?;
+            match may_accept(&record, &token.digest(), self.clock.now()) {
+                Ok(expires) => Ok((account.clone(), expires)),
+                // A link that nobody mailed tells nothing, not even a language.
+                Err(Refusal::Unknown) => Err(NotInvited::Refused(Refusal::Unknown, None)),
+                Err(refusal) => Err(refused(refusal)),
+            }
+        };
+        let first = decide(self.records.account(name));
+        let decided = match first {
+            Err(NotInvited::Refused(Refusal::Unknown | Refusal::Replaced, _)) => {
+                let account = self.account_now(name).await.map_err(|_| NotInvited::Unreachable)?;
+                decide(account)
+            }
+            other => other,
+        };
+        match decided? {
+            (Some(account), expires) => Ok(Invited { account, clinic, expires }),
+            (None, _) => Err(NotInvited::Refused(Refusal::Unknown, None)),
+        }
+    }
+
+    /// Makes the person a member: a credential of their own, then the account that names it. What fails in between leaves a
+    /// credential that nobody names.
+    pub async fn complete(
+        &self,
+        invited: &Invited,
+        token: &Token,
+        confirmed: &Confirmed,
+        proof: &Proof,
+        used: Used,
+    ) -> Result<Accepted, CompleteError> {
+        let name = &invited.account.spec.id;
+        self.credentials().create(&confirmed.credential, name, proof, used).await?;
+        let days = invited.clinic.spec.invitation_validity_days;
+        let accepted = accept(&self.accounts, name, token, confirmed, days, || self.clock.now()).await?;
+        self.records.put(&accepted.account);
+        self.metrics.acceptance(metrics::Acceptance::Accepted);
+        tracing::info!(account = name, credential = confirmed.credential, "accepted the invitation");
+        Ok(accepted)
+    }
+
+    /// A second factor to set up.
+    pub fn plan(&self) -> Option<Planned> {
+        Some(Planned::new(secret_bytes().ok()?, &secret_bytes().ok()?, secret_bytes().ok()?))
+    }
+}
+
+impl Invited {
+    /// The language of the person.
+    pub fn locale(&self) -> Option<Locale> {
+        self.account.spec.desired.locale
+    }
+
+    /// The invited address.
+    pub fn email(&self) -> &str {
+        self.account.spec.desired.email.as_deref().unwrap_or_default()
+    }
+
+    /// Until when the link works, in the reader's words.
+    pub fn expires_in_words(&self, locale: Locale) -> String {
+        let zone = ClinicZone::find(&self.clinic.spec.time_zone);
+        let zone = zone.as_ref().map_or(TimeZone::UTC, |zone| zone.rules().clone());
+        moment(self.expires, &zone, locale).unwrap_or_default()
+    }
+
+    /// Whether nobody accepts without a second factor.
+    pub fn requires_a_second_factor(&self) -> bool {
+        self.clinic.spec.two_factor == TwoFactor::Required
+    }
+
+    /// Reads what was typed. With a second factor in the same step a shorter password will do.
+    pub fn read(&self, sent: &Sent, minimum: Minimum) -> Result<Typed, AcceptFaults> {
+        let first_name = line(sent.get(field::FIRST_NAME), LONGEST_NAME);
+        let last_name = line(sent.get(field::LAST_NAME), LONGEST_NAME);
+        let title = match line(sent.get(field::TITLE), LONGEST_TITLE) {
+            Err(LineFault::Missing) => Ok(None),
+            other => other.map(Some),
+        };
+        let text = |name: &Result<String, LineFault>| name.clone().unwrap_or_default();
+        let own = Email::parse(self.email()).map_or_else(
+            |_| OwnWords::default(),
+            |email| OwnWords::new(&text(&first_name), &text(&last_name), &email, &self.clinic.spec.display_name),
+        );
+        let password = read_password(sent, minimum, &own);
+        match (first_name, last_name, title, password) {
+            (Ok(first_name), Ok(last_name), Ok(title), Ok(password)) => {
+                Ok(Typed { first_name, last_name, title, password: password.expose().into() })
+            }
+            (first_name, last_name, title, password) => {
+                let (password, repeated) = password.err().unwrap_or_default();
+                Err(AcceptFaults {
+                    first_name: first_name.err().map(name_fault),
+                    last_name: last_name.err().map(name_fault),
+                    title: title.err().and_then(title_fault),
+                    password,
+                    repeated,
+                })
+            }
+        }
+    }
+}
+
+/// What is wrong with the password, and with its repetition.
+type PasswordFaults = (Option<PasswordFault>, Option<RepeatFault>);
+
+fn read_password(sent: &Sent, minimum: Minimum, own: &OwnWords) -> Result<NewPassword, PasswordFaults> {
+    let (typed, repeated) = (sent.get(field::PASSWORD), sent.get(field::REPEATED));
+    if typed.is_empty() {
+        return Err((Some(PasswordFault::Missing), None));
+    }
+    let checked = check(typed, minimum, own).map_err(|faults| faults.first().map(|fault| password_fault(*fault)));
+    let repetition = match normalised(repeated) {
+        Some(text) if text.expose().is_empty() => Some(RepeatFault::Missing),
+        Some(text) if checked.as_ref().is_ok_and(|password| password.expose() != text.expose()) => {
+            Some(RepeatFault::Differs)
+        }
+        Some(_) => None,
+        None => checked.is_ok().then_some(RepeatFault::Differs),
+    };
+    match (checked, repetition) {
+        (Ok(password), None) => Ok(password),
+        (checked, repetition) => Err((checked.err().flatten(), repetition)),
+    }
+}
+
+fn name_fault(fault: LineFault) -> NameFault {
+    match fault {
+        LineFault::Missing => NameFault::Missing,
+        LineFault::TooLong { maximum } => NameFault::TooLong { maximum },
+        LineFault::NotPlain => NameFault::NotPlain,
+    }
+}
+
+fn title_fault(fault: LineFault) -> Option<TitleFault> {
+    match fault {
+        LineFault::Missing => None,
+        LineFault::TooLong { maximum } => Some(TitleFault::TooLong { maximum }),
+        LineFault::NotPlain => Some(TitleFault::NotPlain),
+    }
+}
+
+fn password_fault(fault: password::PasswordFault) -> PasswordFault {
+    match fault {
+        password::PasswordFault::TooShort { minimum } => PasswordFault::TooShort { minimum },
+        password::PasswordFault::TooLong { maximum } => PasswordFault::TooLong { maximum },
+        password::PasswordFault::Common => PasswordFault::Common,
+        password::PasswordFault::OwnWords => PasswordFault::OfNames,
+        password::PasswordFault::NotTypeable => PasswordFault::CannotBeTyped,
+    }
+}
+
+impl Draft {
+    /// What was typed, its password hashed.
+    pub fn new(typed: Typed, password: PasswordHash, planned: Planned, now: Timestamp) -> Self {
+        let Typed { first_name, last_name, title, .. } = typed;
+        Self { first_name, last_name, title, password, planned, shown: now.as_second() }
+    }
+
+    /// What the person confirmed, with the name of the credential to come.
+    pub fn confirmed(&self) -> Confirmed {
+        Confirmed {
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+            title: self.title.clone(),
+            credential: self.planned.credential(),
+        }
+    }
+
+    /// What is to be kept.
+    pub fn proof(&self) -> Option<Proof> {
+        Some(Proof { password: self.password.clone(), factor: Some(self.planned.factor()?) })
+    }
+}

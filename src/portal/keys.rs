@@ -1,0 +1,90 @@
+//! The portal's keys, read again when their files change, and what is sealed with them: values, as JSON.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use crate::adapters::seal::{KeyError, Keys, Purpose};
+
+/// How often the files are read.
+const READ_EVERY: Duration = Duration::from_secs(10);
+
+/// The keys of a folder.
+pub struct KeyRing {
+    folder: PathBuf,
+    keys: RwLock<Arc<Keys>>,
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyRing(redacted)")
+    }
+}
+
+/// Something could not be sealed: no random bytes, or a value that is no JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("failed to seal")]
+pub struct SealError;
+
+impl KeyRing {
+    /// Reads the folder.
+    ///
+    /// # Errors
+    /// Names the file, never its content.
+    pub async fn read(folder: PathBuf) -> Result<Self, KeyError> {
+        let keys = RwLock::new(Arc::new(Keys::read(&folder).await?));
+        Ok(Self { folder, keys })
+    }
+
+    /// Reads the folder again and again until it is dropped. Files that do not do leave the keys as they are.
+    pub async fn keep(&self) {
+        let mut is_wrong = false;
+        loop {
+            sleep(READ_EVERY).await;
+            match Keys::read(&self.folder).await {
+                Ok(keys) => {
+                    if !keys.are_the_same(&self.now()) {
+                        info!("the keys were changed");
+                        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+                    }
+                    is_wrong = false;
+                }
+                Err(error) => {
+                    if !is_wrong {
+                        warn!(%error, "the keys stay as they were");
+                    }
+                    is_wrong = true;
+                }
+            }
+        }
+    }
+
+    /// Seals a value for a purpose and a place.
+    ///
+    /// # Errors
+    /// See [`SealError`].
+    pub fn seal(&self, purpose: Purpose, place: &str, value: &impl Serialize) -> Result<String, SealError> {
+        let text = serde_json::to_vec(value).map_err(|_| SealError)?;
+        self.now().seal(purpose, place, &text).map_err(|_| SealError)
+    }
+
+    /// Opens what was sealed for this purpose and place.
+    pub fn open<T: DeserializeOwned>(&self, purpose: Purpose, place: &str, sealed: &str) -> Option<T> {
+        serde_json::from_slice(&self.now().open(purpose, place, sealed)?).ok()
+    }
+
+    /// Whether the current key sealed it.
+    pub fn sealed_by_current(&self, sealed: &str) -> bool {
+        self.now().sealed_by_current(sealed)
+    }
+
+    fn now(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}

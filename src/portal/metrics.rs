@@ -1,0 +1,166 @@
+//! What the portal counts, under the Prometheus conventions. No label holds an address or the name of an object.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+/// A word out of a fixed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Word(&'static str);
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.0.encode(encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    outcome: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    route: String,
+    code: u16,
+}
+
+/// What came of somebody's try to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    /// They are signed in.
+    SignedIn,
+    /// They are asked for a second factor.
+    CodeAsked,
+    /// Address or password, or what the account says, does not let them in.
+    Refused,
+    /// The code does not.
+    CodeRefused,
+    /// They must wait before the next try.
+    SlowedDown,
+}
+
+/// What came of somebody's try to accept an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// They are a member now.
+    Accepted,
+    /// The link lets nobody in.
+    Refused,
+    /// Something they typed does not do.
+    Incomplete,
+}
+
+/// What is read when somebody asks, not counted.
+#[derive(Clone, Debug)]
+pub struct Now {
+    /// Password hashes computed so far.
+    pub hashes: u64,
+    /// For how long the API server has been silent; `None`: it never answered.
+    pub silent_for: Option<Duration>,
+}
+
+/// The counters.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    sign_ins: Family<Ended, Counter>,
+    acceptances: Family<Ended, Counter>,
+    requests: Family<Answered, Counter>,
+    removed_credentials: Counter,
+    sealed_by_other_key: Gauge,
+}
+
+impl Metrics {
+    /// Counts a try to sign in.
+    pub fn sign_in(&self, outcome: SignIn) {
+        let word = match outcome {
+            SignIn::SignedIn => "signed_in",
+            SignIn::CodeAsked => "code_asked",
+            SignIn::Refused => "refused",
+            SignIn::CodeRefused => "code_refused",
+            SignIn::SlowedDown => "slowed_down",
+        };
+        self.sign_ins.get_or_create(&Ended { outcome: Word(word) }).inc();
+    }
+
+    /// Counts a try to accept an invitation.
+    pub fn acceptance(&self, outcome: Acceptance) {
+        let word = match outcome {
+            Acceptance::Accepted => "accepted",
+            Acceptance::Refused => "refused",
+            Acceptance::Incomplete => "incomplete",
+        };
+        self.acceptances.get_or_create(&Ended { outcome: Word(word) }).inc();
+    }
+
+    /// Counts an answer. `route` is one of ours as it is declared, never a path that was asked for.
+    pub fn answered(&self, route: &str, code: u16) {
+        self.requests.get_or_create(&Answered { route: route.to_owned(), code }).inc();
+    }
+
+    /// Counts a credential that no account named.
+    pub fn removed_credential(&self) {
+        self.removed_credentials.inc();
+    }
+
+    /// Takes in how many credentials still need the other key.
+    pub fn sealed_by_other_key(&self, count: usize) {
+        self.sealed_by_other_key.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// All of it as text, in the `OpenMetrics` format.
+    pub fn text(&self, now: &Now) -> String {
+        let mut registry = Registry::with_prefix("clinic_operator_portal");
+        registry.register("sign_ins", "Tries to sign in by outcome", self.sign_ins.clone());
+        registry.register("acceptances", "Tries to accept an invitation by outcome", self.acceptances.clone());
+        registry.register("requests", "Answers by route and HTTP status", self.requests.clone());
+        let hashes = Counter::<u64, AtomicU64>::default();
+        hashes.inc_by(now.hashes);
+        registry.register("password_hashes", "Password hashes computed", hashes);
+        let removed = self.removed_credentials.clone();
+        registry.register("removed_credentials", "Credentials removed that no account named", removed);
+        let other = self.sealed_by_other_key.clone();
+        registry.register("credentials_sealed_by_other_key", "Credentials that need the file other of the keys", other);
+        let silence = Gauge::<i64>::default();
+        silence.set(now.silent_for.map_or(-1, |silent| i64::try_from(silent.as_secs()).unwrap_or(i64::MAX)));
+        let help = "Time since the API server last answered, -1 before it first did";
+        registry.register_with_unit("api_silence", help, Unit::Seconds, silence);
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        encode(&mut text, &registry).unwrap_or_default();
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_told_in_words_of_a_fixed_set() {
+        let metrics = Metrics::default();
+        metrics.sign_in(SignIn::SlowedDown);
+        metrics.acceptance(Acceptance::Incomplete);
+        metrics.answered("/sign-in", 422);
+        metrics.sealed_by_other_key(3);
+        let text = metrics.text(&Now { hashes: 7, silent_for: Some(Duration::from_secs(90)) });
+        for line in [
+            "clinic_operator_portal_sign_ins_total{outcome=\"slowed_down\"} 1",
+            "clinic_operator_portal_acceptances_total{outcome=\"incomplete\"} 1",
+            "clinic_operator_portal_requests_total{route=\"/sign-in\",code=\"422\"} 1",
+            "clinic_operator_portal_password_hashes_total 7",
+            "clinic_operator_portal_removed_credentials_total 0",
+            "clinic_operator_portal_credentials_sealed_by_other_key 3",
+            "clinic_operator_portal_api_silence_seconds 90",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+        assert!(metrics.text(&Now { hashes: 0, silent_for: None }).contains("api_silence_seconds -1"));
+    }
+}

@@ -1,0 +1,21 @@
+//! What the portal says of itself to the kubelet and to Prometheus. Nothing here is about a member.
+
+use super::Portal;
+use super::metrics::Now;
+use crate::adapters::probes::Probed;
+
+impl Probed for Portal {
+    fn ready(&self) -> Result<(), &'static str> {
+        if !*self.records.complete().borrow() {
+            Err("the records are not complete yet")
+        } else if self.contact.may_stay() {
+            Ok(())
+        } else {
+            Err("no contact with the API server")
+        }
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.text(&Now { hashes: self.passwords.computed(), silent_for: self.contact.silent_for() })
+    }
+}

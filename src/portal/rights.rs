@@ -1,0 +1,14 @@
+//! What the portal may do, and nothing else: the one table from which its Role is generated and against which it checks itself
+//! when it starts. It writes to no manifest, claim or Clinic, and reads no Secret.
+
+use crate::adapters::kubernetes::Right;
+use crate::api::{Clinic, ClinicAccount, ClinicCredential};
+
+/// All rights of the portal, in the clinic's namespace.
+pub fn rights() -> Vec<Right> {
+    vec![
+        Right::on::<Clinic>(&["list", "watch", "get"]),
+        Right::on::<ClinicAccount>(&["list", "watch", "get", "patch"]),
+        Right::on::<ClinicCredential>(&["list", "get", "create", "patch", "delete"]),
+    ]
+}

@@ -1,0 +1,78 @@
+//! Who is signed in, and signing out.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use tracing::{info, warn};
+
+use super::super::acceptance::{Change, ChangeError, change};
+use super::super::pages::{Designation, Home, Page};
+use super::super::sessions::{SignedIn, Status, Unreachable};
+use super::super::web::form::Sent;
+use super::super::web::reply::{Reply, see_other};
+use super::super::web::visitor::Visitor;
+use super::super::{Portal, path};
+use super::sign_in::{AFTER_SESSION, AFTER_SIGN_OUT};
+use crate::adapters::dates::day;
+use crate::domain::calendar::ClinicZone;
+
+/// The page of whoever is signed in; the others are to sign in.
+pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
+    match portal.session(&visitor).await {
+        Ok(Status::SignedIn(signed_in)) => home(&portal, &visitor, *signed_in),
+        Ok(Status::NotSignedIn) => see_other(path::SIGN_IN, Vec::new()),
+        Ok(Status::Ended) => see_other(AFTER_SESSION, portal.end_session()),
+        Err(Unreachable) => portal.unreachable(&visitor, None),
+    }
+}
+
+/// Signing out is a form; its address alone does nothing.
+pub async fn start_again() -> Response {
+    see_other(path::HOME, Vec::new())
+}
+
+/// Ends every session of whoever is signed in.
+pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, _: Sent) -> Response {
+    let signed_in = match portal.session(&visitor).await {
+        Ok(Status::SignedIn(signed_in)) => signed_in,
+        Ok(Status::NotSignedIn | Status::Ended) => return see_other(AFTER_SIGN_OUT, portal.end_session()),
+        Err(Unreachable) => return portal.unreachable(&visitor, None),
+    };
+    let account = &signed_in.account.spec;
+    let Some(acceptance) = &account.acceptance else { return see_other(AFTER_SIGN_OUT, portal.end_session()) };
+    let changed = change(&portal.accounts, &account.id, &acceptance.credential, Change::SignedOut).await;
+    match changed {
+        Ok(account) => {
+            info!(account = account.spec.id, "signed out");
+            portal.records.put(&account);
+        }
+        // Whoever changed the credential has ended every session.
+        Err(ChangeError::Changed) => {}
+        Err(error) => {
+            warn!(account = account.id, %error, "nobody is signed out without the API server");
+            return portal.unreachable(&visitor, account.desired.locale);
+        }
+    }
+    see_other(AFTER_SIGN_OUT, portal.end_session())
+}
+
+fn home(portal: &Portal, visitor: &Visitor, signed_in: SignedIn) -> Response {
+    let account = &signed_in.account.spec;
+    let desired = &account.desired;
+    let Some(acceptance) = &account.acceptance else { return see_other(path::SIGN_IN, portal.end_session()) };
+    let locale = portal.locale(visitor, desired.locale);
+    let zone = portal.records.clinic().and_then(|clinic| ClinicZone::find(&clinic.spec.time_zone));
+    let last_day = desired.access_until.zip(zone).map(|(until, zone)| zone.last_day(until));
+    let last_day = last_day.and_then(|last| day(last, locale).ok());
+    let page = Page::Home(Home {
+        sign_out: path::SIGN_OUT,
+        name: &format!("{} {}", acceptance.first_name, acceptance.last_name),
+        title: acceptance.title.as_deref(),
+        designation: Designation::of(desired.position.as_deref(), desired.classification, desired.type_),
+        license: desired.license,
+        last_day: last_day.as_deref(),
+    });
+    let cookies = signed_in.cookie.into_iter().collect();
+    portal.page(visitor, Reply { again: Some(path::HOME), cookies, ..Reply::ok(desired.locale) }, &page)
+}

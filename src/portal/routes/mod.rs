@@ -1,0 +1,94 @@
+//! What is served where. A handler reads what was sent, asks the rest of the portal, and says which page follows.
+
+mod assets;
+mod home;
+mod invitations;
+mod sign_in;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::pages::Notice;
+use super::sign_in::NotLetIn;
+use super::web::visitor::Visitor;
+use super::web::{form, headers};
+use super::{Portal, path};
+use crate::domain::member::Locale;
+
+/// No request takes longer, its body included.
+const LONGEST_REQUEST: Duration = Duration::from_secs(60);
+
+/// All routes.
+pub fn routes(portal: &Arc<Portal>) -> Router {
+    Router::new()
+        .route(path::HOME, get(home::show))
+        .route(path::SIGN_IN, get(sign_in::show).post(sign_in::password))
+        .route(path::CODE, get(sign_in::start_again).post(sign_in::code))
+        .route(path::ENROL, get(sign_in::start_again).post(sign_in::enrol))
+        .route(path::SIGN_OUT, post(home::sign_out).get(home::start_again))
+        .route("/invitations/{link}", get(invitations::show).post(invitations::accept))
+        .route(
+            "/invitations/{link}/second-factor",
+            get(invitations::show_of_second_factor).post(invitations::second_factor),
+        )
+        .route(path::STYLE, get(assets::style))
+        .route(path::SCRIPT, get(assets::script))
+        .route(path::ICON, get(assets::icon))
+        .route(path::LOGO, get(assets::logo))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(form::LONGEST))
+        .layer(from_fn_with_state(Arc::clone(portal), around))
+        .with_state(Arc::clone(portal))
+}
+
+/// Around every request: a limit of time, the headers of every answer, a count, and a line in the log that has the route and not
+/// the path, in which there may be a token.
+async fn around(State(portal): State<Arc<Portal>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    let method = request.method().clone();
+    let begin = portal.clock.monotonic();
+    let answer = timeout(LONGEST_REQUEST, next.run(request)).await;
+    let mut answer = answer.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
+    headers::add(&mut answer, &portal.base);
+    portal.metrics.answered(route, answer.status().as_u16());
+    let took = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+    debug!(%method, route, status = answer.status().as_u16(), milliseconds = took, "answered");
+    answer
+}
+
+async fn not_found(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
+    portal.notice(&visitor, None, StatusCode::NOT_FOUND, Notice::NotFound)
+}
+
+async fn method_not_allowed(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
+    portal.notice(&visitor, None, StatusCode::METHOD_NOT_ALLOWED, Notice::MethodNotAllowed)
+}
+
+impl Portal {
+    /// The answer while the records cannot be read.
+    fn unreachable(&self, visitor: &Visitor, locale: Option<Locale>) -> Response {
+        self.notice(visitor, locale, StatusCode::SERVICE_UNAVAILABLE, Notice::Unreachable)
+    }
+
+    /// The answer to somebody who was not let in for a reason that is not theirs.
+    fn not_now(&self, visitor: &Visitor, locale: Option<Locale>, why: &NotLetIn) -> Response {
+        match why {
+            NotLetIn::Unreachable => self.unreachable(visitor, locale),
+            NotLetIn::Busy => self.notice(visitor, locale, StatusCode::SERVICE_UNAVAILABLE, Notice::Busy),
+            NotLetIn::Failed | NotLetIn::Refused => {
+                self.notice(visitor, locale, StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed)
+            }
+        }
+    }
+}

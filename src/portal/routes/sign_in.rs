@@ -1,0 +1,264 @@
+//! Signing in: address and password, then, if there is one, the second factor.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::SignedDuration;
+
+use super::super::pages::{
+    self, CodeFault, Enrol, EnrolOccasion, Notice, Page, RecoveryCodes, SecondStepFault, SignInMessage, field,
+};
+use super::super::sessions::Status;
+use super::super::sign_in::{Challenge, Code, CodeRefused, Enrolment, Next, NotLetIn};
+use super::super::throttles::Target;
+use super::super::web::form::{Sent, is_within};
+use super::super::web::reply::{Reply, see_other};
+use super::super::web::visitor::Visitor;
+use super::super::{Portal, metrics, path};
+use super::invitations::fault;
+use crate::api::ClinicAccount;
+use crate::domain::email::Email;
+use crate::domain::member::Locale;
+use crate::domain::qr::QrCode;
+
+/// How long somebody may take from the password to the code, and for setting up a second factor.
+const CODE_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+const ENROL_WITHIN: SignedDuration = SignedDuration::from_mins(30);
+/// What the fields of the second step are sealed for.
+const CHALLENGE: &str = "challenge";
+const ENROLMENT: &str = "enrolment";
+/// Where it is said what has just happened.
+pub const AFTER_SIGN_OUT: &str = "/sign-in?after=sign-out";
+/// Where it is said what has just happened.
+pub const AFTER_SESSION: &str = "/sign-in?after=session";
+
+/// The page of the first step.
+pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+    if !portal.contact.may_sign_in() {
+        return portal.unreachable(&visitor, None);
+    }
+    if matches!(portal.session(&visitor).await, Ok(Status::SignedIn(_))) {
+        return see_other(path::HOME, Vec::new());
+    }
+    let says = |what: &str| query.as_deref().is_some_and(|query| query.split('&').any(|pair| pair == what));
+    let message = match (says("after=sign-out"), says("after=session")) {
+        (true, _) => Some(SignInMessage::SignedOut),
+        (false, true) => Some(SignInMessage::SessionEnded),
+        (false, false) => None,
+    };
+    first_step(&portal, &visitor, StatusCode::OK, "", message)
+}
+
+/// The later steps cannot be shown again.
+pub async fn start_again() -> Response {
+    see_other(path::SIGN_IN, Vec::new())
+}
+
+/// Address and password were sent.
+pub async fn password(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
+    if !portal.contact.may_sign_in() {
+        return portal.unreachable(&visitor, None);
+    }
+    let (username, password) = (sent.get(field::EMAIL), sent.get(field::PASSWORD));
+    let target = portal.target(&visitor, username);
+    if let Err(wait) = portal.throttles.try_password(visitor.client, target, portal.clock.now()) {
+        return slow_down(&portal, &visitor, wait);
+    }
+    let next = match portal.check_password(username, password).await {
+        Ok(next) => next,
+        Err(NotLetIn::Refused) => {
+            portal.metrics.sign_in(metrics::SignIn::Refused);
+            let message = Some(SignInMessage::Refused);
+            return first_step(&portal, &visitor, StatusCode::UNPROCESSABLE_ENTITY, username, message);
+        }
+        Err(other) => {
+            portal.throttles.password_was_not_tried(visitor.client, target);
+            return portal.not_now(&visitor, None, &other);
+        }
+    };
+    portal.throttles.password_was_right(visitor.client, target);
+    match next {
+        Next::LetIn(account) => {
+            portal.metrics.sign_in(metrics::SignIn::SignedIn);
+            see_other(path::HOME, portal.begin_session(&account.spec))
+        }
+        Next::Code(challenge) => {
+            portal.metrics.sign_in(metrics::SignIn::CodeAsked);
+            second_step(&portal, &visitor, &challenge, None)
+        }
+        Next::Enrol(enrolment) => {
+            portal.metrics.sign_in(metrics::SignIn::CodeAsked);
+            enrol_page(&portal, &visitor, &enrolment, None)
+        }
+    }
+}
+
+/// A code was sent.
+pub async fn code(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
+    let challenge: Option<Challenge> = portal.open_draft(&visitor, CHALLENGE, &sent);
+    let Some(challenge) = challenge.filter(|it| is_within(it.since, CODE_WITHIN, portal.clock.now())) else {
+        return took_too_long(&portal, &visitor);
+    };
+    let recovery = sent.has(field::RECOVERY_CODE);
+    let code =
+        if recovery { Code::Recovery(sent.get(field::RECOVERY_CODE)) } else { Code::OfApp(sent.get(field::CODE)) };
+    let answer = {
+        let target = portal.target_of(&visitor, &challenge);
+        let check = portal.check_code(&challenge, code);
+        tried(&portal, &visitor, target, &challenge, check).await
+    };
+    match answer {
+        Ok(account) => {
+            portal.metrics.sign_in(metrics::SignIn::SignedIn);
+            see_other(path::HOME, portal.begin_session(&account.spec))
+        }
+        Err(Tried::Answered(answer)) => answer,
+        Err(Tried::Refused(refused)) => {
+            let fault = if recovery { SecondStepFault::RecoveryCode } else { SecondStepFault::Code(fault(&refused)) };
+            second_step(&portal, &visitor, &challenge, Some(fault))
+        }
+    }
+}
+
+/// The first code of a second factor that the clinic requires by now was sent.
+pub async fn enrol(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
+    let enrolment: Option<Enrolment> = portal.open_draft(&visitor, ENROLMENT, &sent);
+    let now = portal.clock.now();
+    let Some(enrolment) = enrolment.filter(|it| is_within(it.challenge.since, ENROL_WITHIN, now)) else {
+        return took_too_long(&portal, &visitor);
+    };
+    let answer = {
+        let target = portal.target_of(&visitor, &enrolment.challenge);
+        let check = portal.enrol(&enrolment, sent.get(field::CODE));
+        tried(&portal, &visitor, target, &enrolment.challenge, check).await
+    };
+    match answer {
+        Ok(account) => {
+            portal.metrics.sign_in(metrics::SignIn::SignedIn);
+            let cookies = account.map_or_else(Vec::new, |account| portal.begin_session(&account.spec));
+            let codes = enrolment.planned.codes_to_show();
+            let page = Page::RecoveryCodes(RecoveryCodes { codes: &codes, next: path::HOME });
+            let locale = portal.locale_of(&enrolment.challenge);
+            portal.page(&visitor, Reply { cookies, ..Reply::ok(locale) }, &page)
+        }
+        Err(Tried::Answered(answer)) => answer,
+        Err(Tried::Refused(refused)) => enrol_page(&portal, &visitor, &enrolment, Some(fault(&refused))),
+    }
+}
+
+/// What came of a code, if it was not right.
+enum Tried {
+    /// The code was refused: the page is shown again.
+    Refused(CodeRefused),
+    /// Another answer.
+    Answered(Response),
+}
+
+/// Tries a code, unless too many were tried.
+async fn tried<T>(
+    portal: &Portal,
+    visitor: &Visitor,
+    target: Target,
+    challenge: &Challenge,
+    check: impl Future<Output = Result<T, CodeRefused>>,
+) -> Result<T, Tried> {
+    if !portal.contact.may_sign_in() {
+        return Err(Tried::Answered(portal.unreachable(visitor, None)));
+    }
+    if let Err(wait) = portal.throttles.try_code(target, portal.clock.now()) {
+        return Err(Tried::Answered(slow_down(portal, visitor, wait)));
+    }
+    match check.await {
+        Ok(right) => {
+            portal.throttles.code_was_right(target);
+            Ok(right)
+        }
+        Err(CodeRefused::Otherwise(NotLetIn::Refused)) => {
+            portal.throttles.code_was_not_tried(target);
+            Err(Tried::Answered(took_too_long(portal, visitor)))
+        }
+        Err(CodeRefused::Otherwise(other)) => {
+            portal.throttles.code_was_not_tried(target);
+            Err(Tried::Answered(portal.not_now(visitor, portal.locale_of(challenge), &other)))
+        }
+        Err(refused) => {
+            if matches!(refused, CodeRefused::Malformed) {
+                portal.throttles.code_was_not_tried(target);
+            }
+            portal.metrics.sign_in(metrics::SignIn::CodeRefused);
+            Err(Tried::Refused(refused))
+        }
+    }
+}
+
+impl Portal {
+    fn account_named(&self, challenge: &Challenge) -> Option<ClinicAccount> {
+        self.records.account(&challenge.account)
+    }
+
+    fn locale_of(&self, challenge: &Challenge) -> Option<Locale> {
+        self.account_named(challenge)?.spec.desired.locale
+    }
+
+    /// On whom codes are tried.
+    fn target_of(&self, visitor: &Visitor, challenge: &Challenge) -> Target {
+        let acceptance = self.account_named(challenge).and_then(|account| account.spec.acceptance);
+        self.target(visitor, acceptance.as_ref().map_or("", |acceptance| &acceptance.login))
+    }
+}
+
+fn slow_down(portal: &Portal, visitor: &Visitor, wait: SignedDuration) -> Response {
+    portal.metrics.sign_in(metrics::SignIn::SlowedDown);
+    let wait = u64::try_from(wait.as_secs()).unwrap_or(0).max(1);
+    portal.notice(visitor, None, StatusCode::TOO_MANY_REQUESTS, Notice::TooManyTries { wait })
+}
+
+/// The password must be typed again.
+fn took_too_long(portal: &Portal, visitor: &Visitor) -> Response {
+    let message = Some(SignInMessage::TookTooLong);
+    first_step(portal, visitor, StatusCode::UNPROCESSABLE_ENTITY, "", message)
+}
+
+fn first_step(
+    portal: &Portal,
+    visitor: &Visitor,
+    status: StatusCode,
+    email: &str,
+    message: Option<SignInMessage>,
+) -> Response {
+    let page = Page::SignIn(pages::SignIn { action: path::SIGN_IN, email, message });
+    portal.page(visitor, Reply { again: Some(path::SIGN_IN), ..Reply::with(status, None) }, &page)
+}
+
+fn status(is_refused: bool) -> StatusCode {
+    if is_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
+}
+
+fn second_step(portal: &Portal, visitor: &Visitor, challenge: &Challenge, fault: Option<SecondStepFault>) -> Response {
+    let draft = portal.draft(visitor, CHALLENGE, challenge);
+    let page = Page::Code(pages::Code { action: path::CODE, draft: draft.as_deref(), fault });
+    portal.page(visitor, Reply::with(status(fault.is_some()), portal.locale_of(challenge)), &page)
+}
+
+fn enrol_page(portal: &Portal, visitor: &Visitor, enrolment: &Enrolment, fault: Option<CodeFault>) -> Response {
+    let locale = portal.locale_of(&enrolment.challenge);
+    let failed = || portal.notice(visitor, locale, StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed);
+    let acceptance = portal.account_named(&enrolment.challenge).and_then(|account| account.spec.acceptance);
+    let Some(email) = acceptance.and_then(|acceptance| Email::parse(&acceptance.login).ok()) else { return failed() };
+    let secret = enrolment.planned.secret();
+    let uri = secret.uri(&portal.clinic().name, &email);
+    let Ok(qr) = QrCode::of(&uri) else { return failed() };
+    let draft = portal.draft(visitor, ENROLMENT, enrolment);
+    let page = Page::Enrol(Enrol {
+        action: path::ENROL,
+        draft: draft.as_deref(),
+        occasion: EnrolOccasion::RequiredSince,
+        qr: &qr,
+        uri: &uri,
+        secret: &secret.typed(),
+        fault,
+    });
+    portal.page(visitor, Reply::with(status(fault.is_some()), locale), &page)
+}

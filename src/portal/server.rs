@@ -1,0 +1,224 @@
+//! The listener of the pages: with TLS by files that are read again when they change, or without; with limits, so that slow or many
+//! clients cost a bounded amount. What is served never stands here.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::accept::{Accept, DefaultAcceptor};
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
+use futures::future::{BoxFuture, FutureExt, pending};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::sleep;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tracing::{info, warn};
+
+use super::Tls;
+
+/// Connections at the same time; more are closed at once.
+const CONNECTIONS: usize = 1024;
+/// How long a client may take for the TLS handshake, and for the head of a request, the first included.
+const SLOWEST_HEAD: Duration = Duration::from_secs(10);
+/// How long requests under way may take when the process is asked to stop.
+const LAST_REQUEST_WITHIN: Duration = Duration::from_secs(10);
+/// How often the files are read.
+const READ_EVERY: Duration = Duration::from_secs(10);
+
+/// Why the pages cannot be encrypted. Nothing of the files' content is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file.
+    #[error("failed to read {0}: {1}")]
+    Unreadable(PathBuf, io::Error),
+    /// The certificate's file.
+    #[error("{0} must hold a certificate in PEM form, and those that vouch for it")]
+    NoCertificate(PathBuf),
+    /// The key's file.
+    #[error("{0} must hold a private key in PEM form")]
+    NoKey(PathBuf),
+    /// Both.
+    #[error("certificate and key do not do: {0}")]
+    Unusable(String),
+}
+
+/// How the pages are encrypted.
+pub struct Encryption(Option<Files>);
+
+struct Files {
+    paths: Tls,
+    /// As read last.
+    read: std::sync::Mutex<Contents>,
+    config: RustlsConfig,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Contents {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Encryption {
+    /// Reads the files, if there are any.
+    ///
+    /// # Errors
+    /// See [`TlsError`].
+    pub async fn read(files: Option<Tls>) -> Result<Self, TlsError> {
+        let Some(files) = files else { return Ok(Self(None)) };
+        let contents = Contents::read(&files).await?;
+        let config = RustlsConfig::from_config(Arc::new(contents.config(&files)?));
+        Ok(Self(Some(Files { paths: files, read: contents.into(), config })))
+    }
+
+    /// Reads the files again and again until it is dropped. Files that do not do leave it as it is.
+    pub async fn keep(&self) {
+        let Some(Files { paths, read, config }) = &self.0 else { return pending().await };
+        let mut is_wrong = false;
+        loop {
+            sleep(READ_EVERY).await;
+            let before = read.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+            let changed = match Contents::read(paths).await {
+                Ok(contents) if contents == before => Ok(None),
+                Ok(contents) => contents.config(paths).map(|config| Some((contents, config))),
+                Err(error) => Err(error),
+            };
+            match changed {
+                Ok(Some((contents, changed))) => {
+                    config.reload_from_config(Arc::new(changed));
+                    *read.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = contents;
+                    info!("certificate and key were changed");
+                    is_wrong = false;
+                }
+                Ok(None) => is_wrong = false,
+                Err(error) => {
+                    if !is_wrong {
+                        warn!(%error, "certificate and key stay as they were");
+                    }
+                    is_wrong = true;
+                }
+            }
+        }
+    }
+}
+
+impl Contents {
+    async fn read(files: &Tls) -> Result<Self, TlsError> {
+        let read = async |path: &Path| {
+            tokio::fs::read(path).await.map_err(|error| TlsError::Unreadable(path.to_owned(), error))
+        };
+        Ok(Self { certificate: read(&files.certificate).await?, key: read(&files.key).await? })
+    }
+
+    fn config(&self, files: &Tls) -> Result<ServerConfig, TlsError> {
+        let no_certificate = || TlsError::NoCertificate(files.certificate.clone());
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.certificate).collect();
+        let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(no_certificate)?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| TlsError::NoKey(files.key.clone()))?;
+        let unusable = |error: tokio_rustls::rustls::Error| TlsError::Unusable(error.to_string());
+        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().map_err(unusable)?;
+        let mut config = builder.with_no_client_auth().with_single_cert(chain, key).map_err(unusable)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
+    }
+}
+
+/// Serves until `stop` becomes true; then what is under way is finished.
+///
+/// # Errors
+/// As of the listener.
+pub async fn serve(
+    listen: SocketAddr,
+    routes: Router,
+    encryption: &Encryption,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let listener = TcpListener::bind(listen).await?;
+    let handle = Handle::new();
+    let mut server = Server::<SocketAddr>::from_listener(listener)
+        .http1_only()
+        .handle(handle.clone())
+        .first_request_timeout(SLOWEST_HEAD);
+    server.http_builder().http1().header_read_timeout(SLOWEST_HEAD);
+    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let serving = match &encryption.0 {
+        None => server.map(|inner| Limited { inner, connections }).serve(service).boxed(),
+        Some(Files { config, .. }) => {
+            let tls = RustlsAcceptor::new(config.clone()).handshake_timeout(SLOWEST_HEAD);
+            server.map(|_: DefaultAcceptor| Limited { inner: tls, connections }).serve(service).boxed()
+        }
+    };
+    let stopping = async {
+        drop(stop.wait_for(|stop| *stop).await);
+        handle.graceful_shutdown(Some(LAST_REQUEST_WITHIN));
+        pending().await
+    };
+    tokio::select! {
+        result = serving => result,
+        never = stopping => never,
+    }
+}
+
+/// Accepts as long as there are not too many.
+#[derive(Clone)]
+struct Limited<A> {
+    inner: A,
+    connections: Arc<Semaphore>,
+}
+
+impl<A, I, S> Accept<I, S> for Limited<A>
+where
+    A: Accept<I, S>,
+    A::Future: Send + 'static,
+    A::Stream: 'static,
+    A::Service: 'static,
+{
+    type Stream = Counted<A::Stream>;
+    type Service = A::Service;
+    type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
+
+    fn accept(&self, stream: I, service: S) -> Self::Future {
+        let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
+            return async { Err(io::ErrorKind::QuotaExceeded.into()) }.boxed();
+        };
+        let accepted = self.inner.accept(stream, service);
+        async move { accepted.await.map(|(inner, service)| (Counted { inner, _permit: permit }, service)) }.boxed()
+    }
+}
+
+/// A connection that counts as long as it is there.
+struct Counted<T> {
+    inner: T,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(context, to)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(context, from)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}

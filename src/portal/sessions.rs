@@ -1,0 +1,88 @@
+//! Sessions: a sealed cookie, checked at each request against the records. They last across replicas and restarts, and end at the
+//! instant at which access ends, whoever else is down.
+
+use axum::http::HeaderValue;
+
+use super::Portal;
+use super::throttles::DEVICE_LASTS;
+use super::web::cookies::Kind;
+use super::web::visitor::Visitor;
+use crate::adapters::kubernetes::ApiError;
+use crate::adapters::seal::Purpose;
+use crate::api::ClinicAccount;
+use crate::api::account::ClinicAccountSpec;
+use crate::domain::session::{Ended, Facts, Session, Standing};
+
+/// How a visitor stands.
+pub enum Status {
+    /// There is no session.
+    NotSignedIn,
+    /// There was one, and it is over.
+    Ended,
+    /// Signed in.
+    SignedIn(Box<SignedIn>),
+}
+
+/// Somebody who is signed in.
+pub struct SignedIn {
+    /// Their account.
+    pub account: ClinicAccount,
+    /// Their cookie, if it is to be written again.
+    pub cookie: Option<HeaderValue>,
+}
+
+/// The records are too old to say who still has access, or cannot be read.
+#[derive(Debug)]
+pub struct Unreachable;
+
+impl Portal {
+    /// How the visitor stands now.
+    pub async fn session(&self, visitor: &Visitor) -> Result<Status, Unreachable> {
+        let Some(sealed) = &visitor.session else { return Ok(Status::NotSignedIn) };
+        if !self.contact.may_stay() {
+            return Err(Unreachable);
+        }
+        let session: Option<Session> = self.keys.open(Purpose::Session, "", sealed);
+        let Some(session) = session else { return Ok(Status::Ended) };
+        let account = match self.records.account(&session.account) {
+            Some(account) if !session.may_be_newer_than(&facts(&account.spec)) => Some(account),
+            // Accepted or signed out everywhere a moment ago, at another replica.
+            _ => self.account_now(&session.account).await.map_err(|_: ApiError| Unreachable)?,
+        };
+        let Some(account) = account else { return Ok(Status::Ended) };
+        let cookie = match session.standing(&facts(&account.spec), self.clock.now()) {
+            Standing::Lasts => None,
+            Standing::Renewed(session) => self.seal(&session),
+            Standing::Ended(Ended::TooOld | Ended::Elsewhere | Ended::NoAccess) => return Ok(Status::Ended),
+        };
+        Ok(Status::SignedIn(Box::new(SignedIn { account, cookie })))
+    }
+
+    /// The cookies of somebody who has just signed in.
+    pub fn begin_session(&self, account: &ClinicAccountSpec) -> Vec<HeaderValue> {
+        let Some(acceptance) = &account.acceptance else { return Vec::new() };
+        let session = Session::begin(&account.id, acceptance.session_epoch, self.clock.now());
+        let device = self.device(&acceptance.login);
+        let device = device.and_then(|device| self.cookies.set(Kind::Device, &device, Some(DEVICE_LASTS)));
+        self.seal(&session).into_iter().chain(device).collect()
+    }
+
+    /// The cookie that ends a session.
+    pub fn end_session(&self) -> Vec<HeaderValue> {
+        self.cookies.unset(Kind::Session).into_iter().collect()
+    }
+
+    fn seal(&self, session: &Session) -> Option<HeaderValue> {
+        let sealed = self.keys.seal(Purpose::Session, "", session).ok()?;
+        self.cookies.set(Kind::Session, &sealed, None)
+    }
+}
+
+/// What a session depends on.
+pub fn facts(account: &ClinicAccountSpec) -> Facts {
+    Facts {
+        epoch: account.acceptance.as_ref().map(|acceptance| acceptance.session_epoch),
+        access: account.access_facts(),
+        has_login: account.desired.email.is_some(),
+    }
+}

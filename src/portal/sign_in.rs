@@ -1,0 +1,291 @@
+//! Signing in: who somebody says they are, and what proves it. One answer for every refusal, and the same work for whom there is
+//! no account. What was used of a credential is written before anybody is let in.
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use super::acceptance::{Change, ChangeError, change};
+use super::credentials::{CreateError, Factor, OpenError, Opened, Planned, Proof};
+use super::{Portal, sessions};
+use crate::adapters::kubernetes::ApiError;
+use crate::adapters::passwords::{HashError, PasswordHash};
+use crate::api::credential::Used;
+use crate::api::{ClinicAccount, clinic::TwoFactor};
+use crate::domain::email::Email;
+use crate::domain::lifecycle::{AccessReason, access};
+use crate::domain::password::normalised;
+use crate::domain::second_factor::{accepted_step, is_code, redeem};
+
+/// Asked for where there is nothing to ask for, so that it takes as long. No credential has this name.
+const NOBODYS: &str = "c-nobody";
+
+/// What follows a right password.
+pub enum Next {
+    /// They are let in.
+    LetIn(Box<ClinicAccount>),
+    /// A code is asked for.
+    Code(Challenge),
+    /// A second factor is to be set up: the clinic requires one by now.
+    Enrol(Box<Enrolment>),
+}
+
+/// A right password that waits for a code, in a sealed field of a form.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Challenge {
+    /// The account.
+    #[serde(rename = "a")]
+    pub account: String,
+    #[serde(rename = "c")]
+    credential: String,
+    /// When the password was right, in seconds since 1970.
+    #[serde(rename = "s")]
+    pub since: i64,
+}
+
+/// A right password that waits for a second factor to be set up, in a sealed field of a form.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// The account, and when the password was right.
+    #[serde(rename = "c")]
+    pub challenge: Challenge,
+    /// The second factor.
+    #[serde(rename = "f")]
+    pub planned: Planned,
+    #[serde(rename = "p")]
+    password: PasswordHash,
+}
+
+/// Why nobody is let in.
+#[derive(Debug)]
+pub enum NotLetIn {
+    /// For a reason that is told to nobody.
+    Refused,
+    /// The records cannot be read or written.
+    Unreachable,
+    /// More at once than there are threads for.
+    Busy,
+    /// The portal itself failed.
+    Failed,
+}
+
+/// Why a code was refused.
+#[derive(Debug)]
+pub enum CodeRefused {
+    /// It is none.
+    Malformed,
+    /// It is not the one that is right now.
+    Wrong,
+    /// It was used already.
+    Used,
+    /// Something else than the code.
+    Otherwise(NotLetIn),
+}
+
+/// What proves the second factor.
+#[derive(Clone, Copy)]
+pub enum Code<'a> {
+    /// Six digits of an app.
+    OfApp(&'a str),
+    /// One of the codes that were kept.
+    Recovery(&'a str),
+}
+
+impl From<ApiError> for NotLetIn {
+    fn from(error: ApiError) -> Self {
+        warn!(%error, "nobody signs in without the API server");
+        Self::Unreachable
+    }
+}
+
+impl From<ChangeError> for NotLetIn {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Changed => Self::Refused,
+            ChangeError::Api(error) => error.into(),
+            ChangeError::TooLate => Self::Unreachable,
+        }
+    }
+}
+
+impl From<CreateError> for NotLetIn {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Seal(_) => Self::Failed,
+            CreateError::Api(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotLetIn> for CodeRefused {
+    fn from(refused: NotLetIn) -> Self {
+        Self::Otherwise(refused)
+    }
+}
+
+impl Portal {
+    /// Compares a password with the one of whom the username belongs to.
+    pub async fn check_password(&self, username: &str, password: &str) -> Result<Next, NotLetIn> {
+        let account = self.account_of(username);
+        let credential =
+            account.as_ref().and_then(|account| Some(account.spec.acceptance.as_ref()?.credential.clone()));
+        let name = credential.as_deref().unwrap_or(NOBODYS);
+        let id = account.as_ref().map_or("", |account| &account.spec.id);
+        let opened = match self.credentials().open(name, id).await {
+            Ok(opened) => Some(opened),
+            Err(OpenError::Api(error)) => return Err(error.into()),
+            Err(error) => {
+                if account.is_some() {
+                    warn!(account = id, credential = name, %error, "a credential cannot be used; its person cannot sign in");
+                }
+                None
+            }
+        };
+        // What is longer than any password is compared too: as the empty one, which is nobody's.
+        let typed = normalised(password);
+        let typed = SecretString::from(typed.as_ref().map_or("", |typed| typed.expose()));
+        let is_right = self.passwords.is(typed, opened.as_ref().map(|opened| &opened.proof.password)).await;
+        match (is_right, account, opened) {
+            (Ok(true), Some(account), Some(opened)) => self.after_the_password(account, opened).await,
+            (Ok(_), _, _) => Err(NotLetIn::Refused),
+            (Err(HashError::Busy), _, _) => Err(NotLetIn::Busy),
+            (Err(HashError::Failed), _, _) => Err(NotLetIn::Failed),
+        }
+    }
+
+    /// The account of a username: the one that signs in with it. `None` also if two have it, which nobody can sort out here.
+    fn account_of(&self, username: &str) -> Option<ClinicAccount> {
+        let key = Email::parse(username.trim()).ok()?.key();
+        let mut accepted = self.records.accounts_with(key.claim());
+        accepted.retain(|account| account.spec.acceptance.is_some());
+        let only = accepted.pop().filter(|_| accepted.is_empty())?;
+        (only.spec.login_key()? == key).then_some(only)
+    }
+
+    fn has_access(&self, account: &ClinicAccount) -> bool {
+        let facts = sessions::facts(&account.spec);
+        facts.has_login && access(&facts.access, self.clock.now()) == AccessReason::Granted
+    }
+
+    async fn after_the_password(&self, account: ClinicAccount, opened: Opened) -> Result<Next, NotLetIn> {
+        if !self.has_access(&account) {
+            return Err(NotLetIn::Refused);
+        }
+        let since = self.clock.now().as_second();
+        let challenge = Challenge { account: account.spec.id.clone(), credential: opened.name.clone(), since };
+        if opened.proof.factor.is_some() {
+            return Ok(Next::Code(challenge));
+        }
+        let requires = self.records.clinic().is_some_and(|clinic| clinic.spec.two_factor == TwoFactor::Required);
+        if requires {
+            let planned = self.plan().ok_or(NotLetIn::Failed)?;
+            let password = opened.proof.password;
+            return Ok(Next::Enrol(Box::new(Enrolment { challenge, planned, password })));
+        }
+        Ok(Next::LetIn(Box::new(self.let_in(account, &opened.name).await?)))
+    }
+
+    /// Writes what is to be written before somebody is let in.
+    async fn let_in(&self, account: ClinicAccount, credential: &str) -> Result<ClinicAccount, NotLetIn> {
+        let is_first = account.spec.acceptance.as_ref().is_some_and(|acceptance| acceptance.first_sign_in_at.is_none());
+        let account = if is_first {
+            let signed_in = Change::SignedIn(self.clock.now());
+            change(&self.accounts, &account.spec.id, credential, signed_in).await?
+        } else {
+            account
+        };
+        self.records.put(&account);
+        info!(account = account.spec.id, "signed in");
+        Ok(account)
+    }
+
+    /// The account of somebody whose password was right a moment ago, if it still has access and signs in by the same credential.
+    fn account_after(&self, challenge: &Challenge) -> Result<ClinicAccount, NotLetIn> {
+        let account = self.records.account(&challenge.account).filter(|account| self.has_access(account));
+        let account = account.ok_or(NotLetIn::Refused)?;
+        let named = account.spec.acceptance.as_ref().map(|acceptance| &acceptance.credential);
+        if named == Some(&challenge.credential) { Ok(account) } else { Err(NotLetIn::Refused) }
+    }
+
+    /// Lets in whose code is right, and uses it up.
+    pub async fn check_code(&self, challenge: &Challenge, code: Code<'_>) -> Result<ClinicAccount, CodeRefused> {
+        let account = self.account_after(challenge)?;
+        let opened = match self.credentials().open(&challenge.credential, &account.spec.id).await {
+            Ok(opened) => opened,
+            Err(OpenError::Api(error)) => return Err(NotLetIn::from(error).into()),
+            Err(OpenError::Gone | OpenError::Sealed) => return Err(NotLetIn::Refused.into()),
+        };
+        let factor = opened.proof.factor.as_ref().ok_or(NotLetIn::Refused)?;
+        let used = use_up(factor, &opened.used, code, self.clock.now())?;
+        match self.credentials().write_used(&opened, &used).await {
+            Ok(()) => {}
+            // Another used one of its codes at the same time, perhaps this one.
+            Err(ApiError::Conflict) => return Err(CodeRefused::Used),
+            Err(error) => return Err(NotLetIn::from(error).into()),
+        }
+        let account = match code {
+            Code::OfApp(_) => account,
+            // While it was used here, the credential may have been sealed anew, where this code counts as unused.
+            Code::Recovery(_) => self.named_still(challenge).await?,
+        };
+        Ok(self.let_in(account, &challenge.credential).await?)
+    }
+
+    async fn named_still(&self, challenge: &Challenge) -> Result<ClinicAccount, NotLetIn> {
+        let account = self.accounts.read(&challenge.account).await?;
+        self.records.put(&account);
+        let named = account.spec.acceptance.as_ref().map(|acceptance| &acceptance.credential);
+        if named == Some(&challenge.credential) { Ok(account) } else { Err(NotLetIn::Refused) }
+    }
+
+    /// Sets up the second factor whose first code is right, and lets its owner in. Every other session ends. `None`: an earlier
+    /// request of the same form did so already, whose answer was lost; a code lets in once.
+    pub async fn enrol(&self, enrolment: &Enrolment, code: &str) -> Result<Option<ClinicAccount>, CodeRefused> {
+        let known = self.records.account(&enrolment.challenge.account).and_then(|account| account.spec.acceptance);
+        if known.is_some_and(|acceptance| acceptance.credential == enrolment.planned.credential()) {
+            return first_step(&enrolment.planned, code, self.clock.now()).map(|_| None);
+        }
+        let account = self.account_after(&enrolment.challenge)?;
+        let step = first_step(&enrolment.planned, code, self.clock.now())?;
+        let factor = enrolment.planned.factor().ok_or(NotLetIn::Failed)?;
+        let proof = Proof { password: enrolment.password.clone(), factor: Some(factor) };
+        let (id, old, new) = (&account.spec.id, &enrolment.challenge.credential, enrolment.planned.credential());
+        let used = Used { totp_step: Some(step), ..Used::default() };
+        self.credentials().create(&new, id, &proof, used).await.map_err(NotLetIn::from)?;
+        let changed = change(&self.accounts, id, old, Change::Credential(&new)).await;
+        let account = changed.map_err(NotLetIn::from)?;
+        self.records.put(&account);
+        info!(account = id, credential = new, "set up a second factor");
+        Ok(Some(self.let_in(account, &new).await?))
+    }
+}
+
+/// The step of the first code of a second factor that is being set up.
+pub fn first_step(planned: &Planned, code: &str, now: Timestamp) -> Result<u64, CodeRefused> {
+    if !is_code(code) {
+        return Err(CodeRefused::Malformed);
+    }
+    accepted_step(&planned.secret(), code, now, None).ok_or(CodeRefused::Wrong)
+}
+
+/// What is used after this code.
+fn use_up(factor: &Factor, used: &Used, code: Code<'_>, now: Timestamp) -> Result<Used, CodeRefused> {
+    let mut after = used.clone();
+    match code {
+        Code::OfApp(code) => {
+            if !is_code(code) {
+                return Err(CodeRefused::Malformed);
+            }
+            let step = accepted_step(&factor.secret(), code, now, used.totp_step);
+            let is_right = || accepted_step(&factor.secret(), code, now, None).is_some();
+            after.totp_step =
+                Some(step.ok_or_else(|| if is_right() { CodeRefused::Used } else { CodeRefused::Wrong })?);
+        }
+        Code::Recovery(code) => {
+            let index = redeem(factor.recovery_codes(), &used.recovery_codes, code).ok_or(CodeRefused::Wrong)?;
+            after.recovery_codes.push(index);
+        }
+    }
+    Ok(after)
+}

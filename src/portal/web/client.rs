@@ -1,0 +1,77 @@
+//! Who asks, as far as the network says: the address of the connection, or what proxies that we trust say of it. Whether somebody
+//! asks too often never stands here.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+
+/// The header in which each proxy adds who connected to it, the last one at the end.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// A client: an IPv4 address, or the /64 network of an IPv6 address, of which one client has all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Client(IpAddr);
+
+impl Client {
+    /// The client of a connection from `peer`. Entries of the header are believed from the last one on, as long as the one who
+    /// wrote it is trusted.
+    pub fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+        let mut client = peer.to_canonical();
+        let values: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
+        for entry in values.iter().flat_map(|value| value.split(',')).rev() {
+            let is_trusted = trusted.iter().any(|network| network.contains(&client));
+            let Some(before) = parse(entry).filter(|_| is_trusted) else { break };
+            client = before.to_canonical();
+        }
+        Self(network(client))
+    }
+}
+
+/// Some proxies add the port.
+fn parse(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim();
+    entry.parse().ok().or_else(|| entry.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()))
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_believed_if_it_is_trusted_and_nobody_else_is() {
+        let trusted = ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
+        for (peer, said, expected) in [
+            ("203.0.113.7", vec![], "203.0.113.7"),
+            ("203.0.113.7", vec!["198.51.100.1"], "203.0.113.7"),
+            ("10.0.0.1", vec!["198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", vec!["198.51.100.1:4711"], "198.51.100.1"),
+            ("::ffff:10.0.0.1", vec!["198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", vec!["192.0.2.66, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", vec!["192.0.2.66", "198.51.100.1,10.0.0.2"], "198.51.100.1"),
+            ("10.0.0.1", vec!["198.51.100.1, unknown"], "10.0.0.1"),
+            ("10.0.0.1", vec![""], "10.0.0.1"),
+            ("10.0.0.1", vec!["10.0.0.2, 10.0.0.3"], "10.0.0.2"),
+            ("fd00::1", vec!["2001:db8:1:2:3:4:5:6"], "2001:db8:1:2::"),
+            ("fd00::1", vec!["[2001:db8:1:2:3:4:5:6]:4711"], "2001:db8:1:2::"),
+            ("2001:db8:1:2::9", vec![], "2001:db8:1:2::"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in &said {
+                headers.append(FORWARDED_FOR, value.parse().unwrap());
+            }
+            let client = Client::of(peer.parse().unwrap(), &headers, &trusted);
+            assert_eq!(client, Client(expected.parse().unwrap()), "{peer} {said:?}");
+        }
+    }
+}

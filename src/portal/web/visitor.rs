@@ -1,0 +1,87 @@
+//! Who asks for a page, before anything is known of who they are: their address, browser and language.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header;
+use axum::http::request::Parts;
+use data_encoding::BASE64URL_NOPAD;
+
+use super::client::Client;
+use super::cookies::Kind;
+use super::language;
+use crate::adapters::random::secret_bytes;
+use crate::domain::member::Locale;
+use crate::portal::Portal;
+
+/// Random bytes that tell one browser's forms from another's.
+const VISIT_BYTES: usize = 16;
+
+/// A visitor.
+#[derive(Clone)]
+pub struct Visitor {
+    /// Their address.
+    pub client: Client,
+    /// What their forms are bound to.
+    pub visit: String,
+    /// Whether the browser is yet to be told that.
+    pub is_new: bool,
+    /// The language that they chose on this page.
+    pub chosen: Option<Locale>,
+    /// The language that they chose before.
+    pub chosen_before: Option<Locale>,
+    /// The language that their browser asks for.
+    pub accepted: Option<Locale>,
+    /// The cookie of a session.
+    pub session: Option<String>,
+    /// The cookie of a known browser.
+    pub device: Option<String>,
+    /// The path that was asked for. It may hold a token: it is never logged.
+    pub path: String,
+}
+
+impl Visitor {
+    /// The language of the page: the one chosen; else the one that the record of the person says; else the browser's; else the
+    /// clinic's.
+    pub fn locale(&self, of_person: Option<Locale>, of_clinic: Locale) -> Locale {
+        self.chosen.or(self.chosen_before).or(of_person).or(self.accepted).unwrap_or(of_clinic)
+    }
+}
+
+impl FromRequestParts<Arc<Portal>> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Arc<Portal>) -> Result<Self, Infallible> {
+        let sent = |kind| portal.cookies.sent(&parts.headers, kind);
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(address)| address.ip());
+        let known = sent(Kind::Visit).filter(|visit| is_visit(visit));
+        let accepted = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            client: Client::of(peer, &parts.headers, &portal.trusted_proxies),
+            is_new: known.is_none(),
+            visit: known.or_else(new_visit).unwrap_or_default(),
+            chosen: parts.uri.query().and_then(chosen),
+            chosen_before: sent(Kind::Language).as_deref().and_then(language::of_tag),
+            accepted: accepted.and_then(language::accepted),
+            session: sent(Kind::Session),
+            device: sent(Kind::Device),
+            path: parts.uri.path().to_owned(),
+        })
+    }
+}
+
+fn is_visit(text: &str) -> bool {
+    BASE64URL_NOPAD.decode(text.as_bytes()).is_ok_and(|bytes| bytes.len() == VISIT_BYTES)
+}
+
+/// Without random bytes there is none, and then no form works.
+fn new_visit() -> Option<String> {
+    secret_bytes::<VISIT_BYTES>().ok().map(|bytes| BASE64URL_NOPAD.encode(&bytes))
+}
+
+fn chosen(query: &str) -> Option<Locale> {
+    query.split('&').find_map(|pair| pair.strip_prefix("lang=")).and_then(language::of_tag)
+}

@@ -1,0 +1,241 @@
+//! Every page in every state that it has, rendered for readers of both languages. Never here: how one is looked at.
+
+use std::sync::LazyLock;
+
+use clinic_operator::domain::license::License;
+use clinic_operator::domain::member::{Classification, MemberType};
+use clinic_operator::domain::qr::QrCode;
+use clinic_operator::portal::pages::{
+    Accept, AcceptFaults, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Frame, Home, NameFault, Notice,
+    Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn, SignInMessage, TitleFault,
+    render,
+};
+
+use crate::readers::{Reader, UNUSUAL, USUAL};
+
+pub(crate) const LOGO: &str = "/logo.svg";
+pub(crate) const WIDE_LOGO: &str = "/wide-logo.svg";
+pub(crate) const SCRIPT: &str = "/portal.js";
+pub(crate) const ICON: &str = "/icon.svg";
+/// What no reader may see.
+pub(crate) const FORM_TOKEN: &str = "form-token+/=\"<&";
+pub(crate) const DRAFT: &str = "sealed-draft+/=\"<&";
+pub(crate) const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+const OTPAUTH: &str = "otpauth://totp/Elm%20Street%20Clinic:zoe-anne@people.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\
+                       &issuer=Elm%20Street%20Clinic";
+
+pub(crate) static CODES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let codes = ["7KQF-3MWD", "X2NB-9TRA", "5HJC-8VPE", "QW4M-6ZGK", "N8DT-2YRF"];
+    codes.iter().flat_map(|code| [(*code).to_owned(), code.chars().rev().collect()]).collect()
+});
+
+static QR: LazyLock<QrCode> = LazyLock::new(|| QrCode::of(OTPAUTH).expect("it is short enough"));
+
+/// A page as the portal sends it.
+pub(crate) struct Case {
+    /// Of the picture, and of the path.
+    pub(crate) name: String,
+    pub(crate) reader: Reader,
+    pub(crate) html: String,
+    /// How many entries of its form were refused.
+    pub(crate) errors: usize,
+}
+
+pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for reader in USUAL {
+        cases.extend(pages(&reader).into_iter().map(|(name, errors, page)| case(name, errors, &page, reader)));
+    }
+    // The pages that show names, in their fullest state.
+    let with_names =
+        ["accept-names-too-long", "enrol-required-since", "home-position", "notice-training-ended", "sign-in-refused"];
+    for reader in UNUSUAL {
+        let pages = pages(&reader).into_iter().filter(|(name, ..)| with_names.contains(name));
+        cases.extend(pages.map(|(name, errors, page)| case(name, errors, &page, reader)));
+    }
+    cases
+}
+
+fn case(name: &str, errors: usize, page: &Page<'_>, reader: Reader) -> Case {
+    let name = format!("{name}-{}-{}", reader.language(), reader.label);
+    let frame = Frame {
+        locale: reader.locale,
+        clinic: reader.clinic,
+        logo: reader.logo,
+        stylesheet: reader.stylesheet,
+        script: SCRIPT,
+        icon: ICON,
+        path: can_be_shown_again(page).then_some("/here"),
+        sign_in: "/sign-in",
+        form: FORM_TOKEN,
+    };
+    let html = render(&frame, page).unwrap_or_else(|error| panic!("{name}: {error}"));
+    Case { name, reader, html, errors }
+}
+
+fn can_be_shown_again(page: &Page<'_>) -> bool {
+    match page {
+        Page::Enrol(_) | Page::RecoveryCodes(_) => false,
+        Page::Accept(_) | Page::SignIn(_) | Page::Code(_) | Page::Home(_) | Page::Notice(_) => true,
+    }
+}
+
+/// Name, refused entries, page.
+type Named<'a> = (&'static str, usize, Page<'a>);
+
+fn pages<'a>(reader: &Reader) -> Vec<Named<'a>> {
+    let mut pages = accept(reader);
+    pages.extend(enrol());
+    pages.push(("recovery-codes", 0, Page::RecoveryCodes(RecoveryCodes { codes: &CODES, next: "/" })));
+    pages.extend(sign_in(reader));
+    pages.extend(home(reader));
+    pages.extend(NOTICES.map(|(name, notice)| (name, 0, Page::Notice(notice))));
+    pages
+}
+
+fn accept<'a>(reader: &Reader) -> Vec<Named<'a>> {
+    let recommended = SecondFactor::Recommended { minimum_without: 15, choice: Choice::Now };
+    let later = SecondFactor::Recommended { minimum_without: 15, choice: Choice::Later };
+    let too_long = NameFault::TooLong { maximum: 100 };
+    let of_names = |first_name, last_name, title| AcceptFaults {
+        first_name: Some(first_name),
+        last_name: Some(last_name),
+        title: Some(title),
+        ..AcceptFaults::default()
+    };
+    let of_password =
+        |password, repeated| AcceptFaults { password: Some(password), repeated, ..AcceptFaults::default() };
+    let all = AcceptFaults {
+        password: Some(PasswordFault::Missing),
+        repeated: Some(RepeatFault::Missing),
+        ..of_names(NameFault::Missing, NameFault::Missing, TitleFault::NotPlain)
+    };
+    let differs = AcceptFaults { repeated: Some(RepeatFault::Differs), ..AcceptFaults::default() };
+    [
+        ("accept", 0, recommended, AcceptFaults::default()),
+        ("accept-nameless", 0, later, AcceptFaults::default()),
+        ("accept-required", 0, SecondFactor::Required, AcceptFaults::default()),
+        ("accept-refused", 5, recommended, all),
+        ("accept-names-too-long", 3, recommended, of_names(too_long, too_long, TitleFault::TooLong { maximum: 60 })),
+        (
+            "accept-names-hidden",
+            2,
+            later,
+            AcceptFaults { title: None, ..of_names(NameFault::NotPlain, NameFault::NotPlain, TitleFault::NotPlain) },
+        ),
+        ("accept-password-short", 1, later, of_password(PasswordFault::TooShort { minimum: 15 }, None)),
+        ("accept-password-long", 1, recommended, of_password(PasswordFault::TooLong { maximum: 256 }, None)),
+        ("accept-password-common", 1, SecondFactor::Required, of_password(PasswordFault::Common, None)),
+        ("accept-password-of-names", 1, SecondFactor::Required, of_password(PasswordFault::OfNames, None)),
+        ("accept-password-untyped", 2, later, of_password(PasswordFault::CannotBeTyped, Some(RepeatFault::Missing))),
+        ("accept-password-differs", 1, recommended, differs),
+    ]
+    .map(|(name, errors, second_factor, faults)| {
+        let known = !without_names(name);
+        let accept = Accept {
+            action: "/invitations/a-0f9b2c.Q2FuYXJ5",
+            greeting: reader.greeting.filter(|_| name != "accept-nameless"),
+            email: reader.email,
+            first_name: if known { reader.first_name } else { "" },
+            last_name: if known { reader.last_name } else { "" },
+            title: if known { reader.title } else { "" },
+            minimum: 8,
+            second_factor,
+            expires: reader.expires,
+            faults,
+        };
+        (name, errors, Page::Accept(accept))
+    })
+    .into()
+}
+
+/// Whether the clinic does not know the reader's names, or the reader took them out.
+pub(crate) fn without_names(name: &str) -> bool {
+    name.starts_with("accept-nameless") || name.starts_with("accept-refused")
+}
+
+fn enrol<'a>() -> Vec<Named<'a>> {
+    let chosen = EnrolOccasion::Chosen { back: "/invitations/a-0f9b2c.Q2FuYXJ5", minimum_without: 15 };
+    [
+        ("enrol", 0, chosen, None),
+        ("enrol-required", 0, EnrolOccasion::Required, None),
+        ("enrol-required-since", 0, EnrolOccasion::RequiredSince, None),
+        ("enrol-malformed", 1, chosen, Some(CodeFault::Malformed)),
+        ("enrol-wrong", 1, EnrolOccasion::Required, Some(CodeFault::Wrong)),
+        ("enrol-used", 1, EnrolOccasion::RequiredSince, Some(CodeFault::Used)),
+    ]
+    .map(|(name, errors, occasion, fault)| {
+        let draft = Some(DRAFT);
+        let enrol = Enrol { action: "/enrol", draft, occasion, qr: &QR, uri: OTPAUTH, secret: SECRET, fault };
+        (name, errors, Page::Enrol(enrol))
+    })
+    .into()
+}
+
+fn sign_in<'a>(reader: &Reader) -> Vec<Named<'a>> {
+    let mut pages = Vec::from([
+        ("sign-in", "", None),
+        ("sign-in-signed-out", "", Some(SignInMessage::SignedOut)),
+        ("sign-in-session-ended", "", Some(SignInMessage::SessionEnded)),
+        ("sign-in-account-ready", reader.email, Some(SignInMessage::AccountReady)),
+        ("sign-in-took-too-long", reader.email, Some(SignInMessage::TookTooLong)),
+        ("sign-in-refused", reader.email, Some(SignInMessage::Refused)),
+    ])
+    .into_iter()
+    .map(|(name, email, message)| (name, 0, Page::SignIn(SignIn { action: "/sign-in", email, message })))
+    .collect::<Vec<_>>();
+    pages.extend(
+        [
+            ("code", 0, None),
+            ("code-malformed", 1, Some(SecondStepFault::Code(CodeFault::Malformed))),
+            ("code-wrong", 1, Some(SecondStepFault::Code(CodeFault::Wrong))),
+            ("code-used", 1, Some(SecondStepFault::Code(CodeFault::Used))),
+            ("code-recovery-refused", 1, Some(SecondStepFault::RecoveryCode)),
+        ]
+        .map(|(name, errors, fault)| {
+            (name, errors, Page::Code(Code { action: "/sign-in/code", draft: Some(DRAFT), fault }))
+        }),
+    );
+    pages
+}
+
+fn home<'a>(reader: &Reader) -> Vec<Named<'a>> {
+    use {Classification as C, MemberType as T};
+    let of = |classification| Designation::of(None, classification, T::Practitioner);
+    [
+        ("home-position", Designation::Position(reader.position), Some(License::CHRLite), Some(reader.last_day)),
+        ("home-lite-vv", of(Some(C::Standard)), Some(License::CHRLiteVV), None),
+        ("home-plus", Designation::Position(reader.position), Some(License::CHRPlus), None),
+        ("home-locum", of(Some(C::Locum)), None, None),
+        ("home-trainee", of(Some(C::ClinicalTrainee)), None, Some(reader.last_day)),
+        ("home-staff", Designation::of(None, None, T::Staff), None, None),
+        ("home-practitioner", of(None), None, None),
+    ]
+    .map(|(name, designation, license, last_day)| {
+        let title = Some(reader.title).filter(|title| !title.is_empty() && license.is_some());
+        let home = Home { sign_out: "/sign-out", name: reader.name, title, designation, license, last_day };
+        (name, 0, Page::Home(home))
+    })
+    .into()
+}
+
+const NOTICES: [(&str, Notice<'static>); 18] = [
+    ("notice-invitation-expired", Notice::InvitationExpired),
+    ("notice-invitation-replaced", Notice::InvitationReplaced),
+    ("notice-already-accepted", Notice::AlreadyAccepted),
+    ("notice-suspended", Notice::Suspended),
+    ("notice-training-ended", Notice::TrainingEnded),
+    ("notice-removed", Notice::Removed),
+    ("notice-unknown-link", Notice::UnknownLink),
+    ("notice-not-found", Notice::NotFound),
+    ("notice-form-out-of-date", Notice::FormOutOfDate { again: "/sign-in" }),
+    ("notice-too-many-tries-second", Notice::TooManyTries { wait: 0 }),
+    ("notice-too-many-tries-seconds", Notice::TooManyTries { wait: 90 }),
+    ("notice-too-many-tries-minutes", Notice::TooManyTries { wait: 91 }),
+    ("notice-too-many-tries-hour", Notice::TooManyTries { wait: 3600 }),
+    ("notice-busy", Notice::Busy),
+    ("notice-unreachable", Notice::Unreachable),
+    ("notice-failed", Notice::Failed),
+    ("notice-method-not-allowed", Notice::MethodNotAllowed),
+    ("notice-too-large", Notice::TooLarge),
+];

@@ -1,0 +1,133 @@
+//! What happens when a page is used: the keyboard, the script's buttons, paper, and the same without a script. Never here: how a
+//! page looks.
+
+use serde_json::{Value, json};
+
+use crate::browser::{Browser, Scheme, View};
+use crate::cases::cases;
+use crate::looks::{DESK, PHONE, named, path, pictures, serve};
+
+const DESKTOP: View = View { width: DESK, scheme: Scheme::Light };
+
+#[tokio::test]
+async fn passwords_can_be_looked_at_and_pasted_and_are_hidden_again_when_sent() {
+    let cases = cases();
+    let server = serve(&cases);
+    let browser = Browser::start().await;
+    browser.look_as(DESKTOP).await;
+    for (page, fields) in [("accept-en-usual", 2), ("sign-in-en-usual", 1)] {
+        browser.open(&format!("{}{}", server.base, path(named(&cases, page)))).await;
+        let types = "return [...document.querySelectorAll('#password, #repeated')].map((field) => field.type).join()";
+        let all = |kind: &str| Value::from(vec![kind; fields].join(","));
+        assert_eq!(browser.ask(types).await, all("password"), "{page}");
+        let press = "document.querySelector('.show').click()";
+        for kind in ["text", "password", "text"] {
+            browser.ask(press).await;
+            assert_eq!(browser.ask(types).await, all(kind), "{page}");
+        }
+        browser
+            .ask(
+                "const { form } = document.querySelector('.show input');
+                  form.addEventListener('submit', (event) => event.preventDefault()); form.requestSubmit();",
+            )
+            .await;
+        assert_eq!(browser.ask(types).await, all("password"), "{page}: what is sent is hidden");
+        browser.ask("document.querySelector('#password').focus();").await;
+        browser.devtools("Input.insertText", json!({"text": "as pasted or from a keeper of passwords"})).await;
+        let pasted = browser.ask("return document.querySelector('#password').value").await;
+        assert_eq!(pasted, "as pasted or from a keeper of passwords", "{page}");
+    }
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn recovery_codes_are_copied_and_printed_without_what_is_not_theirs() {
+    let cases = cases();
+    let server = serve(&cases);
+    let folder = pictures("paper");
+    let browser = Browser::start().await;
+    let view = View { width: 720, scheme: Scheme::Dark };
+    browser.look_as(view).await;
+    let permissions = json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": server.base});
+    browser.devtools("Browser.grantPermissions", permissions).await;
+    browser.open(&format!("{}{}", server.base, path(named(&cases, "recovery-codes-en-usual")))).await;
+    let copied = browser
+        .ask(
+            "document.querySelector('[data-copies]').click();
+             return new Promise((told) => new MutationObserver(() => told(document.querySelector('.told').textContent))
+               .observe(document.querySelector('.told'), { childList: true }))
+               .then(async (said) => [said, await navigator.clipboard.readText()]);",
+        )
+        .await;
+    assert_eq!(copied[0], "Copied");
+    let copied = copied[1].as_str().expect("text");
+    assert_eq!((copied.lines().count(), copied.lines().next()), (10, Some("7KQF-3MWD")));
+    let printed =
+        "let asked = 0; window.print = () => asked++; document.querySelector('[data-prints]').click(); return asked;";
+    assert_eq!(browser.ask(printed).await, 1);
+
+    browser.devtools("Emulation.setEmulatedMedia", json!({"media": "print"})).await;
+    let paper = browser
+        .ask(
+            "const seen = (of) => [...document.querySelectorAll(of)].filter((one) => one.checkVisibility()).length;
+             return [seen('.codes code'), seen('.clinic'), seen('button, a'), getComputedStyle(document.body).backgroundColor,
+               document.documentElement.scrollHeight];",
+        )
+        .await;
+    assert_eq!(paper.as_array().expect("a list")[..4], [json!(10), json!(1), json!(0), json!("rgb(255, 255, 255)")]);
+    let height = u32::try_from(paper[4].as_u64().expect("a height")).expect("a short page");
+    browser.photograph(view, height, &folder.join("recovery-codes.png")).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn without_a_script_no_button_is_to_be_seen_that_needs_one() {
+    let cases = cases();
+    let server = serve(&cases);
+    let browser = Browser::start().await;
+    browser.look_as(DESKTOP).await;
+    for page in ["accept-en-usual", "sign-in-en-usual", "recovery-codes-en-usual"] {
+        let url = format!("{}{}", server.base, path(named(&cases, page)));
+        let seen =
+            "const found = [...document.querySelectorAll('button, .show')].filter((one) => one.type !== 'submit');
+                    return [found.length, found.filter((one) => one.checkVisibility()).length];";
+        browser.open(&url).await;
+        let all = browser.ask(seen).await;
+        assert!(all[0].as_u64() > Some(0) && all[0] == all[1], "{page}: {all}");
+        browser.devtools("Emulation.setScriptExecutionDisabled", json!({"value": true})).await;
+        browser.open(&url).await;
+        browser.devtools("Emulation.setScriptExecutionDisabled", json!({"value": false})).await;
+        assert_eq!(browser.ask(seen).await, json!([all[0], 0]), "{page}");
+    }
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn an_entry_that_was_refused_is_one_key_away_from_its_reason() {
+    let cases = cases();
+    let server = serve(&cases);
+    let browser = Browser::start().await;
+    browser.look_as(View { width: PHONE, scheme: Scheme::Light }).await;
+    browser.open(&format!("{}{}", server.base, path(named(&cases, "accept-refused-fr-usual")))).await;
+    assert_eq!(browser.ask("return document.activeElement.className").await, "summary");
+    for key in ["Tab", "Enter"] {
+        press(&browser, key).await;
+    }
+    assert_eq!(browser.ask("return document.activeElement.id").await, "first_name");
+    let reason = browser
+        .ask(
+            "return document.activeElement.getAttribute('aria-describedby').split(' ')
+               .map((id) => document.getElementById(id).textContent).join()",
+        )
+        .await;
+    assert_eq!(reason, "Saisissez votre prénom.");
+    browser.close().await;
+}
+
+async fn press(browser: &Browser, key: &str) {
+    let (code, text) = if key == "Enter" { (13, "\r") } else { (9, "") };
+    for kind in ["keyDown", "keyUp"] {
+        let event = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
+        browser.devtools("Input.dispatchKeyEvent", event).await;
+    }
+}
