@@ -48,7 +48,7 @@ async fn main() {
     }
     print_footprints(&footprints);
     print_waiting(waiting);
-    let size = std::fs::metadata(support::operator::program()).expect("the binary is there").len();
+    let size = std::fs::metadata(support::process::program()).expect("the binary is there").len();
     println!("Binary: {:.1} MiB", mebibytes(size / 1024));
     println!(
         "\nMeasured elsewhere, on 2 cores, for comparison, with 5 writes a member: a plain Go controller-runtime operator

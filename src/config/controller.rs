@@ -239,7 +239,7 @@ mod tests {
                 "portalUrl: portal.maple.example",
                 "portalUrl: must be https://",
             ),
-            ("portal.maple.example\n", "portal.maple.example/\n", "without a slash at its end"),
+            ("portal.maple.example\n", "portal.maple.example/\n", "without a path or a slash at its end"),
             ("portal.maple.example\n", "portal.maple.example/it's\n", "portalUrl: must be https://"),
             ("no-reply@maple.example", "no-reply@érable.example", "mail.from: must be an ASCII address"),
             ("mail:\n", "mail:\n  tls: Sometimes\n", "tls: unknown variant …, expected one of StartTLS, TLS, None"),

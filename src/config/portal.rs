@@ -167,7 +167,7 @@ mod tests {
             ("branding: {accent: blue}", "branding.accent: "),
             ("branding: {accent: '#ffff00'}", "branding.accent: "),
             ("branding: {logo: /no/such/file}", "branding.logo: failed to read /no/such/file"),
-            ("trustedProxies: [10.0.0.0/40]", "trustedProxies"),
+            ("trustedProxies: [10.0.0.0/40]", "invalid IP address syntax at line 3"),
             ("tls: {certificate: /c}", "missing field `key`"),
             ("color: blue", "unknown field `color`"),
             ("listen: 8443", "listen"),

@@ -47,6 +47,8 @@ pub struct Situation<'a> {
     pub access: Option<AccessReason>,
     /// When access ends.
     pub access_until: Option<Timestamp>,
+    /// The fields of the manifest that the person confirmed otherwise.
+    pub confirmed_otherwise: &'a [&'static str],
     /// The invitation.
     pub invitation: &'a Standing,
     /// The mailer.
@@ -152,7 +154,7 @@ fn verdict_of_access(situation: &Situation<'_>) -> Option<Verdict> {
         AccessReason::Granted => {
             let access =
                 if situation.access_until.is_some() { until("Has access until") + "." } else { "Has access.".into() };
-            Some(say(State::Active, access + &about_a_changed_address(situation)))
+            Some(say(State::Active, access + &about_confirmed_facts(situation) + &about_a_changed_address(situation)))
         }
     }
 }
@@ -166,6 +168,17 @@ fn show(situation: &Situation<'_>, instant: Timestamp) -> String {
 
 /// What a person asks for by the annotation `resend`, as part of a sentence.
 const RESEND: &str = "set the annotation clinic-operator.dev/resend to a new value";
+
+/// What they are is not said: a manifest may be read by others than the record.
+fn about_confirmed_facts(situation: &Situation<'_>) -> String {
+    match situation.confirmed_otherwise {
+        [] => String::new(),
+        fields => format!(
+            " The person confirmed something else than the manifest says: {}. The member list shows what they confirmed.",
+            fields.join(", ")
+        ),
+    }
+}
 
 /// An accepted member goes on signing in with the old address until the new one is confirmed.
 fn about_a_changed_address(situation: &Situation<'_>) -> String {

@@ -33,6 +33,7 @@ fn invited<'a>(zone: &'a ClinicZone, invitation: &'a Standing) -> Situation<'a> 
         obstacle: None,
         access: Some(AccessReason::NotAccepted),
         access_until: None,
+        confirmed_otherwise: &[],
         invitation,
         mailer: &MailerStanding::Up,
     }
@@ -152,4 +153,14 @@ fn an_accepted_member_with_a_changed_address_is_told_how_it_stands_and_what_to_d
         );
         assert!(message.contains(part) && message.contains("the old one signs in"), "{message}");
     }
+}
+
+#[test]
+fn what_the_person_confirmed_otherwise_is_named_and_not_quoted() {
+    let zone = ClinicZone::find("America/Toronto").unwrap();
+    let base = Situation { access: Some(AccessReason::Granted), ..invited(&zone, &Standing::Settled) };
+    assert_eq!(state(&base).message, "Has access.");
+    let otherwise = Situation { confirmed_otherwise: &["lastName", "title"], ..base };
+    let expected = "Has access. The person confirmed something else than the manifest says: lastName, title. The member list shows what they confirmed.";
+    assert_eq!(state(&otherwise).message, expected);
 }

@@ -64,8 +64,12 @@ impl Records {
         let of = |kind: Watched, resource: ApiResource| async move {
             watch(clients, namespace, &resource, |event| match event {
                 Some(event) => {
-                    contact.watches(kind);
+                    // Everything else may have been told before a break that is yet to be noticed, or before the first answer.
+                    let is_complete = matches!(event, Event::InitDone);
                     self.take_in(kind, event);
+                    if is_complete {
+                        contact.watches(kind);
+                    }
                 }
                 None => contact.lost(kind),
             })

@@ -20,6 +20,7 @@ mod manifests;
 mod not_mailed;
 mod operators_at_once;
 mod path;
+mod portal;
 mod reference;
 mod rest;
 mod secrecy;

@@ -18,7 +18,8 @@ pub(crate) const ADDRESS: &str = "KanarienVogel";
 pub(crate) const USERNAME: &str = "relay-user-canary-4711";
 pub(crate) const PASSWORD: &str = "Pa55-w0rd/canary+0815";
 
-const KINDS: [&str; 5] = ["clinics", "clinicusers", "clinicserviceaccounts", "clinicaccounts", "emailclaims"];
+const KINDS: [&str; 6] =
+    ["clinics", "clinicusers", "clinicserviceaccounts", "clinicaccounts", "emailclaims", "cliniccredentials"];
 /// The kinds whose status people and tools read.
 const WITH_STATUS: usize = 3;
 
@@ -29,7 +30,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    fn new(place: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(crate) fn new(place: impl Into<String>, text: impl Into<String>) -> Self {
         Self { place: place.into(), text: text.into() }
     }
 }

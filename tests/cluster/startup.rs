@@ -8,7 +8,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::support::control_plane::{ControlPlane, Namespace, Output, control_plane, crds};
-use crate::support::operator::{OperatorOptions, Prepared, run_once};
+use crate::support::operator::{OperatorOptions, Prepared};
+use crate::support::process::run_once;
 use crate::support::smtp::SmtpServer;
 use crate::support::wait::{PATIENCE, eventually_ok};
 
@@ -211,8 +212,7 @@ fn a_fault_in_the_configuration_is_named_with_its_place() {
     let path = ground.prepared.configuration.display().to_string();
     let good = fs::read_to_string(&ground.prepared.configuration).unwrap();
     let usual: Value = serde_yaml::from_str(&good).unwrap();
-    let portal =
-        "portalUrl: must be https:// and a host such as https://portal.maple.example, without a slash at its end";
+    let portal = "portalUrl: must be https:// and a host such as https://portal.maple.example, without a path or a slash at its end";
     for (pointer, value, expected) in [
         ("/mail/hots", json!("x"), "unknown field `hots`, expected one of host, port, tls, caFile, from, replyTo"),
         ("/mail/port", json!("many"), "port: invalid u16 at line 1, column "),

@@ -10,6 +10,7 @@ use clinic_operator::api::ClinicAccount;
 use clinic_operator::api::account::Acceptance;
 use clinic_operator::domain::acceptance::parse_link;
 use clinic_operator::portal::acceptance::{AcceptError, Confirmed, accept};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::support::control_plane::{AuditRecord, Namespace, control_plane};
@@ -93,11 +94,15 @@ impl World {
         let links = mail.links();
         let (_, segment) = links[0].rsplit_once('/').expect("a link has a path");
         let (account, token) = parse_link(segment).expect("an account and a token");
-        let now = || self.clock.as_ref().map_or_else(|| Clock.now(), TestClock::now);
         let confirmed = confirmed(first_name, last_name);
-        let accepted =
-            self.with_accounts(async |accounts| accept(&accounts, account, &token, &confirmed, 7, now).await)?;
+        let accepted = self
+            .with_accounts(async |accounts| accept(&accounts, account, &token, &confirmed, 7, || self.now()).await)?;
         Ok(accepted.account.spec.acceptance.expect("it was accepted"))
+    }
+
+    /// What the operator's clock shows.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.as_ref().map_or_else(|| Clock.now(), TestClock::now)
     }
 
     /// Does something with the accounts as the library does, through a client of its own.

@@ -1,4 +1,4 @@
-//! A certificate for the loopback address that nobody signed but itself: the authority to trust and what a server shows.
+//! Certificates that nobody signed but themselves: the authority to trust and what a server shows.
 
 use std::sync::Arc;
 
@@ -17,4 +17,10 @@ pub(crate) fn certificate() -> (String, Arc<ServerConfig>) {
         .with_single_cert(vec![made.cert.der().clone()], key)
         .expect("the key belongs to the certificate");
     (made.cert.pem(), Arc::new(config))
+}
+
+/// Certificate and key of a host as PEM, for a server that reads them from files.
+pub(crate) fn pem(host: &str) -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(vec![host.to_owned()]).expect("a name can be certified");
+    (made.cert.pem(), made.signing_key.serialize_pem())
 }

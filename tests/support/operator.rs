@@ -1,34 +1,21 @@
-//! The operator as people run it: the compiled binary, in one namespace, under a service account that has exactly the
-//! rights the operator asks for. Never here: the administrator's rights, or a call into the operator's code.
+//! The operator as people run it: its configuration and its relay's credentials. Never here: how a process is started and ended
+//! (`process`).
 
-use std::fmt::Write as _;
-use std::fs::File;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::control_plane::{Namespace, Output, control_plane};
-use super::wait::{PATIENCE, eventually, eventually_ok, now};
-use super::{http, smtp::SmtpServer, test_clock};
+use super::control_plane::Namespace;
+use super::process::{Files, Part, Process, write_private};
+use super::smtp::SmtpServer;
 
-/// The compiled binary; `make bench` names the release build instead.
-pub(crate) fn program() -> String {
-    std::env::var("CLINIC_OPERATOR_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_clinic-operator").to_owned())
-}
-
-/// The operator's service account in the namespace of a test.
-const IDENTITY: &str = "clinic-operator";
+const CONTROLLER: Part = Part { command: "controller", identity: "clinic-operator", role: &["role"] };
 
 /// What a test wants different from the usual.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OperatorOptions {
-    /// Changes of the configuration file: JSON pointer and value, for instance `("/mail/mailsPerMinute", json!(10))`.
-    /// A null removes the field.
+    /// Changes of the configuration file (see [`Files::configure`]).
     pub(crate) configuration: Vec<(&'static str, Value)>,
     /// The relay's user name and password; written to files in the folder that `mail.credentials` names.
     pub(crate) credentials: Option<(String, String)>,
@@ -38,26 +25,17 @@ pub(crate) struct OperatorOptions {
     pub(crate) test_clock: Option<String>,
 }
 
-/// The operator's files and rights, made but not used yet. Dropping it removes the files.
+/// The operator's files and rights, made but not used yet.
 pub(crate) struct Prepared {
-    /// The configuration file.
-    pub(crate) configuration: PathBuf,
-    /// A kubeconfig with the service account's token.
-    pub(crate) kubeconfig: PathBuf,
+    files: Files,
     /// The folder with `username` and `password`, when credentials were asked for.
     pub(crate) credentials: PathBuf,
-    namespace: Namespace,
-    port: u16,
-    environment: Vec<(&'static str, String)>,
-    program: String,
-    folder: TempDir,
 }
 
-/// A running operator. It is killed when this is dropped, when the thread that started it ends, and so with the
-/// tests, however they end.
+/// A running operator.
 pub(crate) struct Operator {
-    process: Child,
-    prepared: Prepared,
+    process: Process,
+    credentials: PathBuf,
 }
 
 impl Operator {
@@ -71,102 +49,12 @@ impl Operator {
     /// would; waits until it is ready.
     #[track_caller]
     pub(crate) fn start_another(first: &Self, relay: &SmtpServer) -> Self {
-        Self::start(&first.prepared.namespace, relay, OperatorOptions::default())
-    }
-
-    /// What it said so far, on standard output and standard error.
-    pub(crate) fn log(&self) -> String {
-        self.prepared.log()
-    }
-
-    /// Where it serves its metrics, on loopback.
-    pub(crate) fn port(&self) -> u16 {
-        self.prepared.port
-    }
-
-    /// The metrics page.
-    pub(crate) fn metrics(&self) -> String {
-        http::get(self.prepared.port, "/metrics").expect("the operator serves its metrics").1
-    }
-
-    /// The status code of `/readyz`; `None` when nothing answers.
-    pub(crate) fn readiness(&self) -> Option<u16> {
-        http::get(self.prepared.port, "/readyz").ok().map(|(status, _)| status)
-    }
-
-    /// The process id, for figures such as memory.
-    pub(crate) fn id(&self) -> u32 {
-        self.process.id()
+        Self::start(&first.process.files.namespace, relay, OperatorOptions::default())
     }
 
     /// The folder with its `username` and `password`.
     pub(crate) fn credentials(&self) -> &Path {
-        &self.prepared.credentials
-    }
-
-    /// Asks it to stop (SIGTERM) and waits: how it ended and how long that took.
-    #[track_caller]
-    pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
-        self.stop("-TERM")
-    }
-
-    /// Asks it to stop by a signal (`-TERM`, `-INT`) and waits: how it ended and how long that took.
-    #[track_caller]
-    pub(crate) fn stop(&mut self, signal: &str) -> (ExitStatus, Duration) {
-        let asked = now();
-        let id = self.process.id().to_string();
-        let sent = Command::new("kill").args([signal, &id]).status().expect("kill starts");
-        assert!(sent.success(), "the operator had stopped before it was asked to");
-        let status = eventually(PATIENCE, "the operator to stop", || self.process.try_wait().expect("its own child"));
-        (status, asked.elapsed())
-    }
-
-    /// Kills it without warning (SIGKILL), as a node that fails would.
-    pub(crate) fn kill(&mut self) {
-        // It may have stopped by itself already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-
-    /// Stops being this process and starts another one with the same files and rights.
-    #[track_caller]
-    pub(crate) fn restart(&mut self) {
-        self.kill();
-        self.process = self.prepared.spawn();
-        self.wait_until_ready();
-    }
-
-    /// Stops being this process and starts another one whose kubeconfig names `server`; does not wait for it.
-    pub(crate) fn restart_at(&mut self, server: &str) {
-        self.kill();
-        let text = std::fs::read_to_string(&self.prepared.kubeconfig).expect("its own file");
-        let changed =
-            changed(serde_json::from_str(&text).expect("JSON"), &[("/clusters/0/cluster/server", json!(server))]);
-        write_private(&self.prepared.kubeconfig, &changed.to_string());
-        self.process = self.prepared.spawn();
-    }
-
-    /// Waits until it is ready; panics if it stops instead.
-    #[track_caller]
-    pub(crate) fn wait_until_ready(&mut self) {
-        let mut stopped = None;
-        eventually_ok(PATIENCE, "the operator to be ready", || {
-            stopped = self.process.try_wait().expect("its own child");
-            match (stopped, self.readiness()) {
-                (Some(_), _) | (None, Some(200)) => Ok(()),
-                (None, seen) => Err(format!("readiness {seen:?}, log: {}", self.log())),
-            }
-        });
-        assert!(stopped.is_none(), "the operator stopped ({}) instead of getting ready", stopped.unwrap_or_default());
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        self.kill();
-        if std::thread::panicking() {
-            eprintln!("--- log of the operator in {}\n{}---", self.prepared.namespace.name(), self.log());
-        }
+        &self.credentials
     }
 }
 
@@ -174,107 +62,46 @@ impl Prepared {
     /// Makes the service account with its rights, a token, and the files that the operator reads.
     #[track_caller]
     pub(crate) fn new(namespace: &Namespace, relay: &SmtpServer, options: OperatorOptions) -> Self {
-        let within = &control_plane().folder;
-        let folder = tempfile::Builder::new().prefix("operator-").tempdir_in(within).expect("a temporary folder");
-        let port = http::free_port();
-        let credentials = folder.path().join("credentials");
+        let files = Files::new(CONTROLLER, namespace, options.environment, options.test_clock);
+        let credentials = files.folder.path().join("credentials");
         if let Some((user, password)) = &options.credentials {
             std::fs::create_dir(&credentials).expect("a new folder");
             write_private(&credentials.join("username"), user);
             write_private(&credentials.join("password"), password);
         }
         let named = options.credentials.is_some().then_some(credentials.as_path());
-        let configuration = folder.path().join("config.yaml");
-        let value = changed(usual_configuration(port, relay.port, named), &options.configuration);
-        write_private(&configuration, &serde_yaml::to_string(&value).expect("JSON is also YAML"));
-        let kubeconfig = folder.path().join("kubeconfig");
-        write_private(&kubeconfig, &kubeconfig_of(namespace));
-        let mut environment = options.environment;
-        let program = match options.test_clock {
-            Some(file) => {
-                environment.push((test_clock::VARIABLE, file));
-                test_clock::program()
-            }
-            None => program(),
-        };
-        Self {
-            configuration,
-            kubeconfig,
-            credentials,
-            namespace: namespace.clone(),
-            port,
-            environment,
-            program,
-            folder,
-        }
-    }
-
-    /// The arguments of `clinic-operator` that start the controller with these files.
-    pub(crate) fn arguments(&self) -> Vec<String> {
-        let file = |path: &Path| path.to_str().expect("a temporary folder's path is UTF-8").to_owned();
-        let (configuration, kubeconfig) = (file(&self.configuration), file(&self.kubeconfig));
-        let namespace = self.namespace.name().to_owned();
-        let words = ["controller", "--config", &configuration, "--namespace", &namespace, "--kubeconfig", &kubeconfig];
-        words.map(str::to_owned).to_vec()
+        files.configure(usual_configuration(files.port, relay.port, named), &options.configuration);
+        Self { files, credentials }
     }
 
     /// Starts the controller and waits until it is ready.
     #[track_caller]
     pub(crate) fn start(self) -> Operator {
-        let mut operator = Operator { process: self.spawn(), prepared: self };
-        operator.wait_until_ready();
-        operator
-    }
-
-    /// Runs the controller until it ends by itself, for a start that must fail; panics if it goes on.
-    #[track_caller]
-    pub(crate) fn run(&self) -> Output {
-        let arguments = self.arguments();
-        run_once(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
-    }
-
-    fn spawn(&self) -> Child {
-        let log = File::options().create(true).append(true).open(self.log_file()).expect("a new log file");
-        let errors = log.try_clone().expect("a second handle");
-        let mut command = isolated(&self.program, &self.arguments().iter().map(String::as_str).collect::<Vec<_>>());
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.stdout(log).stderr(errors).spawn().expect("setpriv (package util-linux) starts the operator")
-    }
-
-    fn log_file(&self) -> PathBuf {
-        self.folder.path().join("log")
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+        let Self { files, credentials } = self;
+        Operator { process: files.start(), credentials }
     }
 }
 
-/// Runs `clinic-operator` with these arguments until it ends by itself; panics after half a minute.
-#[track_caller]
-pub(crate) fn run_once(arguments: &[&str]) -> Output {
-    let mut command = Command::new("timeout");
-    command.args(["--signal", "KILL", &PATIENCE.as_secs().to_string()]);
-    let inner = isolated(&program(), arguments);
-    command.arg(inner.get_program()).args(inner.get_args()).env_clear().envs(environment()).stdin(Stdio::null());
-    let output = command.output().expect("timeout (package coreutils) starts");
-    let killed = output.status.code() == Some(137) || output.status.signal() == Some(9);
-    let output = Output::from(output);
-    assert!(!killed, "`clinic-operator {}` went on for {PATIENCE:?}: {}", arguments.join(" "), output.stderr);
-    output
+impl Deref for Prepared {
+    type Target = Files;
+
+    fn deref(&self) -> &Files {
+        &self.files
+    }
 }
 
-/// The program with nothing of the developer's environment: no kubeconfig, no proxy, no log settings.
-fn isolated(program: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", program]).args(arguments);
-    command.env_clear().envs(environment()).stdin(Stdio::null());
-    command
+impl Deref for Operator {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
 }
 
-fn environment() -> impl Iterator<Item = (&'static str, String)> {
-    let home = ("HOME", "/nonexistent".to_owned()); // without it the user's own home is looked up
-    std::env::var("PATH").ok().map(|path| ("PATH", path)).into_iter().chain([home])
+impl DerefMut for Operator {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
 }
 
 fn usual_configuration(port: u16, relay: u16, credentials: Option<&Path>) -> Value {
@@ -295,52 +122,4 @@ fn usual_configuration(port: u16, relay: u16, credentials: Option<&Path>) -> Val
         configuration["mail"]["credentials"] = json!(folder);
     }
     configuration
-}
-
-fn changed(mut configuration: Value, changes: &[(&'static str, Value)]) -> Value {
-    for (pointer, value) in changes {
-        let (parent, field) = pointer.rsplit_once('/').expect("a JSON pointer starts with a slash");
-        let parent = configuration.pointer_mut(parent).and_then(Value::as_object_mut).expect("the parent is there");
-        if value.is_null() {
-            parent.remove(field);
-        } else {
-            parent.insert(field.to_owned(), value.clone());
-        }
-    }
-    configuration
-}
-
-/// Makes the service account and binds it to the Role that the binary itself prints; the kubeconfig of a new token.
-#[track_caller]
-fn kubeconfig_of(namespace: &Namespace) -> String {
-    let control_plane = control_plane();
-    let role = run_once(&["role"]).ok();
-    assert!(role.contains("kind: Role"), "`clinic-operator role` printed no Role: {role:?}");
-    let role: Value = serde_yaml::from_str(&role).expect("`clinic-operator role` prints YAML");
-    let role_name = role.pointer("/metadata/name").and_then(Value::as_str).expect("the Role has a name").to_owned();
-    let identity = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": IDENTITY}});
-    let binding = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": IDENTITY},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role_name},
-        "subjects": [{"kind": "ServiceAccount", "name": IDENTITY, "namespace": namespace.name()}],
-    });
-    let mut manifests = String::new();
-    for object in [role, identity, binding] {
-        writeln!(manifests, "---\n{object}").expect("a string takes everything");
-    }
-    control_plane.kubectl_stdin(namespace, &["apply", "--server-side", "-f", "-"], &manifests).ok();
-    let token = control_plane.kubectl(namespace, &["create", "token", IDENTITY, "--duration", "24h"]).ok();
-    let kubeconfig = std::fs::read_to_string(&control_plane.kubeconfig).expect("the administrator's kubeconfig");
-    let mut kubeconfig: Value = serde_yaml::from_str(&kubeconfig).expect("a kubeconfig is YAML");
-    kubeconfig["users"] = json!([{"name": IDENTITY, "user": {"token": token.trim()}}]);
-    kubeconfig["contexts"][0]["context"]["user"] = json!(IDENTITY);
-    kubeconfig["contexts"][0]["context"]["namespace"] = json!(namespace.name());
-    kubeconfig.to_string()
-}
-
-fn write_private(path: &Path, content: &str) {
-    std::fs::write(path, content).expect("a temporary file");
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("its own file");
 }

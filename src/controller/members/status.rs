@@ -11,6 +11,7 @@ use super::events::{self, Moment};
 use super::observe::Observed;
 use super::step::Decision;
 use crate::adapters::kubernetes::ApiError;
+use crate::api::account::ClinicAccountSpec;
 use crate::api::clinic_user::{InvitationStatus, ListedMember, MemberStatus};
 use crate::api::condition::Condition;
 use crate::api::convert::ClinicView;
@@ -22,6 +23,7 @@ use crate::domain::calendar::ClinicZone;
 use crate::domain::conditions::{conditions, training_ends_soon};
 use crate::domain::invitation::Standing;
 use crate::domain::lifecycle::State;
+use crate::domain::line::{LONGEST_NAME, LONGEST_TITLE, line};
 use crate::domain::mailer::MailerStanding;
 use crate::domain::member::designation;
 use crate::domain::notice::{self, notice};
@@ -129,6 +131,7 @@ pub fn project(
         obstacle: decision.obstacle.as_ref(),
         access: of_account.as_ref().map(|decision| decision.access.reason),
         access_until,
+        confirmed_otherwise: &account.map(confirmed_otherwise).unwrap_or_default(),
         invitation,
         mailer,
     });
@@ -169,6 +172,20 @@ fn listed(observed: &Observed) -> Option<ListedMember> {
         title: acceptance.title.clone(),
         designation: Some(designation(desired.position.as_deref(), desired.classification, desired.type_)),
     })
+}
+
+/// The fields of the manifest that the person confirmed otherwise. What it does not say they may say as they like.
+fn confirmed_otherwise(account: &ClinicAccountSpec) -> Vec<&'static str> {
+    let (desired, Some(confirmed)) = (&account.desired, &account.acceptance) else { return Vec::new() };
+    let facts = [
+        ("firstName", &desired.first_name, LONGEST_NAME, Some(&confirmed.first_name)),
+        ("lastName", &desired.last_name, LONGEST_NAME, Some(&confirmed.last_name)),
+        ("title", &desired.title, LONGEST_TITLE, confirmed.title.as_ref()),
+    ];
+    let differs = facts.into_iter().filter(|(_, wished, longest, confirmed)| {
+        wished.as_ref().is_some_and(|wished| line(wished, *longest).as_ref().ok() != *confirmed)
+    });
+    differs.map(|(field, ..)| field).collect()
 }
 
 fn invitation_status(observed: &Observed, invitation: &Standing) -> Option<InvitationStatus> {

@@ -19,6 +19,7 @@ use super::super::web::form::{Sent, is_within};
 use super::super::web::reply::{Reply, see_other};
 use super::super::web::visitor::Visitor;
 use super::super::{Portal, metrics, path};
+use crate::adapters::kubernetes::ApiError;
 use crate::adapters::passwords::HashError;
 use crate::adapters::random::secret_bytes;
 use crate::api::credential::Used;
@@ -192,7 +193,13 @@ fn not_completed(portal: &Portal, visitor: &Visitor, locale: Option<Locale>, err
         return refused(portal, visitor, *refusal, locale);
     }
     warn!(%error, "an invitation was not accepted");
-    portal.unreachable(visitor, locale)
+    match error {
+        // The API server refuses what was typed, although it looks right here.
+        CompleteError::Accept(AcceptError::Api(ApiError::Invalid(_))) | CompleteError::Random => {
+            failed(portal, visitor, locale)
+        }
+        CompleteError::Accept(_) | CompleteError::Create(_) => portal.unreachable(visitor, locale),
+    }
 }
 
 /// What a draft is sealed for: this link alone.

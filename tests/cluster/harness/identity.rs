@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::support::control_plane::control_plane;
-use crate::support::operator::{Operator, OperatorOptions, Prepared, run_once};
+use crate::support::operator::{Operator, OperatorOptions, Prepared};
+use crate::support::process::run_once;
 use crate::support::smtp::SmtpServer;
 
 #[test]

@@ -1,0 +1,110 @@
+//! Access that ends while somebody is signed in: at that instant, whoever else is down.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{House, PASSWORD, is_signed_in, sign_in};
+use crate::support::portal::PortalOptions;
+use crate::support::proxy::{Fault, Proxy, Which};
+use crate::support::visitor::Visitor;
+use crate::support::wait::{PATIENCE, eventually_ok};
+
+const TRAINEE: &str = "
+apiVersion: clinic-operator.dev/v1alpha1
+kind: ClinicUser
+metadata: {name: sam}
+spec: {email: sam@maple.example, type: Practitioner, classification: ClinicalTrainee, expectedEndOfTraining: 2027-05-20}
+";
+
+#[track_caller]
+fn is_out(visitor: &Visitor, why: &str) {
+    eventually_ok(PATIENCE, why, || if is_signed_in(visitor) { Err("still signed in") } else { Ok(()) });
+    let mut visitor = visitor.clone();
+    let answer = visitor.get("/");
+    assert_eq!(answer.location().as_deref(), Some("/sign-in?after=session"));
+    visitor.follow(&answer);
+    assert_eq!(visitor.cookie("session"), None, "the cookie is taken back");
+}
+
+#[test]
+fn a_trainees_access_ends_at_its_instant_although_the_operator_is_down() {
+    let mut house = House::at("trainee", "2027-06-04T03:40:00Z");
+    let visitor = house.accepted_by("sam", TRAINEE);
+    let other = house.accepted("ana");
+    house.world.operator.kill();
+    house.world.clock().set("2027-06-04T03:59:30Z");
+    assert!(is_signed_in(&visitor), "until the last second");
+    assert!(visitor.clone().get("/").body.contains("June 3, 2027"), "the page says until when");
+    house.world.clock().set("2027-06-04T04:00:00Z");
+    assert!(!is_signed_in(&visitor), "at the instant, without a moment in between");
+    is_out(&visitor, "the session to end");
+    assert!(is_signed_in(&other));
+    let mut again = house.portal.visitor();
+    assert_eq!(sign_in(&mut again, "sam@maple.example", PASSWORD).status, 422);
+    assert_eq!(house.world.object("clinicuser", "sam")["status"]["state"], "Active", "nobody has told the member yet");
+}
+
+#[test]
+fn who_is_suspended_or_removed_is_out_and_who_comes_back_signs_in_anew() {
+    let house = House::new("out");
+    let (ana, bea) = (house.accepted("ana"), house.accepted("bea"));
+    house.member("ana", &json!({"suspended": true}));
+    is_out(&ana, "the suspended one's session to end");
+    assert_eq!(sign_in(&mut house.portal.visitor(), "ana@maple.example", PASSWORD).status, 422);
+    house.world.kubectl(&["delete", "clinicuser", "bea"]);
+    is_out(&bea, "the removed one's session to end");
+    assert_eq!(sign_in(&mut house.portal.visitor(), "bea@maple.example", PASSWORD).status, 422);
+    house.member("ana", &json!({"suspended": false}));
+    house.world.member_in("Active", "ana");
+    eventually_ok(PATIENCE, "the one who is back to sign in", || {
+        let answer = sign_in(&mut house.portal.visitor(), "ana@maple.example", PASSWORD);
+        if answer.status == 303 { Ok(()) } else { Err(answer.status) }
+    });
+}
+
+/// With the API server gone, nobody can know who still has access.
+#[test]
+fn without_contact_nobody_signs_in_and_after_a_while_nobody_stays() {
+    let options =
+        PortalOptions { configuration: vec![("/sessionOutageSeconds", json!(60))], ..PortalOptions::default() };
+    let mut house = House::with("contact", options);
+    let proxy = Proxy::start();
+    house.portal.restart_at(&proxy.url);
+    house.portal.wait_until_ready();
+    let ana = house.accepted("ana");
+    let everything = |method| Which { method, has: &[], has_not: None, only: None };
+    proxy.fault(everything("GET"), Fault::Hold);
+    let limit = Duration::from_secs(180);
+    eventually_ok(limit, "sessions to be refused", || {
+        let answer = ana.clone().get("/");
+        if answer.status == 503 { Ok(()) } else { Err(answer.status) }
+    });
+    let mut visitor = house.portal.visitor();
+    let page = visitor.get("/sign-in");
+    assert_eq!((page.status, page.heading().as_str()), (503, "Nobody can sign in for now"));
+    assert_eq!(house.portal.readiness(), Some(503), "no ingress sends anybody here");
+    let silence = house.portal.metric("clinic_operator_portal_api_silence_seconds");
+    assert!(silence >= 60, "{silence}");
+    proxy.mend();
+    eventually_ok(limit, "the session to be good again", || {
+        let answer = ana.clone().get("/");
+        if answer.status == 200 { Ok(()) } else { Err(answer.status) }
+    });
+    assert_eq!(sign_in(&mut house.portal.visitor(), "ana@maple.example", PASSWORD).status, 303);
+}
+
+#[test]
+fn a_clinic_that_is_deleted_lets_its_members_sign_in_and_accepts_nobody() {
+    let house = House::new("no-clinic");
+    let ana = house.accepted("ana");
+    let link = house.invited("bea");
+    house.world.kubectl(&["delete", "clinic", "clinic"]);
+    eventually_ok(PATIENCE, "the link to be refused", || {
+        let answer = house.portal.visitor().get(&link);
+        if answer.status == 503 { Ok(()) } else { Err(answer.status) }
+    });
+    assert!(is_signed_in(&ana));
+    assert_eq!(sign_in(&mut house.portal.visitor(), "ana@maple.example", PASSWORD).status, 303);
+    assert_eq!(house.world.account_of("bea")["spec"]["acceptance"], Value::Null);
+}

@@ -1,0 +1,219 @@
+//! Signing in: a password, a second factor that counts once, and a session that lasts across replicas and restarts.
+
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::{Factor, House, PASSWORD, WRONG, alone, email, filled, is_signed_in, sign_in};
+use crate::support::portal::PortalOptions;
+use crate::support::visitor::{Answer, Visitor};
+use crate::support::wait::{PATIENCE, eventually_ok};
+
+const NOON: &str = "2027-06-01T12:00:00Z";
+/// The time for which a code counts.
+const STEP: SignedDuration = SignedDuration::from_secs(30);
+
+#[test]
+fn a_session_is_good_at_every_replica_and_after_a_restart_until_it_is_ended_everywhere() {
+    let mut house = House::new("replicas");
+    let visitor = house.accepted("ana");
+    let other = house.portal.start_another(PortalOptions::default());
+    let elsewhere = visitor.at(other.pages);
+    assert!(is_signed_in(&visitor) && is_signed_in(&elsewhere));
+    house.portal.restart();
+    assert!(is_signed_in(&visitor));
+    // A second sign-in, at the other replica, with capital letters and blanks around.
+    let mut second = other.visitor();
+    assert_eq!(sign_in(&mut second, " ANA@Maple.Example ", PASSWORD).status, 303);
+    assert!(is_signed_in(&second.at(house.portal.pages)));
+    let mut first = visitor.clone();
+    let home = first.get("/");
+    let answer = first.submit(&home.form());
+    assert_eq!(answer.location().as_deref(), Some("/sign-in?after=sign-out"));
+    assert!(first.follow(&answer).body.contains("signed out on all your devices"), "it is said");
+    assert_eq!(first.cookie("session"), None);
+    for (who, browser) in [("the same tab", &visitor), ("the other replica", &elsewhere), ("another browser", &second)]
+    {
+        eventually_ok(PATIENCE, who, || if is_signed_in(browser) { Err("still signed in") } else { Ok(()) });
+    }
+}
+
+#[test]
+fn a_second_factor_counts_once_and_without_it_the_password_is_nothing() {
+    let house = House::at("factor", NOON);
+    let (visitor, factor, codes) = house.accepted_with_factor("ana");
+    assert!(is_signed_in(&visitor), "the first code signs in");
+    let mut thief = house.portal.visitor();
+    let step = sign_in(&mut thief, &email("ana"), PASSWORD);
+    assert_eq!((step.status, step.form().action.as_str()), (200, "/sign-in/code"));
+    assert!(!is_signed_in(&thief));
+    let answer = thief.submit(&step.form().with("code", &factor.code(house.now())));
+    assert_eq!(answer.status, 422, "the code with which it was set up is used up");
+    assert_eq!(answer.faults().len(), 1, "{}", answer.body);
+    for wrong in ["000000", "12345", "abcdef", "", "0000000"] {
+        let answer = thief.submit(&step.form().with("code", wrong));
+        assert_eq!(answer.status, 422, "{wrong}: {}", answer.heading());
+    }
+    // The next code: once, with blanks as people type it.
+    house.world.clock().advance(STEP);
+    let code = factor.code(house.now());
+    let typed = format!(" {} {} ", &code[..3], &code[3..]);
+    let mut ana = house.portal.visitor();
+    let step = sign_in(&mut ana, &email("ana"), PASSWORD);
+    let form = step.form().with("code", &typed);
+    assert_eq!(ana.submit(&form).location().as_deref(), Some("/"));
+    assert!(is_signed_in(&ana));
+    let again = ana.clone().submit(&form);
+    assert_eq!(again.status, 422, "a code counts once: {}", again.heading());
+    // A recovery code: once too, however it is written.
+    let mut lost = house.portal.visitor();
+    let step = sign_in(&mut lost, &email("ana"), PASSWORD);
+    let form = recovery(&step, &codes[3].to_lowercase().replace('-', " "));
+    assert_eq!(lost.submit(&form).location().as_deref(), Some("/"), "in small letters");
+    assert!(is_signed_in(&lost));
+    let mut again = house.portal.visitor();
+    let step = sign_in(&mut again, &email("ana"), PASSWORD);
+    assert_eq!(again.submit(&recovery(&step, &codes[3])).status, 422);
+    assert_eq!(again.submit(&recovery(&step, &codes[4])).status, 303);
+    let used = house.world.objects("cliniccredentials")[0]["spec"]["used"].clone();
+    assert_eq!(used["recoveryCodes"], json!([3, 4]));
+}
+
+fn recovery(step: &Answer, code: &str) -> crate::support::visitor::Form {
+    step.form().without("code").with("recovery_code", code)
+}
+
+#[test]
+fn of_two_replicas_one_takes_a_code() {
+    let house = House::at("race", NOON);
+    let (_, factor, _) = house.accepted_with_factor("ana");
+    let test_clock = Some(house.world.clock().path());
+    let other = house.portal.start_another(PortalOptions { test_clock, ..PortalOptions::default() });
+    for _ in 0..4 {
+        house.world.clock().advance(STEP * 2);
+        let code = factor.code(house.now());
+        let tries: Vec<_> = [house.portal.pages, other.pages]
+            .into_iter()
+            .map(|pages| {
+                let mut visitor = Visitor::of(pages);
+                let form = sign_in(&mut visitor, &email("ana"), PASSWORD).form().with("code", &code);
+                std::thread::spawn(move || visitor.submit(&form).status)
+            })
+            .collect();
+        let mut statuses: Vec<_> = tries.into_iter().map(|one| one.join().unwrap()).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [303, 422]);
+    }
+}
+
+#[test]
+fn a_second_factor_that_the_clinic_requires_later_is_set_up_at_the_next_sign_in() {
+    let house = House::new("required");
+    let mut visitor = house.accepted("ana");
+    let before = house.world.account_of("ana")["spec"]["acceptance"]["credential"].clone();
+    house.clinic(&json!({"twoFactor": "Required"}));
+    // An invitation leaves no choice any more.
+    let link = house.invited("bea");
+    let page = eventually_ok(PATIENCE, "the portal to know", || {
+        let page = house.portal.visitor().get(&link);
+        if page.attribute("input[name=second_factor]", "type").is_none() { Ok(page) } else { Err("a choice") }
+    });
+    let mut bea = house.portal.visitor();
+    let form = alone(filled(&page, PASSWORD)).with("form", bea.get(&link).form().value("form"));
+    let enrol = bea.submit(&form);
+    assert_eq!((enrol.status, enrol.attribute("svg.qr", "role").as_deref()), (200, Some("img")));
+    assert!(house.world.objects("cliniccredentials").len() == 1, "nothing is kept before the first code");
+    // Who has a session keeps it; the next sign-in leads through it.
+    assert!(is_signed_in(&visitor));
+    let mut elsewhere = house.portal.visitor();
+    let enrol = sign_in(&mut elsewhere, &email("ana"), PASSWORD);
+    let factor = Factor::of(&enrol);
+    assert!(!is_signed_in(&elsewhere));
+    let wrong = elsewhere.submit(&enrol.form().with("code", "000000"));
+    assert_eq!((wrong.status, Factor::of(&wrong).code(house.now())), (422, factor.code(house.now())), "the same key");
+    let form = enrol.form().with("code", &factor.code(house.now()));
+    let codes = elsewhere.submit(&form);
+    assert_eq!((codes.status, codes.texts(".codes code").len()), (200, 10), "{:?}", codes.faults());
+    assert!(is_signed_in(&elsewhere));
+    // The form once more, as by an impatient finger: the same codes, and nobody else's session.
+    let mut again = elsewhere.clone();
+    again.set_cookie("session", "");
+    assert_eq!(again.submit(&form).texts(".codes code"), codes.texts(".codes code"));
+    assert!(!is_signed_in(&again));
+    let after = house.world.account_of("ana")["spec"]["acceptance"]["credential"].clone();
+    assert_ne!(before, after, "a change is a new object");
+    eventually_ok(PATIENCE, "the old session to end", || {
+        if visitor.get("/").status == 303 { Ok(()) } else { Err("still signed in") }
+    });
+    let mut by_password = house.portal.visitor();
+    assert_eq!(sign_in(&mut by_password, &email("ana"), PASSWORD).form().action, "/sign-in/code");
+}
+
+#[test]
+fn wrong_passwords_slow_down_who_tries_and_nobody_else_and_never_for_good() {
+    let options =
+        PortalOptions { configuration: vec![("/trustedProxies", json!(["127.0.0.1/32"]))], ..PortalOptions::default() };
+    let house = House::at_with("slow", NOON, options);
+    let ana = house.accepted("ana");
+    house.accepted("bea");
+    let from = |address: &str| house.portal.visitor().with("x-forwarded-for", address);
+    let mut thief = from("192.0.2.1");
+    let statuses: Vec<u16> = (0..5).map(|_| sign_in(&mut thief, &email("ana"), WRONG).status).collect();
+    assert_eq!(statuses, [422; 5], "a few mistakes cost nothing");
+    // Each further one costs twice the wait of the one before, up to a minute.
+    let mut waits = Vec::new();
+    while waits.last() != Some(&60) {
+        let tried = sign_in(&mut thief, &email("ana"), WRONG);
+        if let Some(wait) = waited(&tried) {
+            assert!(tried.status == 429 && waits.len() < 20, "{} {waits:?}", tried.status);
+            waits.push(wait);
+            if wait < 60 {
+                house.world.clock().advance(SignedDuration::from_secs(wait));
+            }
+        } else {
+            assert_eq!(tried.status, 422);
+        }
+    }
+    assert_eq!(sign_in(&mut thief, &email("ana"), PASSWORD).status, 429, "{waits:?}");
+    // From elsewhere it is the same person; but a browser that has signed them in before has tries of its own.
+    assert_eq!(sign_in(&mut from("192.0.2.2"), &email("ana"), PASSWORD).status, 429);
+    let mut known = ana.clone().with("x-forwarded-for", "192.0.2.3");
+    known.set_cookie("session", "");
+    assert_eq!(sign_in(&mut known, &email("ana"), PASSWORD).status, 303);
+    // The same address may still sign in another.
+    assert_eq!(sign_in(&mut thief, &email("bea"), PASSWORD).status, 303);
+    // Not for good: a right password after the wait.
+    house.world.clock().advance(SignedDuration::from_secs(60));
+    assert_eq!(sign_in(&mut from("192.0.2.4"), &email("ana"), PASSWORD).status, 303);
+    // One address that tries many people is slowed down as a whole.
+    let mut sprayer = from("198.51.100.1");
+    let statuses: Vec<u16> =
+        (0..34).map(|person| sign_in(&mut sprayer, &email(&format!("nobody-{person}")), WRONG).status).collect();
+    assert_eq!((statuses[29], statuses[33]), (422, 429), "{statuses:?}");
+}
+
+/// After how many seconds it may be tried again.
+fn waited(answer: &Answer) -> Option<i64> {
+    answer.header("retry-after").map(|wait| wait.parse().expect("seconds"))
+}
+
+#[test]
+fn sessions_end_by_themselves_after_half_an_hour_unused_and_after_twelve_hours() {
+    let house = House::at("lasts", NOON);
+    let visitor = house.accepted("ana");
+    let minutes = SignedDuration::from_mins;
+    house.world.clock().advance(minutes(29));
+    let mut used = visitor.clone();
+    assert_eq!(used.get("/").status, 200);
+    house.world.clock().advance(minutes(2));
+    assert!(!is_signed_in(&visitor), "an unused one");
+    assert_eq!(used.get("/").status, 200, "one that was used");
+    // A cookie is written again every five minutes only.
+    for _ in 0..28 {
+        house.world.clock().advance(minutes(24));
+        assert_eq!(used.get("/").status, 200);
+    }
+    house.world.clock().advance(minutes(20));
+    let over = used.get("/");
+    assert_eq!(over.location().as_deref(), Some("/sign-in?after=session"), "twelve hours are over");
+    assert!(used.follow(&over).body.contains("sign in again"), "it is said");
+}

@@ -1,0 +1,116 @@
+//! A portal that is stopped in the middle of something: what it left is found and put right, and nobody is locked out or let in
+//! twice.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use super::{House, PASSWORD, alone, filled, is_signed_in};
+use crate::support::proxy::{Fault, Proxy, Which};
+use crate::support::wait::{PATIENCE, eventually, eventually_ok, never};
+
+const NOON: &str = "2027-06-01T12:00:00Z";
+
+fn names_the_credential(fault_on: &'static [&'static str]) -> Which {
+    Which { method: "PATCH", has: fault_on, has_not: None, only: None }
+}
+
+#[test]
+fn killed_between_credential_and_acceptance_it_has_accepted_nobody_and_the_link_still_works() {
+    let mut house = House::new("killed");
+    let proxy = Proxy::start();
+    house.portal.restart_at(&proxy.url);
+    house.portal.wait_until_ready();
+    let link = house.invited("ana");
+    let mut visitor = house.portal.visitor();
+    let form = alone(filled(&visitor.get(&link), PASSWORD));
+    proxy.fault(names_the_credential(&["/clinicaccounts/"]), Fault::Hold);
+    let waiting = {
+        let (mut visitor, form) = (visitor.clone(), form.clone());
+        std::thread::spawn(move || visitor.submit(&form).status)
+    };
+    eventually(PATIENCE, "the write that names the credential", || (proxy.happened() > 0).then_some(()));
+    house.portal.kill();
+    waiting.join().expect_err("nobody answered");
+    assert_eq!(house.world.objects("cliniccredentials").len(), 1, "the credential was made first");
+    assert_eq!(house.world.account_of("ana")["spec"]["acceptance"], Value::Null);
+    proxy.mend();
+    house.portal.restart();
+    // The same form, as a browser sends it when the reader says "again".
+    let answer = visitor.submit(&form);
+    assert_eq!(answer.status, 303, "{}", answer.heading());
+    assert!(is_signed_in(&visitor));
+    let named = house.world.account_of("ana")["spec"]["acceptance"]["credential"].clone();
+    let credentials = house.world.names("cliniccredentials");
+    assert_eq!(credentials.len(), 2, "{credentials:?}");
+    assert!(credentials.iter().any(|name| *name == named));
+}
+
+#[test]
+fn an_answer_that_was_lost_on_the_way_is_no_second_acceptance() {
+    let mut house = House::new("lost");
+    let proxy = Proxy::start();
+    house.portal.restart_at(&proxy.url);
+    house.portal.wait_until_ready();
+    for (round, fault) in [Fault::LoseAnswer, Fault::Replay].into_iter().enumerate() {
+        let name = format!("ana-{round}");
+        let link = house.invited(&name);
+        let mut visitor = house.portal.visitor();
+        let form = alone(filled(&visitor.get(&link), PASSWORD));
+        proxy.fault(names_the_credential(&["/clinicaccounts/"]), fault);
+        let answer = visitor.submit(&form);
+        proxy.mend();
+        // It is not known whether it was written; then the person is told to try again, and the page says how it stands.
+        assert!([303, 503].contains(&answer.status), "{fault:?}: {}", answer.status);
+        house.world.member_in("Active", &name);
+        let page = eventually_ok(PATIENCE, "the page to know", || {
+            let page = visitor.get(&link);
+            if page.status == 410 { Ok(page) } else { Err(page.heading()) }
+        });
+        assert_eq!(page.heading(), "Your account is set up");
+        let mut by_password = house.portal.visitor();
+        assert_eq!(super::sign_in(&mut by_password, &super::email(&name), PASSWORD).status, 303, "{fault:?}");
+    }
+}
+
+#[test]
+fn what_no_account_names_is_swept_after_an_hour_and_nothing_else_is() {
+    let mut house = House::at("swept", NOON);
+    house.accepted("ana");
+    let named = house.world.names("cliniccredentials");
+    // Left behind by somebody who lost a race, under the names of accounts that are there and not.
+    let account = house.world.account_of("ana")["metadata"]["name"].as_str().unwrap().to_owned();
+    for (name, account) in [
+        ("c-aaaaaaaaaaaaaaaaaaaaaaaaaa", account.as_str()),
+        ("c-bbbbbbbbbbbbbbbbbbbbbbbbbb", "a-00000000-0000-4000-8000-000000000000"),
+    ] {
+        house.world.apply(&format!(
+            "apiVersion: clinic-operator.dev/v1alpha1\nkind: ClinicCredential\nmetadata: {{name: {name}}}\nspec: {{account: {account}, sealed: c2VhbGVk}}\n"
+        ));
+    }
+    let all = house.world.names("cliniccredentials");
+    assert_eq!(all.len(), 3);
+    // Their age counts from the API server's clock, which is real; ours is set, which makes the portal look.
+    let made = house.world.objects("cliniccredentials")[0]["metadata"]["creationTimestamp"].clone();
+    house.world.clock().set(made.as_str().unwrap());
+    house.world.clock().advance(SignedDuration::from_mins(50));
+    never(Duration::from_secs(4), "a young one to go", || {
+        (house.world.names("cliniccredentials") != all).then_some(())
+    });
+    // One look alone removes nothing: its clock may be wrong.
+    house.world.clock().advance(SignedDuration::from_mins(20));
+    never(Duration::from_secs(4), "one to go at the first look", || {
+        (house.world.names("cliniccredentials") != all).then_some(())
+    });
+    house.world.clock().advance(SignedDuration::from_mins(10));
+    eventually_ok(PATIENCE, "the sweep", || {
+        let left = house.world.names("cliniccredentials");
+        if left == named { Ok(()) } else { Err(left) }
+    });
+    assert_eq!(house.portal.metric("clinic_operator_portal_removed_credentials_total"), 2);
+    let log = house.portal.log();
+    assert!(log.contains("removed a credential that no account names"), "{log}");
+    let (status, _) = house.portal.terminate();
+    assert!(status.success(), "it stops when it is asked to: {status}");
+}

@@ -1,0 +1,95 @@
+//! What a stranger learns about who is a member: nothing. Known or not, the answer is the same, and so is the work.
+
+use serde_json::json;
+
+use super::{House, PASSWORD, WRONG, email, sign_in};
+use crate::support::control_plane::control_plane;
+use crate::support::visitor::Answer;
+
+const TRAINEE: &str = "
+apiVersion: clinic-operator.dev/v1alpha1
+kind: ClinicUser
+metadata: {name: over}
+spec: {email: over@maple.example, type: Practitioner, classification: ClinicalTrainee, expectedEndOfTraining: 2027-05-20}
+";
+
+/// An answer without what the stranger typed.
+fn seen(answer: &Answer, typed: &str) -> (u16, Vec<(String, String)>, String) {
+    let (status, headers, body) = answer.without_random();
+    // It is as long as what was typed.
+    let headers = headers.into_iter().filter(|(name, _)| name != "content-length");
+    (status, headers.collect(), body.replace(typed, "…"))
+}
+
+#[test]
+fn every_refusal_of_a_sign_in_is_one_answer_and_one_hash() {
+    let house = House::at("strangers", "2027-06-04T03:40:00Z");
+    house.accepted("ana");
+    house.accepted_with_factor("bea");
+    house.accepted("suspended");
+    house.accepted("removed");
+    house.accepted_by("over", TRAINEE);
+    house.invited("invited");
+    house.member("suspended", &json!({"suspended": true}));
+    house.world.kubectl(&["delete", "clinicuser", "removed"]);
+    house.world.clock().set("2027-06-04T04:00:00Z");
+    for (name, state) in [("suspended", "Suspended"), ("over", "TrainingEnded")] {
+        house.world.member_in(state, name);
+    }
+    let hashes = || house.portal.metric("clinic_operator_portal_password_hashes_total");
+    let reads = || {
+        let all = control_plane().audit(&house.world.namespace);
+        let mine = all.into_iter().filter(|read| read.user.contains("clinic-operator-portal") && !read.is_write());
+        let mut mine: Vec<_> = mine.map(|read| read.resource).collect();
+        // The question whether the API server is there, now and then.
+        mine.retain(|resource| resource != "clinics");
+        mine.sort();
+        mine
+    };
+    let reads_of_accepting = reads().len();
+    let mut first: Option<(u16, Vec<(String, String)>, String)> = None;
+    for (who, password) in [
+        (email("ana"), WRONG),
+        (email("bea"), WRONG),
+        (email("nobody"), WRONG),
+        (email("invited"), PASSWORD),
+        (email("suspended"), PASSWORD),
+        (email("removed"), PASSWORD),
+        (email("over"), PASSWORD),
+        ("not an address".to_owned(), WRONG),
+        (String::new(), WRONG),
+        (email("ana"), ""),
+        (email("nobody"), ""),
+        ("ana@maple.example".to_owned(), "\u{0}"),
+    ] {
+        let before = hashes();
+        let mut stranger = house.portal.visitor();
+        let answer = sign_in(&mut stranger, &who, password);
+        assert_eq!(hashes() - before, 1, "{who}: as many hashes as for anybody");
+        assert_eq!(answer.status, 422, "{who}");
+        assert_eq!(stranger.cookie("session"), None);
+        let typed = format!("value=\"{who}\"");
+        let answer = seen(&answer, &typed);
+        let expected = first.get_or_insert_with(|| answer.clone());
+        assert_eq!(answer, *expected, "{who}");
+    }
+    // The right ones do get in, so the above is no closed door.
+    assert_eq!(sign_in(&mut house.portal.visitor(), &email("ana"), PASSWORD).status, 303);
+    assert_eq!(sign_in(&mut house.portal.visitor(), &email("bea"), PASSWORD).form().action, "/sign-in/code");
+}
+
+#[test]
+fn who_is_slowed_down_learns_nothing_either() {
+    let house = House::at("slowed", "2027-06-04T03:40:00Z");
+    house.accepted("ana");
+    let mut waits = Vec::new();
+    for who in [email("ana"), email("nobody")] {
+        let mut stranger = house.portal.visitor();
+        let statuses: Vec<u16> = (0..8).map(|_| sign_in(&mut stranger, &who, WRONG).status).collect();
+        let refused = statuses.iter().filter(|status| **status == 422).count();
+        // The clock goes on while it is tried: one more may pass.
+        assert!((6..=7).contains(&refused), "{statuses:?}");
+        waits.push(sign_in(&mut stranger, &who, WRONG).heading());
+    }
+    assert_eq!(waits, ["Too many tries", "Too many tries"]);
+}
