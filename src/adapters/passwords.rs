@@ -4,14 +4,14 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use data_encoding::BASE64_NOPAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::random::secret_bytes;
 
@@ -24,7 +24,7 @@ const SALT_LENGTH: usize = 16;
 const HASH_LENGTH: usize = 32;
 /// Computations at the same time.
 const MOST_THREADS: usize = 4;
-/// Computations that may wait: some seconds' worth.
+/// Computations that may wait or run: some seconds' worth.
 const QUEUE: usize = 64;
 
 /// A password as it is kept. Debug shows nothing of it.
@@ -61,11 +61,19 @@ struct Job {
     salt: Vec<u8>,
     params: Params,
     answer: oneshot::Sender<Option<[u8; HASH_LENGTH]>>,
+    slot: Slot,
+}
+
+/// A place in the queue.
+#[derive(Debug)]
+pub struct Slot {
+    _permit: OwnedSemaphorePermit,
 }
 
 /// The threads.
 pub struct Passwords {
-    jobs: SyncSender<Job>,
+    jobs: Sender<Job>,
+    slots: Arc<Semaphore>,
     computed: Arc<AtomicU64>,
     /// Compared with where there is nothing to compare with, so that it takes as long.
     nobodys: PasswordHash,
@@ -77,7 +85,7 @@ impl Passwords {
     /// # Errors
     /// If a thread cannot be started or the operating system has no random bytes.
     pub fn start() -> Result<Self, HashError> {
-        let (jobs, waiting) = sync_channel(QUEUE);
+        let (jobs, waiting) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         let computed = Arc::new(AtomicU64::new(0));
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
@@ -95,7 +103,15 @@ impl Passwords {
             salt: BASE64_NOPAD.encode(&salt),
             hash: BASE64_NOPAD.encode(&hash),
         };
-        Ok(Self { jobs, computed, nobodys })
+        Ok(Self { jobs, slots: Arc::new(Semaphore::new(QUEUE)), computed, nobodys })
+    }
+
+    /// Takes a place in the queue.
+    ///
+    /// # Errors
+    /// [`HashError::Busy`]: there is none.
+    pub fn slot(&self) -> Result<Slot, HashError> {
+        Arc::clone(&self.slots).try_acquire_owned().map(|permit| Slot { _permit: permit }).map_err(|_| HashError::Busy)
     }
 
     /// Hashes a new password with a salt of its own.
@@ -105,7 +121,7 @@ impl Passwords {
     pub async fn hash(&self, password: SecretString) -> Result<PasswordHash, HashError> {
         let salt = secret_bytes::<SALT_LENGTH>().map_err(|_| HashError::Failed)?.to_vec();
         let encoded = BASE64_NOPAD.encode(&salt);
-        let hash = self.compute(password, salt, params(MEMORY, PASSES, LANES)?).await?;
+        let hash = self.compute(self.slot()?, password, salt, params(MEMORY, PASSES, LANES)?).await?;
         let hash = BASE64_NOPAD.encode(&hash);
         Ok(PasswordHash { memory: MEMORY, passes: PASSES, lanes: LANES, salt: encoded, hash })
     }
@@ -113,12 +129,17 @@ impl Passwords {
     /// Whether a password is the one that was hashed; `None`: there is none, which takes as long to find out.
     ///
     /// # Errors
-    /// See [`HashError`].
-    pub async fn is(&self, password: SecretString, hashed: Option<&PasswordHash>) -> Result<bool, HashError> {
+    /// [`HashError::Failed`].
+    pub async fn is(
+        &self,
+        slot: Slot,
+        password: SecretString,
+        hashed: Option<&PasswordHash>,
+    ) -> Result<bool, HashError> {
         let against = hashed.unwrap_or(&self.nobodys);
         let salt = BASE64_NOPAD.decode(against.salt.as_bytes()).map_err(|_| HashError::Failed)?;
         let params = params(against.memory, against.passes, against.lanes)?;
-        let hash = self.compute(password, salt, params).await?;
+        let hash = self.compute(slot, password, salt, params).await?;
         let wanted = BASE64_NOPAD.decode(against.hash.as_bytes()).map_err(|_| HashError::Failed)?;
         let same = aws_lc_rs::constant_time::verify_slices_are_equal(&hash, &wanted).is_ok();
         Ok(same && hashed.is_some())
@@ -131,15 +152,13 @@ impl Passwords {
 
     async fn compute(
         &self,
+        slot: Slot,
         password: SecretString,
         salt: Vec<u8>,
         params: Params,
     ) -> Result<[u8; HASH_LENGTH], HashError> {
         let (answer, answered) = oneshot::channel();
-        self.jobs.try_send(Job { password, salt, params, answer }).map_err(|error| match error {
-            TrySendError::Full(_) => HashError::Busy,
-            TrySendError::Disconnected(_) => HashError::Failed,
-        })?;
+        self.jobs.send(Job { password, salt, params, answer, slot }).map_err(|_| HashError::Failed)?;
         answered.await.ok().flatten().ok_or(HashError::Failed)
     }
 }
@@ -156,7 +175,7 @@ fn work(waiting: &Mutex<Receiver<Job>>, computed: &AtomicU64) {
     let mut memory: Vec<Block> = Vec::new();
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { password, salt, params, answer }) = next else { return };
+        let Ok(Job { password, salt, params, answer, slot }) = next else { return };
         // Nobody waits for it any more: a connection that was lost costs nothing.
         if answer.is_closed() {
             continue;
@@ -167,6 +186,7 @@ fn work(waiting: &Mutex<Receiver<Job>>, computed: &AtomicU64) {
         let password = password.expose_secret().as_bytes();
         let done = argon2.hash_password_into_with_memory(password, &salt, &mut hash, &mut memory);
         computed.fetch_add(1, Ordering::Relaxed);
+        drop(slot);
         // Whoever asked may have gone.
         let _ = answer.send(done.is_ok().then_some(hash));
     }
@@ -176,15 +196,19 @@ fn work(waiting: &Mutex<Receiver<Job>>, computed: &AtomicU64) {
 mod tests {
     use super::*;
 
+    async fn is(passwords: &Passwords, typed: SecretString, hashed: Option<&PasswordHash>) -> Result<bool, HashError> {
+        passwords.is(passwords.slot()?, typed, hashed).await
+    }
+
     #[tokio::test]
     async fn a_password_is_itself_and_nobody_has_any() {
         let passwords = Passwords::start().unwrap();
         let hashed = passwords.hash("correct horse battery".into()).await.unwrap();
-        assert!(passwords.is("correct horse battery".into(), Some(&hashed)).await.unwrap());
+        assert!(is(&passwords, "correct horse battery".into(), Some(&hashed)).await.unwrap());
         for wrong in ["", "correct horse batter", "Correct horse battery"] {
-            assert!(!passwords.is(wrong.into(), Some(&hashed)).await.unwrap());
+            assert!(!is(&passwords, wrong.into(), Some(&hashed)).await.unwrap());
         }
-        assert!(!passwords.is("correct horse battery".into(), None).await.unwrap());
+        assert!(!is(&passwords, "correct horse battery".into(), None).await.unwrap());
         assert_ne!(passwords.hash("correct horse battery".into()).await.unwrap(), hashed, "a salt of its own");
         assert_eq!(passwords.computed(), 7, "as many computations for nobody as for somebody");
         assert!(!format!("{hashed:?}").contains(&hashed.hash));
@@ -204,10 +228,10 @@ mod tests {
     #[tokio::test]
     async fn a_flood_is_refused_and_not_kept() {
         let passwords = Arc::new(Passwords::start().unwrap());
-        let tries: Vec<_> = (0..QUEUE * 4).map(|_| passwords.is("x".into(), None)).collect();
+        let tries: Vec<_> = (0..QUEUE * 4).map(|_| is(&passwords, "x".into(), None)).collect();
         let answers = futures::future::join_all(tries).await;
         assert!(answers.contains(&Err(HashError::Busy)) && answers.contains(&Ok(false)));
-        assert!(passwords.is("x".into(), None).await.is_ok(), "and then it goes on");
+        assert!(is(&passwords, "x".into(), None).await.is_ok(), "and then it goes on");
     }
 
     #[tokio::test]
@@ -220,7 +244,7 @@ mod tests {
             PasswordHash { lanes: 2, ..hashed.clone() },
             PasswordHash { salt: "!".into(), ..hashed },
         ] {
-            assert_eq!(passwords.is("x".into(), Some(&costly)).await, Err(HashError::Failed));
+            assert_eq!(is(&passwords, "x".into(), Some(&costly)).await, Err(HashError::Failed));
         }
     }
 }

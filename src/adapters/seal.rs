@@ -94,6 +94,18 @@ impl Keys {
     /// # Errors
     /// Names the file, never its content.
     pub async fn read(folder: &Path) -> Result<Self, KeyError> {
+        let mut before = Self::read_once(folder).await?;
+        // Both of one time: a mounted folder may change as a whole in between.
+        loop {
+            let keys = Self::read_once(folder).await?;
+            if keys.are_the_same(&before) {
+                return Ok(keys);
+            }
+            before = keys;
+        }
+    }
+
+    async fn read_once(folder: &Path) -> Result<Self, KeyError> {
         let current = read(&folder.join("current")).await?.ok_or_else(|| {
             let file = folder.join("current").display().to_string();
             KeyError::Unreadable(file, std::io::ErrorKind::NotFound.into())

@@ -1,5 +1,5 @@
 //! How wrong tries slow down further ones: by what they are tried on, in bounded memory. Nobody is ever locked out for good: a wait
-//! has an end, and after a time without a try everything is forgotten.
+//! has an end, and wrong tries are forgotten one by one.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,8 +13,8 @@ pub struct Strictness {
     pub free: u32,
     /// The longest wait between two tries.
     pub longest_wait: SignedDuration,
-    /// After so long without a try nothing is remembered.
-    pub forgotten_after: SignedDuration,
+    /// In so long one wrong try is forgotten: so many mistakes as people make all day long cost nothing.
+    pub one_forgotten_in: SignedDuration,
     /// Keys that are remembered at the same time.
     pub most: usize,
 }
@@ -28,8 +28,14 @@ pub struct Throttle<K> {
 
 #[derive(Clone, Copy, Debug)]
 struct Tries {
+    /// Those that were not forgotten, as of `since`.
     wrong: u32,
+    /// From when on the next one is being forgotten.
+    since: Timestamp,
+    /// The last one, from which the wait counts.
     last: Timestamp,
+    /// The one before, which counts again if the last one was right.
+    before: Timestamp,
 }
 
 impl<K: Clone + Eq + Hash> Throttle<K> {
@@ -42,7 +48,7 @@ impl<K: Clone + Eq + Hash> Throttle<K> {
     /// doubled with each further one.
     pub fn wait(&self, key: &K, now: Timestamp) -> Option<SignedDuration> {
         let Strictness { free, longest_wait, .. } = self.strictness;
-        let tries = self.tries.get(key).filter(|tries| !self.are_forgotten(tries, now))?;
+        let tries = self.remembered(key, now)?;
         let costly = tries.wrong.checked_sub(free).filter(|costly| *costly > 0)?;
         let wait = SignedDuration::from_secs(1 << (costly - 1).min(30)).min(longest_wait);
         let left = wait - now.duration_since(tries.last);
@@ -54,8 +60,11 @@ impl<K: Clone + Eq + Hash> Throttle<K> {
         if !self.tries.contains_key(key) && self.tries.len() >= self.strictness.most {
             self.make_room(now);
         }
-        let before = self.tries.get(key).filter(|tries| !self.are_forgotten(tries, now)).map_or(0, |tries| tries.wrong);
-        self.tries.insert(key.clone(), Tries { wrong: before.saturating_add(1), last: now });
+        let known = self.remembered(key, now);
+        let known = known.unwrap_or(Tries { wrong: 0, since: now, last: Timestamp::MIN, before: Timestamp::MIN });
+        // More than makes the longest wait are not remembered: so it is known how long it takes to forget them.
+        let wrong = known.wrong.saturating_add(1).min(self.strictness.most_wrong());
+        self.tries.insert(key.clone(), Tries { wrong, last: now, before: known.last, ..known });
     }
 
     /// The last try was right, which forgets all before it.
@@ -63,16 +72,19 @@ impl<K: Clone + Eq + Hash> Throttle<K> {
         self.tries.remove(key);
     }
 
-    /// The last try was right, which says nothing about those before it.
-    pub fn take_back(&mut self, key: &K) {
+    /// The try that was taken in at this time was right, which says nothing about those before it.
+    pub fn take_back(&mut self, key: &K, at: Timestamp) {
         if let Some(tries) = self.tries.get_mut(key) {
             tries.wrong = tries.wrong.saturating_sub(1);
+            if tries.last == at {
+                tries.last = tries.before;
+            }
         }
     }
 
     fn make_room(&mut self, now: Timestamp) {
         let strictness = self.strictness;
-        self.tries.retain(|_, tries| !strictness.forgets(tries, now));
+        self.tries.retain(|_, tries| strictness.left_of(*tries, now).is_some());
         if self.tries.len() >= strictness.most {
             // The least that an attacker gains: the key with the fewest wrong tries, and of these the oldest.
             let least =
@@ -83,15 +95,24 @@ impl<K: Clone + Eq + Hash> Throttle<K> {
         }
     }
 
-    fn are_forgotten(&self, tries: &Tries, now: Timestamp) -> bool {
-        self.strictness.forgets(tries, now)
+    fn remembered(&self, key: &K, now: Timestamp) -> Option<Tries> {
+        self.strictness.left_of(*self.tries.get(key)?, now)
     }
 }
 
 impl Strictness {
-    /// Also if the last one lies ahead: by a clock that has been set back since.
-    fn forgets(&self, tries: &Tries, now: Timestamp) -> bool {
-        now.duration_since(tries.last).abs() >= self.forgotten_after
+    /// What is not forgotten by now; `None`: nothing. A clock that was set back forgets as much as one that goes on.
+    fn left_of(&self, tries: Tries, now: Timestamp) -> Option<Tries> {
+        let forgotten = now.duration_since(tries.since).abs().as_secs() / self.one_forgotten_in.as_secs().max(1);
+        let wrong = tries.wrong.checked_sub(u32::try_from(forgotten).ok()?).filter(|wrong| *wrong > 0)?;
+        let ahead = now < tries.since;
+        let since = if ahead { now } else { tries.since + self.one_forgotten_in * i32::try_from(forgotten).ok()? };
+        Some(Tries { wrong, since, ..tries })
+    }
+
+    fn most_wrong(&self) -> u32 {
+        let longest = u64::try_from(self.longest_wait.as_secs()).unwrap_or(1).max(1);
+        self.free.saturating_add(1 + longest.next_power_of_two().trailing_zeros())
     }
 }
 
@@ -108,8 +129,8 @@ mod tests {
     }
 
     fn throttle<K: Clone + Eq + Hash>(free: u32) -> Throttle<K> {
-        let (longest_wait, forgotten_after) = (SignedDuration::from_mins(1), SignedDuration::from_mins(15));
-        Throttle::new(Strictness { free, longest_wait, forgotten_after, most: 100 })
+        let (longest_wait, one_forgotten_in) = (SignedDuration::from_mins(1), SignedDuration::from_mins(3));
+        Throttle::new(Strictness { free, longest_wait, one_forgotten_in, most: 100 })
     }
 
     #[test]
@@ -129,28 +150,54 @@ mod tests {
     }
 
     #[test]
-    fn a_right_try_that_is_taken_back_leaves_those_before_it() {
+    fn a_right_try_that_is_taken_back_leaves_those_before_it_and_no_wait_of_its_own() {
         let mut throttle = throttle(0);
-        for _ in 0..4 {
-            throttle.tried(&"ana", at(0));
+        for second in 0..4 {
+            throttle.tried(&"ana", at(second));
         }
-        throttle.take_back(&"ana");
-        throttle.take_back(&"nobody");
-        assert_eq!((seconds(throttle.wait(&"ana", at(0))), throttle.tries.len()), (4, 1));
+        assert_eq!(seconds(throttle.wait(&"ana", at(3))), 8);
+        throttle.tried(&"ana", at(11));
+        throttle.take_back(&"ana", at(11));
+        throttle.take_back(&"nobody", at(11));
+        assert_eq!(
+            (throttle.wait(&"ana", at(11)), throttle.tries.len()),
+            (None, 1),
+            "the wait after the fourth is over"
+        );
+        throttle.tried(&"ana", at(11));
+        assert_eq!(seconds(throttle.wait(&"ana", at(11))), 16, "the fifth");
     }
 
     #[test]
-    fn a_quarter_of_an_hour_or_a_clock_set_back_by_that_forgets() {
+    fn wrong_tries_are_forgotten_one_by_one() {
         let mut throttle = throttle(0);
         for _ in 0..40 {
             throttle.tried(&"ana", at(0));
         }
-        for now in [at(900), at(-900)] {
-            assert_eq!(throttle.wait(&"ana", now), None);
+        // Seven make the longest wait; no more are remembered.
+        for (after, left) in [(179, Some(7)), (180, Some(6)), (359, Some(6)), (360, Some(5)), (7 * 180, None)] {
+            assert_eq!(throttle.remembered(&"ana", at(after)).map(|tries| tries.wrong), left, "{after}");
         }
-        throttle.tried(&"ana", at(900));
-        assert_eq!(seconds(throttle.wait(&"ana", at(900))), 1, "from the beginning");
-        assert!(seconds(throttle.wait(&"ana", at(890))) <= 60);
+        // The time since the last one was forgotten counts towards the next.
+        throttle.tried(&"ana", at(359));
+        assert_eq!(throttle.remembered(&"ana", at(360)).map(|tries| tries.wrong), Some(6));
+        assert_eq!(throttle.wait(&"ana", at(-7 * 180)), None, "a clock that was set back forgets too");
+        assert!(seconds(throttle.wait(&"ana", at(-10))) <= 60);
+    }
+
+    #[test]
+    fn mistakes_that_people_make_all_day_long_never_add_up() {
+        let mut throttle = throttle(5);
+        for minute in 0..600 {
+            let now = at(minute * 60);
+            if minute % 4 == 0 {
+                throttle.tried(&"the clinic", now);
+            } else {
+                throttle.tried(&"the clinic", now);
+                throttle.take_back(&"the clinic", now);
+            }
+            assert_eq!(throttle.wait(&"the clinic", now), None, "minute {minute}");
+        }
     }
 
     #[test]

@@ -114,8 +114,13 @@ fn acceptance(
         title: confirmed.title.clone(),
         credential: confirmed.credential.clone(),
         first_sign_in_at: Some(now),
-        session_epoch: 0,
+        session_epoch: first_epoch(now),
     })
+}
+
+/// Minutes since 1970: should a record ever lose its acceptance (as by a restore), the sessions of that one are none of the next.
+fn first_epoch(now: Timestamp) -> u32 {
+    u32::try_from(now.as_second() / 60).unwrap_or_default()
 }
 
 /// A change of the block of somebody who has accepted.
@@ -131,10 +136,28 @@ pub enum Change<'a> {
     SignedOut,
 }
 
+/// What must still be so for a change to be made.
+#[derive(Clone, Copy, Debug)]
+pub enum Still<'a> {
+    /// The account names this credential, by which the change was decided.
+    Names(&'a str),
+    /// Sessions of this epoch last.
+    InEpoch(u32),
+}
+
+impl Still<'_> {
+    fn is_so(self, acceptance: &Acceptance) -> bool {
+        match self {
+            Self::Names(credential) => acceptance.credential == credential,
+            Self::InEpoch(epoch) => acceptance.session_epoch == epoch,
+        }
+    }
+}
+
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// The account does not name the credential any more by which the change was decided, or is gone.
+    /// What it was decided by is so no more, or the account is gone.
     #[error("failed to change an account: it has changed since")]
     Changed,
     /// A request to the API server.
@@ -145,14 +168,14 @@ pub enum ChangeError {
     TooLate,
 }
 
-/// Makes a change if the account still names this credential. Returns the account after it.
+/// Makes a change if something is still so. Returns the account after it.
 ///
 /// # Errors
 /// See [`ChangeError`]. Nothing was written then, or (no answer) it is not known.
 pub async fn change(
     accounts: &Store<ClinicAccount>,
     account: &str,
-    credential: &str,
+    still: Still<'_>,
     change: Change<'_>,
 ) -> Result<ClinicAccount, ChangeError> {
     let end = Clock.monotonic() + WITHIN;
@@ -161,7 +184,7 @@ pub async fn change(
             Err(ApiError::NotFound) => return Err(ChangeError::Changed),
             other => other?,
         };
-        let acceptance = read.spec.acceptance.as_ref().filter(|acceptance| acceptance.credential == credential);
+        let acceptance = read.spec.acceptance.as_ref().filter(|acceptance| still.is_so(acceptance));
         let Some(patch) = change.of(acceptance.ok_or(ChangeError::Changed)?) else { return Ok(read) };
         in_time(end).map_err(|_| ChangeError::TooLate)?;
         match accounts.patch_spec(account, &guard(&read.metadata), &json!({ "acceptance": patch })).await {

@@ -9,18 +9,21 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::Portal;
-use super::acceptance::{Change, change};
-use super::credentials::{Opened, name};
+use super::acceptance::{Change, Still, change};
+use super::credentials::{CreateError, OpenError, Opened, Proof, name};
 use crate::adapters::kubernetes::ApiError;
 use crate::adapters::random::secret_bytes;
-use crate::api::ClinicCredential;
 use crate::api::credential::Used;
+use crate::api::{ClinicAccount, ClinicCredential};
 use crate::domain::second_factor::current_step;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(600);
 /// A credential that no account names is removed when it is so old: whoever made it has long given up.
 const UNWANTED_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// One whose account is gone is kept for so long: accounts are never deleted here, so somebody is about to restore it.
+const WITHOUT_ACCOUNT_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What one look left for the next.
 #[derive(Debug, Default)]
@@ -50,6 +53,8 @@ pub async fn keep(portal: &Portal) {
 impl Care {
     async fn look(&mut self, portal: &Portal) -> Result<(), ApiError> {
         let now = portal.clock.now();
+        // Whoever restores a clinic pauses it, or has not come to its Clinic yet.
+        let may_remove = portal.records.clinic().is_some_and(|clinic| !clinic.spec.paused);
         let mut still_unwanted = HashSet::new();
         let mut sealed_by_other = 0;
         let each = async |credential: ClinicCredential| {
@@ -57,8 +62,8 @@ impl Care {
             if portal.is_named(&credential) {
                 sealed_by_other += usize::from(!seal_anew(portal, &credential, &name).await);
             } else if age(&credential, now) >= UNWANTED_AFTER {
-                if self.unwanted.contains(&name) {
-                    remove(portal, &credential, &name).await?;
+                if self.unwanted.contains(&name) && may_remove {
+                    remove(portal, &credential, &name, now).await?;
                 }
                 still_unwanted.insert(name);
             }
@@ -74,10 +79,13 @@ impl Care {
 impl Portal {
     /// Whether the account names this credential, as far as the records know.
     fn is_named(&self, credential: &ClinicCredential) -> bool {
-        let account = self.records.account(&credential.spec.account);
-        let named = account.and_then(|account| Some(account.spec.acceptance?.credential));
-        named.is_some() && named == credential.metadata.name
+        self.records.account(&credential.spec.account).is_some_and(|account| names(&account, credential))
     }
+}
+
+fn names(account: &ClinicAccount, credential: &ClinicCredential) -> bool {
+    let named = account.spec.acceptance.as_ref().map(|acceptance| &acceptance.credential);
+    named.is_some() && named == credential.metadata.name.as_ref()
 }
 
 fn age(credential: &ClinicCredential, now: Timestamp) -> SignedDuration {
@@ -86,14 +94,17 @@ fn age(credential: &ClinicCredential, now: Timestamp) -> SignedDuration {
 }
 
 /// Removes it unless the API server itself says that it is wanted.
-async fn remove(portal: &Portal, credential: &ClinicCredential, name: &str) -> Result<(), ApiError> {
+async fn remove(portal: &Portal, credential: &ClinicCredential, name: &str, now: Timestamp) -> Result<(), ApiError> {
     match portal.accounts.read(&credential.spec.account).await {
-        Ok(account) => portal.records.put(&account),
+        Ok(account) => {
+            portal.records.put(&account);
+            if names(&account, credential) || carry_over(portal, credential, name, &account).await.is_err() {
+                return Ok(());
+            }
+        }
+        Err(ApiError::NotFound) if age(credential, now) < WITHOUT_ACCOUNT_AFTER => return Ok(()),
         Err(ApiError::NotFound) => {}
         Err(error) => return Err(error),
-    }
-    if portal.is_named(credential) {
-        return Ok(());
     }
     let uid = credential.metadata.uid.as_deref().unwrap_or_default();
     portal.credential_store.delete(name, uid).await?;
@@ -117,15 +128,15 @@ async fn seal_anew(portal: &Portal, credential: &ClinicCredential, old: &str) ->
     };
     let Ok(new) = secret_bytes().map(name) else { return false };
     let used = Used { totp_step: burnt(&opened, portal.clock.now()), ..opened.used.clone() };
-    if let Err(error) = portal.credentials().create(&new, account, &opened.proof, used).await {
+    let proof = Proof { former: Some(old.to_owned()), ..opened.proof };
+    if let Err(error) = portal.credentials().create(&new, account, &proof, used).await {
         warn!(credential = old, account, %error, "a credential was not sealed anew; it is tried again");
         return false;
     }
-    let Ok(account) = change(&portal.accounts, account, old, Change::Resealed(&new)).await else {
+    let Ok(account) = change(&portal.accounts, account, Still::Names(old), Change::Resealed(&new)).await else {
         return false;
     };
     portal.records.put(&account);
-    carry_over(portal, old, &new, &account.spec.id).await;
     info!(credential = old, account = account.spec.id, "sealed a credential with the current key");
     true
 }
@@ -138,17 +149,20 @@ fn burnt(opened: &Opened, now: Timestamp) -> Option<u64> {
     opened.used.totp_step.max(newest)
 }
 
-/// A recovery code that was used between reading the old object and naming the new one counts as used there too.
-async fn carry_over(portal: &Portal, old: &str, new: &str, account: &str) {
-    let credentials = portal.credentials();
-    let Ok(old) = credentials.open(old, account).await else { return };
-    while let Ok(new) = credentials.open(new, account).await {
-        let mut used = new.used.clone();
-        used.recovery_codes.extend(&old.used.recovery_codes);
-        used.recovery_codes.sort_unstable();
-        used.recovery_codes.dedup();
-        if used == new.used || credentials.write_used(&new, &used).await != Err(ApiError::Conflict) {
-            return;
+/// What was used of a credential before it was sealed anew stays used when it is gone.
+async fn carry_over(
+    portal: &Portal,
+    old: &ClinicCredential,
+    name: &str,
+    account: &ClinicAccount,
+) -> Result<(), CreateError> {
+    let Some(new) = account.spec.acceptance.as_ref().map(|acceptance| &acceptance.credential) else { return Ok(()) };
+    match portal.credentials().open(new, &account.spec.id).await {
+        Ok(opened) if opened.proof.former.as_deref() == Some(name) => {
+            portal.credentials().use_too(new, &account.spec.id, &old.spec.used).await
         }
+        // A proof of its own.
+        Ok(_) | Err(OpenError::Gone | OpenError::Sealed) => Ok(()),
+        Err(OpenError::Api(error)) => Err(error.into()),
     }
 }

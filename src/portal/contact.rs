@@ -17,6 +17,8 @@ use crate::api::{CLINIC_NAME, Clinic};
 const ASK_EVERY: Duration = Duration::from_secs(10);
 /// Longest silence that is not worth a line in the log.
 const UNREMARKABLE: Duration = Duration::from_secs(30);
+/// For so long a watch may have been dead before it is noticed: until the API server would have ended it, and a little.
+const NOTICED_WITHIN: Duration = Duration::from_secs(40);
 
 /// How long the portal goes on without contact.
 #[derive(Clone, Copy, Debug)]
@@ -44,9 +46,9 @@ struct State {
 }
 
 impl Contact {
-    /// None yet.
+    /// None yet, and no watch in place.
     pub fn new(clock: Clock, limits: Limits) -> Self {
-        let state = State { last: None, broken: HashSet::new(), is_remarked: false };
+        let state = State { last: None, broken: Watched::ALL.into(), is_remarked: false };
         Self { clock, limits, state: Mutex::new(state) }
     }
 
@@ -55,9 +57,13 @@ impl Contact {
         self.state().broken.remove(&kind);
     }
 
-    /// A watch broke.
+    /// A watch broke, and may have told nothing for a while.
     pub fn lost(&self, kind: Watched) {
-        self.state().broken.insert(kind);
+        let told_until = self.clock.monotonic().checked_sub(NOTICED_WITHIN);
+        let mut state = self.state();
+        if state.broken.insert(kind) {
+            state.last = state.last.min(told_until);
+        }
     }
 
     /// Asks the API server now and then until it is dropped.
@@ -118,7 +124,31 @@ mod tests {
 
     fn contact() -> Contact {
         let limits = Limits { sign_in: Duration::from_secs(60), session: Duration::from_secs(600) };
-        Contact::new(Clock, limits)
+        let contact = Contact::new(Clock, limits);
+        for kind in Watched::ALL {
+            contact.watches(kind);
+        }
+        contact
+    }
+
+    #[test]
+    fn an_answer_alone_is_no_contact_before_every_watch_is_in_place() {
+        let contact = Contact::new(Clock, contact().limits);
+        contact.answered(Clock.monotonic());
+        contact.watches(Watched::Accounts);
+        contact.answered(Clock.monotonic());
+        assert!(!contact.may_sign_in() && !contact.may_stay());
+        contact.watches(Watched::Clinic);
+        contact.answered(Clock.monotonic());
+        assert!(contact.may_sign_in() && contact.may_stay());
+    }
+
+    #[test]
+    fn a_watch_that_broke_may_have_told_nothing_for_a_while() {
+        let contact = contact();
+        contact.answered(Clock.monotonic());
+        contact.lost(Watched::Accounts);
+        assert!(contact.silent_for().unwrap() >= NOTICED_WITHIN);
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub struct Proof {
     /// The second factor, if there is one.
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<Factor>,
+    /// The credential with the same proof that this one was sealed anew from. As long as there is one, what was used of it counts
+    /// as used of this one: somebody may use it while the account's name changes.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<String>,
 }
 
 /// A second factor.
@@ -108,8 +112,10 @@ pub struct Opened {
     pub name: String,
     /// What it proves with.
     pub proof: Proof,
-    /// What was used of it.
+    /// What was used of it, or of the one that it was sealed anew from.
     pub used: Used,
+    /// What of that stands in the object itself.
+    stored: Used,
     guard: Guard,
 }
 
@@ -133,6 +139,9 @@ pub enum CreateError {
     /// It could not be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// There is one of this name, and it is not what an earlier try of the same would have made.
+    #[error("another credential has this name")]
+    Taken,
     /// A request to the API server.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -152,17 +161,41 @@ pub fn name(random: [u8; NAME_BYTES]) -> String {
 }
 
 impl Credentials<'_> {
-    /// Makes a credential for an account. One that has this name already was made by an earlier try of the same.
+    /// Makes a credential for an account. One that has this name already was made by an earlier try of the same, of which
+    /// something else may have been used.
     ///
     /// # Errors
     /// See [`CreateError`].
     pub async fn create(&self, name: &str, account: &str, proof: &Proof, used: Used) -> Result<(), CreateError> {
         let sealed = self.keys.seal(Purpose::Credential, &place(name, account), proof)?;
-        let spec = ClinicCredentialSpec { account: account.to_owned(), sealed, used };
+        let spec = ClinicCredentialSpec { account: account.to_owned(), sealed, used: used.clone() };
         let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
         match self.store.create(&ClinicCredential { metadata, spec }).await {
-            Ok(_) | Err(ApiError::AlreadyExists) => Ok(()),
+            Ok(_) => Ok(()),
+            Err(ApiError::AlreadyExists) => self.use_too(name, account, &used).await,
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes that this was used of a credential, beside what was.
+    ///
+    /// # Errors
+    /// See [`CreateError`].
+    pub async fn use_too(&self, name: &str, account: &str, used: &Used) -> Result<(), CreateError> {
+        loop {
+            let opened = match self.open(name, account).await {
+                Err(OpenError::Api(error)) => return Err(error.into()),
+                Err(OpenError::Gone | OpenError::Sealed) => return Err(CreateError::Taken),
+                Ok(opened) => opened,
+            };
+            let both = both(&opened.used, used);
+            if both == opened.stored {
+                return Ok(());
+            }
+            match self.write_used(&opened, &both).await {
+                Err(ApiError::Conflict) => {}
+                other => return Ok(other?),
+            }
         }
     }
 
@@ -176,9 +209,23 @@ impl Credentials<'_> {
             other => other?,
         };
         let guard = guard(&read.metadata);
-        let ClinicCredentialSpec { sealed, used, .. } = read.spec;
-        let proof = self.keys.open(Purpose::Credential, &place(name, account), &sealed).ok_or(OpenError::Sealed)?;
-        Ok(Opened { name: name.to_owned(), proof, used, guard })
+        let ClinicCredentialSpec { sealed, used: stored, .. } = read.spec;
+        let proof = self.keys.open(Purpose::Credential, &place(name, account), &sealed);
+        let proof: Proof = proof.ok_or(OpenError::Sealed)?;
+        let used = match &proof.former {
+            Some(former) => both(&stored, &self.used_of(former).await?),
+            None => stored.clone(),
+        };
+        Ok(Opened { name: name.to_owned(), proof, used, stored, guard })
+    }
+
+    /// What was used of a credential; nothing if there is none.
+    async fn used_of(&self, name: &str) -> Result<Used, ApiError> {
+        match self.store.read(name).await {
+            Ok(read) => Ok(read.spec.used),
+            Err(ApiError::NotFound) => Ok(Used::default()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes what was used of a credential, if nobody has written since it was opened.
@@ -188,6 +235,14 @@ impl Credentials<'_> {
     pub async fn write_used(&self, opened: &Opened, used: &Used) -> Result<(), ApiError> {
         self.store.patch_spec(&opened.name, &opened.guard, &json!({ "used": used })).await.map(drop)
     }
+}
+
+/// What was used, here or there.
+fn both(one: &Used, other: &Used) -> Used {
+    let mut recovery_codes = [one.recovery_codes.as_slice(), &other.recovery_codes].concat();
+    recovery_codes.sort_unstable();
+    recovery_codes.dedup();
+    Used { totp_step: one.totp_step.max(other.totp_step), recovery_codes }
 }
 
 /// A sealed text is one of this object and account: copied to another it is nothing.

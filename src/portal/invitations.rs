@@ -95,7 +95,8 @@ impl Portal {
         let decide = |account: Option<ClinicAccount>| {
             let refused = |refusal| NotInvited::Refused(refusal, account.as_ref().and_then(|a| a.spec.desired.locale));
             let record = account.as_ref().and_then(|account| account.spec.record(days));
-            let record = record.ok_or_else(|| refused(Refusal::Unknown))?;
+            // Of whom nobody was mailed anything nothing is told, not even a language.
+            let record = record.ok_or(NotInvited::Refused(Refusal::Unknown, None))?;
             match may_accept(&record, &token.digest(), self.clock.now()) {
                 Ok(expires) => Ok((account.clone(), expires)),
                 // A link that nobody mailed tells nothing, not even a language.
@@ -266,6 +267,6 @@ impl Draft {
 
     /// What is to be kept.
     pub fn proof(&self) -> Option<Proof> {
-        Some(Proof { password: self.password.clone(), factor: Some(self.planned.factor()?) })
+        Some(Proof { password: self.password.clone(), factor: Some(self.planned.factor()?), former: None })
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod acceptance;
 mod care;
+mod connections;
 pub mod contact;
 mod credentials;
 mod invitations;
@@ -21,14 +22,17 @@ mod web;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
+use self::connections::Connections;
 use self::contact::{Contact, Limits};
 use self::credentials::Credentials;
 use self::keys::KeyRing;
@@ -52,6 +56,8 @@ pub const WATCHES_END_AFTER: Duration = Duration::from_secs(30);
 const SIGN_IN_OUTAGE: Duration = Duration::from_secs(60);
 /// Reads of single accounts at the same time, beside the watches: more than a portal needs, fewer than would trouble anybody.
 const LIVE_READS: usize = 8;
+/// How long somebody waits for such a read.
+const LONGEST_TURN: Duration = Duration::from_secs(5);
 
 /// Paths of the pages.
 pub mod path {
@@ -122,7 +128,7 @@ pub struct Logo {
     /// Media type.
     pub media_type: &'static str,
     /// The file.
-    pub bytes: Arc<[u8]>,
+    pub bytes: Bytes,
 }
 
 impl std::fmt::Debug for Logo {
@@ -158,7 +164,9 @@ pub struct Portal {
     base: PortalUrl,
     cookies: Cookies,
     trusted_proxies: Vec<IpNet>,
-    branding: Branding,
+    logo: Option<Logo>,
+    style: Bytes,
+    icon: Bytes,
     records: Records,
     contact: Contact,
     accounts: Store<ClinicAccount>,
@@ -168,6 +176,8 @@ pub struct Portal {
     throttles: Throttles,
     metrics: Metrics,
     live_reads: Semaphore,
+    /// It is warned once of a proxy that nobody named.
+    unnamed_proxy: Once,
 }
 
 /// What every page needs to know of the clinic.
@@ -189,9 +199,12 @@ impl Portal {
         Credentials { store: &self.credential_store, keys: &self.keys }
     }
 
-    /// An account as the API server has it now, unless too many are read already: then as the records have it.
+    /// An account as the API server has it now.
     async fn account_now(&self, name: &str) -> Result<Option<ClinicAccount>, ApiError> {
-        let Ok(_permit) = self.live_reads.try_acquire() else { return Ok(self.records.account(name)) };
+        let permit = timeout(LONGEST_TURN, self.live_reads.acquire()).await;
+        let Ok(Ok(_permit)) = permit else {
+            return Err(ApiError::NoAnswer("too many read at the same time".to_owned()));
+        };
         match self.accounts.read(name).await {
             Ok(account) => {
                 self.records.put(&account);
@@ -221,7 +234,9 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
         clock: Clock,
         cookies: Cookies { is_secure: base.is_secure() },
         trusted_proxies: settings.trusted_proxies,
-        branding: settings.branding,
+        logo: settings.branding.logo,
+        style: pages::style(settings.branding.accent).into(),
+        icon: pages::icon(settings.branding.accent).into(),
         records: Records::default(),
         contact: Contact::new(Clock, Limits { sign_in: SIGN_IN_OUTAGE, session: settings.session_outage }),
         accounts: Store::new(&clients.write, &namespace),
@@ -231,11 +246,13 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
         throttles: Throttles::default(),
         metrics: Metrics::default(),
         live_reads: Semaphore::new(LIVE_READS),
+        unnamed_proxy: Once::new(),
         namespace: namespace.clone(),
         base,
     });
     let clinics = Store::new(&clients.write, &namespace);
-    let pages = server::serve(listen, routes::routes(&portal), &encryption, stop.clone());
+    let connections = Arc::new(Connections::new(portal.trusted_proxies.clone()));
+    let pages = server::serve(listen, routes::routes(&portal), &encryption, connections, stop.clone());
     info!(namespace, version = env!("CARGO_PKG_VERSION"), "started");
     if !portal.base.is_secure() {
         warn!("portalUrl is http://: for this machine alone");

@@ -25,7 +25,8 @@ pub enum Watched {
 }
 
 impl Watched {
-    const ALL: [Self; 2] = [Self::Clinic, Self::Accounts];
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Clinic, Self::Accounts];
 }
 
 /// The records.
@@ -42,14 +43,18 @@ struct Known {
     by_claim: BTreeSet<(ClaimName, Arc<str>)>,
     listed: HashSet<Watched>,
     listing: HashMap<Watched, HashSet<String>>,
-    /// Up to which resourceVersion the watch of accounts has told everything.
+    /// Up to which resourceVersion the watch of accounts has told everything, since its last list began.
     told: u64,
+    /// Lists of accounts that have begun.
+    lists: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     packed: Packed,
     claims: Vec<ClaimName>,
+    /// During which list this was taken in.
+    list: u64,
 }
 
 impl Default for Records {
@@ -118,6 +123,7 @@ impl Records {
         match event {
             Event::Init => {
                 known.listing.insert(kind, HashSet::new());
+                known.begin_list(kind);
             }
             Event::InitApply(object) => {
                 let name = object.metadata.name.clone().unwrap_or_default();
@@ -160,14 +166,16 @@ impl Known {
     fn apply(&mut self, object: DynamicObject) {
         let Some(name) = object.metadata.name.clone() else { return };
         let packed = Packed::new(object);
-        if self.accounts.get(name.as_str()).is_some_and(|known| !packed.is_newer_than(&known.packed)) {
+        // What was known before this list began may be of a time that a restore has undone.
+        let of_this_list = self.accounts.get(name.as_str()).filter(|known| known.list == self.lists);
+        if of_this_list.is_some_and(|known| !packed.is_newer_than(&known.packed)) {
             return;
         }
         self.remove(Watched::Accounts, &name);
         let claims = packed.unpack::<ClinicAccount>().map(|account| account.spec.claims()).unwrap_or_default();
         let name: Arc<str> = name.into();
         self.by_claim.extend(claims.iter().map(|claim| (*claim, Arc::clone(&name))));
-        self.accounts.insert(name, Entry { packed, claims });
+        self.accounts.insert(name, Entry { packed, claims, list: self.lists });
     }
 
     fn remove(&mut self, kind: Watched, name: &str) {
@@ -181,6 +189,13 @@ impl Known {
                     }
                 }
             }
+        }
+    }
+
+    fn begin_list(&mut self, kind: Watched) {
+        if kind == Watched::Accounts {
+            self.lists += 1;
+            self.told = 0;
         }
     }
 

@@ -1,22 +1,19 @@
-//! The listener of the pages: with TLS by files that are read again when they change, or without; with limits, so that slow or many
-//! clients cost a bounded amount. What is served never stands here.
+//! The listener of the pages: with TLS by files that are read again when they change, or without; with limits of time and size. What
+//! is served never stands here.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum_server::accept::{Accept, DefaultAcceptor};
+use axum_server::accept::DefaultAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
-use futures::future::{BoxFuture, FutureExt, pending};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures::future::{FutureExt, pending};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -25,13 +22,14 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing::{info, warn};
 
 use super::Tls;
+use super::connections::{Connections, Limited};
 
-/// Connections at the same time; more are closed at once.
-const CONNECTIONS: usize = 1024;
 /// How long a client may take for the TLS handshake, and for the head of a request, the first included.
 const SLOWEST_HEAD: Duration = Duration::from_secs(10);
 /// How long requests under way may take when the process is asked to stop.
 const LAST_REQUEST_WITHIN: Duration = Duration::from_secs(10);
+/// Longest head of a request, in bytes: cookies are most of it.
+const LONGEST_HEAD: usize = 32 * 1024;
 /// How often the files are read.
 const READ_EVERY: Duration = Duration::from_secs(10);
 
@@ -141,6 +139,7 @@ pub async fn serve(
     listen: SocketAddr,
     routes: Router,
     encryption: &Encryption,
+    connections: Arc<Connections>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
@@ -149,9 +148,8 @@ pub async fn serve(
         .http1_only()
         .handle(handle.clone())
         .first_request_timeout(SLOWEST_HEAD);
-    server.http_builder().http1().header_read_timeout(SLOWEST_HEAD);
+    server.http_builder().http1().header_read_timeout(SLOWEST_HEAD).max_buf_size(LONGEST_HEAD);
     let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let serving = match &encryption.0 {
         None => server.map(|inner| Limited { inner, connections }).serve(service).boxed(),
         Some(Files { config, .. }) => {
@@ -167,58 +165,5 @@ pub async fn serve(
     tokio::select! {
         result = serving => result,
         never = stopping => never,
-    }
-}
-
-/// Accepts as long as there are not too many.
-#[derive(Clone)]
-struct Limited<A> {
-    inner: A,
-    connections: Arc<Semaphore>,
-}
-
-impl<A, I, S> Accept<I, S> for Limited<A>
-where
-    A: Accept<I, S>,
-    A::Future: Send + 'static,
-    A::Stream: 'static,
-    A::Service: 'static,
-{
-    type Stream = Counted<A::Stream>;
-    type Service = A::Service;
-    type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
-
-    fn accept(&self, stream: I, service: S) -> Self::Future {
-        let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
-            return async { Err(io::ErrorKind::QuotaExceeded.into()) }.boxed();
-        };
-        let accepted = self.inner.accept(stream, service);
-        async move { accepted.await.map(|(inner, service)| (Counted { inner, _permit: permit }, service)) }.boxed()
-    }
-}
-
-/// A connection that counts as long as it is there.
-struct Counted<T> {
-    inner: T,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, to)
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, from)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }

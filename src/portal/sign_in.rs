@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::acceptance::{Change, ChangeError, change};
+use super::acceptance::{Change, ChangeError, Still, change};
 use super::credentials::{CreateError, Factor, OpenError, Opened, Planned, Proof};
 use super::{Portal, sessions};
 use crate::adapters::kubernetes::ApiError;
@@ -112,7 +112,7 @@ impl From<ChangeError> for NotLetIn {
 impl From<CreateError> for NotLetIn {
     fn from(error: CreateError) -> Self {
         match error {
-            CreateError::Seal(_) => Self::Failed,
+            CreateError::Seal(_) | CreateError::Taken => Self::Failed,
             CreateError::Api(error) => error.into(),
         }
     }
@@ -127,6 +127,8 @@ impl From<NotLetIn> for CodeRefused {
 impl Portal {
     /// Compares a password with the one of whom the username belongs to.
     pub async fn check_password(&self, username: &str, password: &str) -> Result<Next, NotLetIn> {
+        // A place in the queue first: a flood must not even cost the API server a read.
+        let slot = self.passwords.slot().map_err(|_| NotLetIn::Busy)?;
         let account = self.account_of(username);
         let credential =
             account.as_ref().and_then(|account| Some(account.spec.acceptance.as_ref()?.credential.clone()));
@@ -145,9 +147,9 @@ impl Portal {
         // What is longer than any password is compared too: as the empty one, which is nobody's.
         let typed = normalised(password);
         let typed = SecretString::from(typed.as_ref().map_or("", |typed| typed.expose()));
-        let is_right = self.passwords.is(typed, opened.as_ref().map(|opened| &opened.proof.password)).await;
+        let is_right = self.passwords.is(slot, typed, opened.as_ref().map(|opened| &opened.proof.password)).await;
         match (is_right, account, opened) {
-            (Ok(true), Some(account), Some(opened)) => self.after_the_password(account, opened).await,
+            (Ok(true), Some(account), Some(opened)) => self.after_the_password(&account, opened).await,
             (Ok(_), _, _) => Err(NotLetIn::Refused),
             (Err(HashError::Busy), _, _) => Err(NotLetIn::Busy),
             (Err(HashError::Failed), _, _) => Err(NotLetIn::Failed),
@@ -168,8 +170,8 @@ impl Portal {
         facts.has_login && access(&facts.access, self.clock.now()) == AccessReason::Granted
     }
 
-    async fn after_the_password(&self, account: ClinicAccount, opened: Opened) -> Result<Next, NotLetIn> {
-        if !self.has_access(&account) {
+    async fn after_the_password(&self, account: &ClinicAccount, opened: Opened) -> Result<Next, NotLetIn> {
+        if !self.has_access(account) {
             return Err(NotLetIn::Refused);
         }
         let since = self.clock.now().as_second();
@@ -183,15 +185,23 @@ impl Portal {
             let password = opened.proof.password;
             return Ok(Next::Enrol(Box::new(Enrolment { challenge, planned, password })));
         }
-        Ok(Next::LetIn(Box::new(self.let_in(account, &opened.name).await?)))
+        Ok(Next::LetIn(Box::new(self.let_in(&challenge).await?)))
     }
 
-    /// Writes what is to be written before somebody is let in.
-    async fn let_in(&self, account: ClinicAccount, credential: &str) -> Result<ClinicAccount, NotLetIn> {
-        let is_first = account.spec.acceptance.as_ref().is_some_and(|acceptance| acceptance.first_sign_in_at.is_none());
-        let account = if is_first {
+    /// Lets somebody in if the API server itself says so: the records may be a moment old. Writes what is to be written before.
+    async fn let_in(&self, proved: &Challenge) -> Result<ClinicAccount, NotLetIn> {
+        let account = match self.accounts.read(&proved.account).await {
+            Err(ApiError::NotFound) => return Err(NotLetIn::Refused),
+            other => other?,
+        };
+        self.records.put(&account);
+        let acceptance = account.spec.acceptance.as_ref().ok_or(NotLetIn::Refused)?;
+        if acceptance.credential != proved.credential || !self.has_access(&account) {
+            return Err(NotLetIn::Refused);
+        }
+        let account = if acceptance.first_sign_in_at.is_none() {
             let signed_in = Change::SignedIn(self.clock.now());
-            change(&self.accounts, &account.spec.id, credential, signed_in).await?
+            change(&self.accounts, &proved.account, Still::Names(&proved.credential), signed_in).await?
         } else {
             account
         };
@@ -224,19 +234,9 @@ impl Portal {
             Err(ApiError::Conflict) => return Err(CodeRefused::Used),
             Err(error) => return Err(NotLetIn::from(error).into()),
         }
-        let account = match code {
-            Code::OfApp(_) => account,
-            // While it was used here, the credential may have been sealed anew, where this code counts as unused.
-            Code::Recovery(_) => self.named_still(challenge).await?,
-        };
-        Ok(self.let_in(account, &challenge.credential).await?)
-    }
-
-    async fn named_still(&self, challenge: &Challenge) -> Result<ClinicAccount, NotLetIn> {
-        let account = self.accounts.read(&challenge.account).await?;
-        self.records.put(&account);
-        let named = account.spec.acceptance.as_ref().map(|acceptance| &acceptance.credential);
-        if named == Some(&challenge.credential) { Ok(account) } else { Err(NotLetIn::Refused) }
+        // What was used is written before: if the credential is sealed anew meanwhile, either that is carried over, or this finds
+        // that another is named.
+        Ok(self.let_in(challenge).await?)
     }
 
     /// Sets up the second factor whose first code is right, and lets its owner in. Every other session ends. `None`: an earlier
@@ -249,15 +249,16 @@ impl Portal {
         let account = self.account_after(&enrolment.challenge)?;
         let step = first_step(&enrolment.planned, code, self.clock.now())?;
         let factor = enrolment.planned.factor().ok_or(NotLetIn::Failed)?;
-        let proof = Proof { password: enrolment.password.clone(), factor: Some(factor) };
+        let proof = Proof { password: enrolment.password.clone(), factor: Some(factor), former: None };
         let (id, old, new) = (&account.spec.id, &enrolment.challenge.credential, enrolment.planned.credential());
         let used = Used { totp_step: Some(step), ..Used::default() };
         self.credentials().create(&new, id, &proof, used).await.map_err(NotLetIn::from)?;
-        let changed = change(&self.accounts, id, old, Change::Credential(&new)).await;
+        let changed = change(&self.accounts, id, Still::Names(old), Change::Credential(&new)).await;
         let account = changed.map_err(NotLetIn::from)?;
         self.records.put(&account);
         info!(account = id, credential = new, "set up a second factor");
-        Ok(Some(self.let_in(account, &new).await?))
+        let proved = Challenge { credential: new, ..enrolment.challenge.clone() };
+        Ok(Some(self.let_in(&proved).await?))
     }
 }
 

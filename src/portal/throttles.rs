@@ -21,25 +21,45 @@ const MOST: usize = 20_000;
 const FROM_AN_ADDRESS: Strictness = Strictness {
     free: 30,
     longest_wait: SignedDuration::from_mins(1),
-    forgotten_after: SignedDuration::from_mins(15),
+    one_forgotten_in: SignedDuration::from_secs(30),
     most: MOST,
 };
-/// Wrong passwords for one username.
-const FOR_A_PERSON: Strictness = Strictness { free: 5, ..FROM_AN_ADDRESS };
+/// Wrong passwords for one username from one address: who tries somebody else's slows down themselves.
+const FOR_A_PERSON: Strictness =
+    Strictness { free: 5, one_forgotten_in: SignedDuration::from_mins(3), ..FROM_AN_ADDRESS };
+/// Wrong passwords for one username from all addresses that they have not signed in from.
+const FOR_A_PERSON_FROM_ANYWHERE: Strictness =
+    Strictness { free: 50, one_forgotten_in: SignedDuration::from_mins(1), ..FROM_AN_ADDRESS };
 /// Wrong codes for one username, by somebody who knows the password: of a million three are right at a time.
 const OF_CODES: Strictness = Strictness {
     free: 5,
-    longest_wait: SignedDuration::from_mins(15),
-    forgotten_after: SignedDuration::from_hours(24),
+    longest_wait: SignedDuration::from_hours(1),
+    one_forgotten_in: SignedDuration::from_hours(4),
     most: MOST,
 };
+/// Forms by which one invitation is accepted, each of which costs a hash.
+const OF_AN_INVITATION: Strictness =
+    Strictness { free: 20, one_forgotten_in: SignedDuration::from_mins(1), ..FROM_AN_ADDRESS };
 /// How long a browser is known.
 pub const DEVICE_LASTS: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// On whom something is tried. A browser in which they have signed in before has tries of its own: whoever tries their password
-/// from elsewhere does not slow them down.
+/// On whom something is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Target([u8; 32]);
+pub struct Target {
+    digest: [u8; 32],
+    /// In a browser in which they have signed in before. It has tries of its own: whoever tries their password from elsewhere, or
+    /// other passwords from the same address, does not slow them down.
+    is_known: bool,
+}
+
+/// A try that was taken in.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Try {
+    client: Client,
+    target: Target,
+    at: Timestamp,
+}
 
 /// What the cookie of a known browser says.
 #[derive(Serialize, Deserialize)]
@@ -59,8 +79,10 @@ struct Device {
 #[derive(Debug)]
 pub struct Throttles {
     addresses: Mutex<Throttle<Client>>,
-    people: Mutex<Throttle<Target>>,
+    people: Mutex<Throttle<(Target, Client)>>,
+    everywhere: Mutex<Throttle<Target>>,
     codes: Mutex<Throttle<Target>>,
+    invitations: Mutex<Throttle<String>>,
 }
 
 impl Default for Throttles {
@@ -68,7 +90,9 @@ impl Default for Throttles {
         Self {
             addresses: Mutex::new(Throttle::new(FROM_AN_ADDRESS)),
             people: Mutex::new(Throttle::new(FOR_A_PERSON)),
+            everywhere: Mutex::new(Throttle::new(FOR_A_PERSON_FROM_ANYWHERE)),
             codes: Mutex::new(Throttle::new(OF_CODES)),
+            invitations: Mutex::new(Throttle::new(OF_AN_INVITATION)),
         }
     }
 }
@@ -78,50 +102,77 @@ impl Throttles {
     ///
     /// # Errors
     /// How long to wait first; then nothing was taken in.
-    pub fn try_password(&self, client: Client, target: Target, now: Timestamp) -> Result<(), SignedDuration> {
+    pub fn try_password(&self, client: Client, target: Target, now: Timestamp) -> Result<Try, SignedDuration> {
         let (mut addresses, mut people) = (lock(&self.addresses), lock(&self.people));
-        if let Some(wait) = addresses.wait(&client, now).max(people.wait(&target, now)) {
+        let mut everywhere = lock(&self.everywhere);
+        let person = (target, client);
+        let mut wait = people.wait(&person, now);
+        if !target.is_known {
+            wait = wait.max(addresses.wait(&client, now)).max(everywhere.wait(&target, now));
+        }
+        if let Some(wait) = wait {
             return Err(wait);
         }
         addresses.tried(&client, now);
-        people.tried(&target, now);
-        Ok(())
+        people.tried(&person, now);
+        everywhere.tried(&target, now);
+        Ok(Try { client, target, at: now })
     }
 
     /// It was right.
-    pub fn password_was_right(&self, client: Client, target: Target) {
-        lock(&self.addresses).take_back(&client);
-        lock(&self.people).forget(&target);
+    pub fn password_was_right(&self, tried: Try) {
+        let Try { client, target, at } = tried;
+        lock(&self.addresses).take_back(&client, at);
+        lock(&self.people).forget(&(target, client));
+        lock(&self.everywhere).take_back(&target, at);
     }
 
     /// It was not even compared.
-    pub fn password_was_not_tried(&self, client: Client, target: Target) {
-        lock(&self.addresses).take_back(&client);
-        lock(&self.people).take_back(&target);
+    pub fn password_was_not_tried(&self, tried: Try) {
+        let Try { client, target, at } = tried;
+        lock(&self.addresses).take_back(&client, at);
+        lock(&self.people).take_back(&(target, client), at);
+        lock(&self.everywhere).take_back(&target, at);
     }
 
     /// Takes in that a code is tried. Until it is known to be right it counts as wrong.
     ///
     /// # Errors
     /// How long to wait first; then nothing was taken in.
-    pub fn try_code(&self, target: Target, now: Timestamp) -> Result<(), SignedDuration> {
-        let mut codes = lock(&self.codes);
-        if let Some(wait) = codes.wait(&target, now) {
-            return Err(wait);
-        }
-        codes.tried(&target, now);
-        Ok(())
+    pub fn try_code(&self, client: Client, target: Target, now: Timestamp) -> Result<Try, SignedDuration> {
+        taken(&self.codes, &target, now).map(|()| Try { client, target, at: now })
     }
 
     /// It was right.
-    pub fn code_was_right(&self, target: Target) {
-        lock(&self.codes).forget(&target);
+    pub fn code_was_right(&self, tried: Try) {
+        lock(&self.codes).forget(&tried.target);
     }
 
     /// It was not even compared.
-    pub fn code_was_not_tried(&self, target: Target) {
-        lock(&self.codes).take_back(&target);
+    pub fn code_was_not_tried(&self, tried: Try) {
+        lock(&self.codes).take_back(&tried.target, tried.at);
     }
+
+    /// Takes in that a form of this account's invitation is to be hashed.
+    ///
+    /// # Errors
+    /// How long to wait first.
+    pub fn try_to_accept(&self, account: &str, now: Timestamp) -> Result<(), SignedDuration> {
+        taken(&self.invitations, &account.to_owned(), now)
+    }
+}
+
+fn taken<K: Clone + Eq + std::hash::Hash>(
+    throttle: &Mutex<Throttle<K>>,
+    key: &K,
+    now: Timestamp,
+) -> Result<(), SignedDuration> {
+    let mut throttle = lock(throttle);
+    if let Some(wait) = throttle.wait(key, now) {
+        return Err(wait);
+    }
+    throttle.tried(key, now);
+    Ok(())
 }
 
 impl Portal {
@@ -134,8 +185,9 @@ impl Portal {
         let known = device.filter(|device| {
             device.username == username && super::web::form::is_within(device.seen, DEVICE_LASTS, now)
         });
+        let is_known = known.is_some();
         let of = known.map_or(username, |device| device.id);
-        Target(Sha256::digest(of.as_bytes()).into())
+        Target { digest: Sha256::digest(of.as_bytes()).into(), is_known }
     }
 
     /// The cookie by which this browser is known from now on.
@@ -165,38 +217,57 @@ mod tests {
         Client::of(std::net::Ipv4Addr::new(192, 0, 2, last).into(), &HeaderMap::new(), &[])
     }
 
+    fn person(number: u8) -> Target {
+        Target { digest: [number; 32], is_known: false }
+    }
+
+    fn known(number: u8) -> Target {
+        Target { is_known: true, ..person(number) }
+    }
+
     #[test]
     fn tries_at_the_same_moment_gain_nothing() {
         let throttles = Throttles::default();
         let now = Timestamp::UNIX_EPOCH;
-        let passed = (0..100).filter(|_| throttles.try_password(client(1), Target([0; 32]), now).is_ok()).count();
+        let passed = (0..100).filter(|_| throttles.try_password(client(1), person(0), now).is_ok()).count();
         assert_eq!(passed, 6, "five are free, and the wait begins after the next");
+        assert!(throttles.try_password(client(2), person(0), now).is_ok(), "not for whoever asks from elsewhere");
+        let passed = (0..100).filter(|_| throttles.try_code(client(1), person(0), now).is_ok()).count();
+        assert_eq!(passed, 6);
+        assert!(throttles.try_code(client(2), person(0), now).is_err(), "of codes from everywhere together");
+        let passed = (0..100).filter(|_| throttles.try_to_accept("a-1", now).is_ok()).count();
+        assert_eq!(passed, 21);
     }
 
     #[test]
     fn one_address_that_tries_many_people_is_slowed_down_and_another_is_not() {
         let throttles = Throttles::default();
         let now = Timestamp::UNIX_EPOCH;
-        let tries = |last: u8| {
-            let all =
-                (0..100).filter(|person| throttles.try_password(client(last), Target([*person; 32]), now).is_ok());
-            all.count()
-        };
+        let tries =
+            |last: u8| (0..100).filter(|n| throttles.try_password(client(last), person(*n), now).is_ok()).count();
         assert_eq!((tries(1), tries(1)), (31, 0));
-        assert!(throttles.try_password(client(2), Target([9; 32]), now).is_ok());
+        assert!(throttles.try_password(client(2), person(9), now).is_ok());
+        assert!(throttles.try_password(client(1), known(9), now).is_ok(), "nor a browser that is known");
+    }
+
+    #[test]
+    fn one_person_who_is_tried_from_many_addresses_is_not_tried_for_ever_but_in_a_browser_that_is_known() {
+        let throttles = Throttles::default();
+        let now = Timestamp::UNIX_EPOCH;
+        let passed = (0..200).filter(|last| throttles.try_password(client(*last), person(0), now).is_ok()).count();
+        assert_eq!(passed, 51);
+        assert!(throttles.try_password(client(201), known(0), now).is_ok());
     }
 
     #[test]
     fn a_try_that_was_right_or_none_does_not_count() {
         let throttles = Throttles::default();
-        let (now, target) = (Timestamp::UNIX_EPOCH, Target([0; 32]));
+        let (now, target) = (Timestamp::UNIX_EPOCH, person(0));
         for _ in 0..100 {
-            throttles.try_password(client(1), target, now).unwrap();
-            throttles.password_was_right(client(1), target);
-            throttles.try_password(client(1), target, now).unwrap();
-            throttles.password_was_not_tried(client(1), target);
-            throttles.try_code(target, now).unwrap();
-            throttles.code_was_right(target);
+            throttles.password_was_right(throttles.try_password(client(1), target, now).unwrap());
+            throttles.password_was_not_tried(throttles.try_password(client(1), target, now).unwrap());
+            throttles.code_was_right(throttles.try_code(client(1), target, now).unwrap());
+            throttles.code_was_not_tried(throttles.try_code(client(1), target, now).unwrap());
         }
     }
 }

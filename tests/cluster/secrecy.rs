@@ -33,6 +33,11 @@ impl Output {
     pub(crate) fn new(place: impl Into<String>, text: impl Into<String>) -> Self {
         Self { place: place.into(), text: text.into() }
     }
+
+    /// Whether it is of such a place.
+    pub(crate) fn is_of(&self, place: &str) -> bool {
+        self.place.starts_with(place)
+    }
 }
 
 /// Every place in which one of the canaries stands, in upper or lower case, as it is or in base64 or percent encoding.

@@ -219,7 +219,7 @@ fn home<'a>(reader: &Reader) -> Vec<Named<'a>> {
     .into()
 }
 
-const NOTICES: [(&str, Notice<'static>); 18] = [
+const NOTICES: [(&str, Notice<'static>); 19] = [
     ("notice-invitation-expired", Notice::InvitationExpired),
     ("notice-invitation-replaced", Notice::InvitationReplaced),
     ("notice-already-accepted", Notice::AlreadyAccepted),
@@ -235,6 +235,7 @@ const NOTICES: [(&str, Notice<'static>); 18] = [
     ("notice-too-many-tries-hour", Notice::TooManyTries { wait: 3600 }),
     ("notice-busy", Notice::Busy),
     ("notice-unreachable", Notice::Unreachable),
+    ("notice-signed-out-here", Notice::SignedOutHere),
     ("notice-failed", Notice::Failed),
     ("notice-method-not-allowed", Notice::MethodNotAllowed),
     ("notice-too-large", Notice::TooLarge),

@@ -26,6 +26,9 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
+/// What may be compared of an answer: status, headers and body.
+pub(crate) type Comparable = (u16, Vec<(String, String)>, String);
+
 /// A form as it stands in a page.
 #[derive(Clone, Debug)]
 pub(crate) struct Form {
@@ -64,10 +67,6 @@ impl Visitor {
     /// Puts a cookie into it.
     pub(crate) fn set_cookie(&mut self, name: &str, value: &str) {
         self.cookies.insert(format!("__Host-{name}"), value.to_owned());
-    }
-
-    pub(crate) fn forget_cookies(&mut self) {
-        self.cookies.clear();
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Answer {
@@ -127,7 +126,7 @@ impl Visitor {
         let cookie = Cookie::parse(set).expect("a cookie");
         assert!(cookie.name().starts_with("__Host-") && cookie.path() == Some("/"), "{set}");
         assert!(cookie.secure() == Some(true) && cookie.http_only() == Some(true), "{set}");
-        if cookie.max_age().is_some_and(|age| age.is_zero()) {
+        if cookie.max_age() == Some(cookie::time::Duration::ZERO) {
             self.cookies.remove(cookie.name());
         } else {
             self.cookies.insert(cookie.name().to_owned(), cookie.value().to_owned());
@@ -181,7 +180,7 @@ impl Answer {
     }
 
     /// The status, the body and the headers that do not say when it was: for comparing two answers.
-    pub(crate) fn without_random(&self) -> (u16, Vec<(String, String)>, String) {
+    pub(crate) fn without_random(&self) -> Comparable {
         let token = self.form_token();
         let without = |text: &str| if token.is_empty() { text.to_owned() } else { text.replace(&token, "…") };
         let headers = self.headers.iter().filter(|(name, _)| *name != "date");

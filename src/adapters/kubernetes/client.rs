@@ -66,6 +66,8 @@ pub async fn connect(kubeconfig: Option<&Path>, watches_end_after: Duration) -> 
     let server = config.cluster_url.to_string();
     let mut watching = config.clone();
     watching.read_timeout = Some(watches_end_after + BEYOND_THE_END);
+    // `watch` tries again itself, and says so.
+    watching.default_retry = false;
     let mut bounded = config;
     bounded.connect_timeout = Some(Duration::from_secs(5));
     bounded.read_timeout = Some(REQUEST_LIMIT);

@@ -35,6 +35,8 @@ pub enum Notice<'a> {
     Busy,
     /// The clinic's records cannot be read, so nobody is let in.
     Unreachable,
+    /// Somebody signed out while nothing could be written: only here.
+    SignedOutHere,
     /// The portal itself failed.
     Failed,
     /// A method that the page does not have.
@@ -84,6 +86,7 @@ impl<'a> Notice<'a> {
             Self::TooManyTries { .. } => "notice_too_many_tries",
             Self::Busy => "notice_busy",
             Self::Unreachable => "notice_unreachable",
+            Self::SignedOutHere => "notice_signed_out_here",
             Self::Failed => "notice_failed",
             Self::MethodNotAllowed => "notice_method_not_allowed",
             Self::TooLarge => "notice_too_large",
@@ -103,6 +106,7 @@ impl<'a> Notice<'a> {
             | Self::TooManyTries { .. }
             | Self::Busy
             | Self::Unreachable
+            | Self::SignedOutHere
             | Self::Failed
             | Self::TooLarge => Way::None,
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,33 +10,33 @@ use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
 use crate::portal::Portal;
-use crate::portal::pages::{self, Notice, SCRIPT};
+use crate::portal::pages::{Notice, SCRIPT};
 use crate::portal::web::visitor::Visitor;
 
 /// The stylesheet.
 pub async fn style(State(portal): State<Arc<Portal>>, headers: HeaderMap) -> Response {
-    asset(&headers, "text/css; charset=utf-8", pages::style(portal.branding.accent).into_bytes())
+    asset(&headers, "text/css; charset=utf-8", portal.style.clone())
 }
 
 /// The script.
 pub async fn script(headers: HeaderMap) -> Response {
-    asset(&headers, "text/javascript; charset=utf-8", SCRIPT.as_bytes().to_vec())
+    asset(&headers, "text/javascript; charset=utf-8", Bytes::from_static(SCRIPT.as_bytes()))
 }
 
 /// The picture on a browser's tab.
 pub async fn icon(State(portal): State<Arc<Portal>>, headers: HeaderMap) -> Response {
-    asset(&headers, "image/svg+xml", pages::icon(portal.branding.accent).into_bytes())
+    asset(&headers, "image/svg+xml", portal.icon.clone())
 }
 
 /// The logo.
 pub async fn logo(State(portal): State<Arc<Portal>>, headers: HeaderMap, visitor: Visitor) -> Response {
-    match &portal.branding.logo {
-        Some(logo) => asset(&headers, logo.media_type, logo.bytes.to_vec()),
+    match &portal.logo {
+        Some(logo) => asset(&headers, logo.media_type, logo.bytes.clone()),
         None => portal.notice(&visitor, None, StatusCode::NOT_FOUND, Notice::NotFound),
     }
 }
 
-fn asset(headers: &HeaderMap, media_type: &'static str, bytes: Vec<u8>) -> Response {
+fn asset(headers: &HeaderMap, media_type: &'static str, bytes: Bytes) -> Response {
     let tag = format!("\"{}\"", BASE64URL_NOPAD.encode(&Sha256::digest(&bytes)[..12]));
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let (status, body) =

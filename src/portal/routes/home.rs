@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use tracing::{info, warn};
 
-use super::super::acceptance::{Change, ChangeError, change};
-use super::super::pages::{Designation, Home, Page};
+use super::super::acceptance::{Change, ChangeError, Still, change};
+use super::super::pages::{Designation, Home, Notice, Page};
 use super::super::sessions::{SignedIn, Status, Unreachable};
 use super::super::web::form::Sent;
 use super::super::web::reply::{Reply, see_other};
@@ -16,6 +17,7 @@ use super::super::{Portal, path};
 use super::sign_in::{AFTER_SESSION, AFTER_SIGN_OUT};
 use crate::adapters::dates::day;
 use crate::domain::calendar::ClinicZone;
+use crate::domain::member::Locale;
 
 /// The page of whoever is signed in; the others are to sign in.
 pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
@@ -37,24 +39,31 @@ pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, _: Se
     let signed_in = match portal.session(&visitor).await {
         Ok(Status::SignedIn(signed_in)) => signed_in,
         Ok(Status::NotSignedIn | Status::Ended) => return see_other(AFTER_SIGN_OUT, portal.end_session()),
-        Err(Unreachable) => return portal.unreachable(&visitor, None),
+        Err(Unreachable) => return only_here(&portal, &visitor, None),
     };
     let account = &signed_in.account.spec;
     let Some(acceptance) = &account.acceptance else { return see_other(AFTER_SIGN_OUT, portal.end_session()) };
-    let changed = change(&portal.accounts, &account.id, &acceptance.credential, Change::SignedOut).await;
+    let changed =
+        change(&portal.accounts, &account.id, Still::InEpoch(acceptance.session_epoch), Change::SignedOut).await;
     match changed {
         Ok(account) => {
             info!(account = account.spec.id, "signed out");
             portal.records.put(&account);
         }
-        // Whoever changed the credential has ended every session.
+        // Every session of that epoch has ended already.
         Err(ChangeError::Changed) => {}
         Err(error) => {
-            warn!(account = account.id, %error, "nobody is signed out without the API server");
-            return portal.unreachable(&visitor, account.desired.locale);
+            warn!(account = account.id, %error, "somebody is signed out in one browser only");
+            return only_here(&portal, &visitor, account.desired.locale);
         }
     }
     see_other(AFTER_SIGN_OUT, portal.end_session())
+}
+
+/// The answer to somebody who signs out while nothing can be written: this browser forgets them at least.
+fn only_here(portal: &Portal, visitor: &Visitor, locale: Option<Locale>) -> Response {
+    let reply = Reply { cookies: portal.end_session(), ..Reply::with(StatusCode::SERVICE_UNAVAILABLE, locale) };
+    portal.page(visitor, reply, &Page::Notice(Notice::SignedOutHere))
 }
 
 fn home(portal: &Portal, visitor: &Visitor, signed_in: SignedIn) -> Response {

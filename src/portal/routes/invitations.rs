@@ -74,6 +74,9 @@ pub async fn accept(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: S
             return form(&portal, &visitor, &opened, &typed, choice, faults);
         }
     };
+    if let Err(wait) = portal.throttles.try_to_accept(&invited.account.spec.id, portal.clock.now()) {
+        return portal.wait(&visitor, invited.locale(), wait);
+    }
     let password = match portal.passwords.hash(typed.password.clone()).await {
         Ok(password) => password,
         Err(HashError::Busy) => {
@@ -93,7 +96,7 @@ pub async fn accept(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: S
         title: typed.title,
         credential: name(random),
     };
-    let proof = Proof { password, factor: None };
+    let proof = Proof { password, factor: None, former: None };
     match portal.complete(invited, &opened.token, &confirmed, &proof, Used::default()).await {
         Ok(accepted) => see_other(path::HOME, portal.begin_session(&accepted.account.spec)),
         Err(error) => not_completed(&portal, &visitor, invited.locale(), &error),

@@ -14,6 +14,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use jiff::SignedDuration;
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -26,6 +27,10 @@ use crate::domain::member::Locale;
 
 /// No request takes longer, its body included.
 const LONGEST_REQUEST: Duration = Duration::from_secs(60);
+
+/// Of this answer nobody knows in which language it is to be.
+const TOOK_TOO_LONG: &str = "The request took too long. Please go back and try again.\n\n\
+                             La demande a pris trop de temps. Veuillez revenir en arrière et réessayer.\n";
 
 /// All routes.
 pub fn routes(portal: &Arc<Portal>) -> Router {
@@ -59,7 +64,7 @@ async fn around(State(portal): State<Arc<Portal>>, request: Request, next: Next)
     let method = request.method().clone();
     let begin = portal.clock.monotonic();
     let answer = timeout(LONGEST_REQUEST, next.run(request)).await;
-    let mut answer = answer.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
+    let mut answer = answer.unwrap_or_else(|_| (StatusCode::REQUEST_TIMEOUT, TOOK_TOO_LONG).into_response());
     headers::add(&mut answer, &portal.base);
     portal.metrics.answered(route, answer.status().as_u16());
     let took = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -79,6 +84,12 @@ impl Portal {
     /// The answer while the records cannot be read.
     fn unreachable(&self, visitor: &Visitor, locale: Option<Locale>) -> Response {
         self.notice(visitor, locale, StatusCode::SERVICE_UNAVAILABLE, Notice::Unreachable)
+    }
+
+    /// The answer to somebody who is to wait first.
+    fn wait(&self, visitor: &Visitor, locale: Option<Locale>, wait: SignedDuration) -> Response {
+        let wait = u64::try_from(wait.as_secs()).unwrap_or(0).max(1);
+        self.notice(visitor, locale, StatusCode::TOO_MANY_REQUESTS, Notice::TooManyTries { wait })
     }
 
     /// The answer to somebody who was not let in for a reason that is not theirs.

@@ -63,9 +63,10 @@ pub async fn password(State(portal): State<Arc<Portal>>, visitor: Visitor, sent:
     }
     let (username, password) = (sent.get(field::EMAIL), sent.get(field::PASSWORD));
     let target = portal.target(&visitor, username);
-    if let Err(wait) = portal.throttles.try_password(visitor.client, target, portal.clock.now()) {
-        return slow_down(&portal, &visitor, wait);
-    }
+    let tried = match portal.throttles.try_password(visitor.client, target, portal.clock.now()) {
+        Ok(tried) => tried,
+        Err(wait) => return slow_down(&portal, &visitor, wait),
+    };
     let next = match portal.check_password(username, password).await {
         Ok(next) => next,
         Err(NotLetIn::Refused) => {
@@ -74,11 +75,11 @@ pub async fn password(State(portal): State<Arc<Portal>>, visitor: Visitor, sent:
             return first_step(&portal, &visitor, StatusCode::UNPROCESSABLE_ENTITY, username, message);
         }
         Err(other) => {
-            portal.throttles.password_was_not_tried(visitor.client, target);
+            portal.throttles.password_was_not_tried(tried);
             return portal.not_now(&visitor, None, &other);
         }
     };
-    portal.throttles.password_was_right(visitor.client, target);
+    portal.throttles.password_was_right(tried);
     match next {
         Next::LetIn(account) => {
             portal.metrics.sign_in(metrics::SignIn::SignedIn);
@@ -167,25 +168,26 @@ async fn tried<T>(
     if !portal.contact.may_sign_in() {
         return Err(Tried::Answered(portal.unreachable(visitor, None)));
     }
-    if let Err(wait) = portal.throttles.try_code(target, portal.clock.now()) {
-        return Err(Tried::Answered(slow_down(portal, visitor, wait)));
-    }
+    let tried = match portal.throttles.try_code(visitor.client, target, portal.clock.now()) {
+        Ok(tried) => tried,
+        Err(wait) => return Err(Tried::Answered(slow_down(portal, visitor, wait))),
+    };
     match check.await {
         Ok(right) => {
-            portal.throttles.code_was_right(target);
+            portal.throttles.code_was_right(tried);
             Ok(right)
         }
         Err(CodeRefused::Otherwise(NotLetIn::Refused)) => {
-            portal.throttles.code_was_not_tried(target);
+            portal.throttles.code_was_not_tried(tried);
             Err(Tried::Answered(took_too_long(portal, visitor)))
         }
         Err(CodeRefused::Otherwise(other)) => {
-            portal.throttles.code_was_not_tried(target);
+            portal.throttles.code_was_not_tried(tried);
             Err(Tried::Answered(portal.not_now(visitor, portal.locale_of(challenge), &other)))
         }
         Err(refused) => {
             if matches!(refused, CodeRefused::Malformed) {
-                portal.throttles.code_was_not_tried(target);
+                portal.throttles.code_was_not_tried(tried);
             }
             portal.metrics.sign_in(metrics::SignIn::CodeRefused);
             Err(Tried::Refused(refused))
@@ -211,8 +213,7 @@ impl Portal {
 
 fn slow_down(portal: &Portal, visitor: &Visitor, wait: SignedDuration) -> Response {
     portal.metrics.sign_in(metrics::SignIn::SlowedDown);
-    let wait = u64::try_from(wait.as_secs()).unwrap_or(0).max(1);
-    portal.notice(visitor, None, StatusCode::TOO_MANY_REQUESTS, Notice::TooManyTries { wait })
+    portal.wait(visitor, None, wait)
 }
 
 /// The password must be typed again.

@@ -28,6 +28,12 @@ impl Client {
     }
 }
 
+/// Whether somebody says whom they ask for without being trusted: perhaps a proxy that nobody named.
+pub fn is_unnamed_proxy(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    let peer = peer.to_canonical();
+    headers.contains_key(FORWARDED_FOR) && !trusted.iter().any(|network| network.contains(&peer))
+}
+
 /// Some proxies add the port.
 fn parse(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();

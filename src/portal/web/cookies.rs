@@ -43,8 +43,9 @@ impl Cookies {
     /// The cookie's value that a browser sent. Of several with one name the first, which is the one of the longest path.
     pub fn sent(self, headers: &HeaderMap, kind: Kind) -> Option<String> {
         let name = kind.name(self.is_secure);
-        let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let all = lines.flat_map(|line| Cookie::split_parse(line.to_owned())).filter_map(Result::ok);
+        // Other sites of the same domain may have set anything.
+        let lines = headers.get_all(header::COOKIE).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let all = lines.flat_map(|line| Cookie::split_parse(line.into_owned())).filter_map(Result::ok);
         let mut named = all.filter(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned());
         named.next()
     }
@@ -92,9 +93,11 @@ mod tests {
     fn what_a_browser_sent_is_read_and_nothing_else_is_taken_for_it() {
         let mut headers = HeaderMap::new();
         headers.append(header::COOKIE, "a=b; __Host-session=one; __Host-session=two".parse().unwrap());
+        headers.append(header::COOKIE, HeaderValue::from_bytes(b"other=caf\xc3\xa9\xff; __Host-language=fr").unwrap());
         headers.append(header::COOKIE, "session=plain; __host-visit=x; __Host-visit".parse().unwrap());
         let cookies = Cookies { is_secure: true };
         assert_eq!(cookies.sent(&headers, Kind::Session).as_deref(), Some("one"));
+        assert_eq!(cookies.sent(&headers, Kind::Language).as_deref(), Some("fr"));
         assert_eq!(cookies.sent(&headers, Kind::Visit), None);
     }
 }

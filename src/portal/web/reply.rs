@@ -47,7 +47,7 @@ impl Portal {
         let frame = Frame {
             locale: visitor.locale(reply.locale, clinic.locale),
             clinic: &clinic.name,
-            logo: self.branding.logo.as_ref().map(|_| path::LOGO),
+            logo: self.logo.as_ref().map(|_| path::LOGO),
             stylesheet: path::STYLE,
             script: path::SCRIPT,
             icon: path::ICON,

@@ -8,8 +8,9 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header;
 use axum::http::request::Parts;
 use data_encoding::BASE64URL_NOPAD;
+use tracing::warn;
 
-use super::client::Client;
+use super::client::{Client, is_unnamed_proxy};
 use super::cookies::Kind;
 use super::language;
 use crate::adapters::random::secret_bytes;
@@ -57,6 +58,11 @@ impl FromRequestParts<Arc<Portal>> for Visitor {
         let sent = |kind| portal.cookies.sent(&parts.headers, kind);
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(address)| address.ip());
+        if is_unnamed_proxy(peer, &parts.headers, &portal.trusted_proxies) {
+            portal.unnamed_proxy.call_once(|| {
+                warn!(%peer, "somebody sends X-Forwarded-For who is not in trustedProxies; if it is your proxy, name it: else all who come through it are one to the portal");
+            });
+        }
         let known = sent(Kind::Visit).filter(|visit| is_visit(visit));
         let accepted = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         Ok(Self {

@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use serde_json::Value;
 
 use super::{House, PASSWORD, WRONG, alone, email, filled, is_signed_in, sign_in};
-use crate::support::portal::PortalOptions;
+use crate::support::portal::{Portal, PortalOptions};
 use crate::support::visitor::{Visitor, connection};
+use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::torture;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -197,6 +198,7 @@ fn every_answer_says_what_a_browser_may_do_with_it() {
 fn who_is_slow_or_says_nothing_is_hung_up_on_and_others_go_on() {
     let house = House::new("slow-clients");
     let pages = house.portal.pages;
+    let before = sockets(&house.portal);
     let mut silent: Vec<_> = (0..200).map(|_| connection(pages)).collect();
     let mut half: Vec<_> = (0..50)
         .map(|_| {
@@ -205,6 +207,14 @@ fn who_is_slow_or_says_nothing_is_hung_up_on_and_others_go_on() {
             one
         })
         .collect();
+    // Who asks for more and more and reads nothing of it.
+    let mut deaf: Vec<_> = (0..20).map(|_| connection(pages)).collect();
+    let ask = "GET /style.css HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000);
+    for one in &mut deaf {
+        one.set_nonblocking(true).unwrap();
+        // As much as it takes.
+        let _ = one.write(ask.as_bytes());
+    }
     assert_eq!(house.portal.visitor().get("/sign-in").status, 200);
     for one in silent.iter_mut().chain(&mut half) {
         let mut said = Vec::new();
@@ -212,10 +222,15 @@ fn who_is_slow_or_says_nothing_is_hung_up_on_and_others_go_on() {
         let ended = one.read_to_end(&mut said);
         assert!(ended.is_ok() || ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset));
     }
+    eventually_ok(PATIENCE * 4, "all to be hung up on", || {
+        let left = sockets(&house.portal);
+        if left <= before { Ok(()) } else { Err(left) }
+    });
+    drop(deaf);
     // More connections than there may be: some are closed at once, and afterwards it takes new ones.
     let many: Vec<_> = (0..1100).filter_map(|_| std::net::TcpStream::connect(("127.0.0.1", pages)).ok()).collect();
     drop(many);
-    crate::support::wait::eventually_ok(crate::support::wait::PATIENCE, "room for a visitor", || {
+    eventually_ok(PATIENCE, "room for a visitor", || {
         match std::panic::catch_unwind(|| house.portal.visitor().get("/sign-in").status) {
             Ok(200) => Ok(()),
             other => Err(format!("{other:?}")),
@@ -223,8 +238,15 @@ fn who_is_slow_or_says_nothing_is_hung_up_on_and_others_go_on() {
     });
 }
 
+/// How many sockets the process has.
+fn sockets(portal: &Portal) -> usize {
+    let files = std::fs::read_dir(format!("/proc/{}/fd", portal.id())).unwrap();
+    let links = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+}
+
 /// Kilobytes of memory that are the process's own.
-fn memory(portal: &crate::support::portal::Portal) -> u64 {
+fn memory(portal: &Portal) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", portal.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux says it");
     line.trim().trim_end_matches(" kB").parse().unwrap()

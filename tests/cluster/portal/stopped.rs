@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{House, PASSWORD, alone, filled, is_signed_in};
 use crate::support::proxy::{Fault, Proxy, Which};
@@ -103,11 +103,26 @@ fn what_no_account_names_is_swept_after_an_hour_and_nothing_else_is() {
     never(Duration::from_secs(4), "one to go at the first look", || {
         (house.world.names("cliniccredentials") != all).then_some(())
     });
-    house.world.clock().advance(SignedDuration::from_mins(10));
-    eventually_ok(PATIENCE, "the sweep", || {
-        let left = house.world.names("cliniccredentials");
-        if left == named { Ok(()) } else { Err(left) }
+    // Nor anything while somebody may be restoring the clinic.
+    house.clinic(&json!({"paused": true}));
+    never(Duration::from_secs(4), "one to go while the clinic is paused", || {
+        house.world.clock().advance(SignedDuration::from_secs(10));
+        (house.world.names("cliniccredentials") != all).then_some(())
     });
+    house.clinic(&json!({"paused": false}));
+    let swept = |wanted: &[&str], after: SignedDuration| {
+        house.world.clock().advance(after);
+        eventually_ok(PATIENCE, "the sweep", || {
+            house.world.clock().advance(SignedDuration::from_secs(10));
+            let left = house.world.names("cliniccredentials");
+            let mut expected: Vec<String> = wanted.iter().map(ToString::to_string).chain(named.clone()).collect();
+            expected.sort();
+            if left == expected { Ok(()) } else { Err(left) }
+        });
+    };
+    // One whose account is gone waits for a month: somebody may restore it.
+    swept(&["c-bbbbbbbbbbbbbbbbbbbbbbbbbb"], SignedDuration::from_mins(10));
+    swept(&[], SignedDuration::from_hours(30 * 24));
     assert_eq!(house.portal.metric("clinic_operator_portal_removed_credentials_total"), 2);
     let log = house.portal.log();
     assert!(log.contains("removed a credential that no account names"), "{log}");
