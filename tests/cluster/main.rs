@@ -4,6 +4,8 @@
 
 mod accepting;
 mod addresses;
+#[path = "../support/browser.rs"]
+mod browser;
 mod crash;
 mod events;
 mod faults;

@@ -73,7 +73,7 @@ async fn every_letter_is_readable_on_a_phone_and_on_a_desk_in_light_and_in_dark(
     let pictures = empty_folder();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("letter.html");
-    let browser = Browser::start().await;
+    let browser = Browser::start(&[]).await;
     let mut wrong = Vec::new();
     for case in cases() {
         let mail = case.mail();

@@ -159,7 +159,7 @@ async fn every_page_is_readable_on_a_phone_and_on_a_desk_in_light_and_in_dark() 
     let folder = pictures("pages");
     let (one, other) = cases.split_at(cases.len() / 2);
     let look_at_all = async |cases: &[Case]| {
-        let browser = Browser::start().await;
+        let browser = Browser::start(&[]).await;
         // In every document, before the page's own script, and subject to no policy of the page.
         browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": axe})).await;
         let mut wrong = Vec::new();
@@ -290,7 +290,7 @@ async fn pages_keep_their_edges_where_the_system_chooses_the_colours() {
     let cases = cases();
     let server = serve(&cases);
     let folder = pictures("forced-colors");
-    let browser = Browser::start().await;
+    let browser = Browser::start(&[]).await;
     let view = View { width: DESK, scheme: Scheme::Dark };
     browser.look_as(view).await;
     let features =

@@ -13,7 +13,7 @@ const DESKTOP: View = View { width: DESK, scheme: Scheme::Light };
 async fn passwords_can_be_looked_at_and_pasted_and_are_hidden_again_when_sent() {
     let cases = cases();
     let server = serve(&cases);
-    let browser = Browser::start().await;
+    let browser = Browser::start(&[]).await;
     browser.look_as(DESKTOP).await;
     for (page, fields) in [("accept-en-usual", 2), ("sign-in-en-usual", 1)] {
         browser.open(&format!("{}{}", server.base, path(named(&cases, page)))).await;
@@ -45,7 +45,7 @@ async fn recovery_codes_are_copied_and_printed_without_what_is_not_theirs() {
     let cases = cases();
     let server = serve(&cases);
     let folder = pictures("paper");
-    let browser = Browser::start().await;
+    let browser = Browser::start(&[]).await;
     let view = View { width: 720, scheme: Scheme::Dark };
     browser.look_as(view).await;
     let permissions = json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": server.base});
@@ -84,7 +84,7 @@ async fn recovery_codes_are_copied_and_printed_without_what_is_not_theirs() {
 async fn without_a_script_no_button_is_to_be_seen_that_needs_one() {
     let cases = cases();
     let server = serve(&cases);
-    let browser = Browser::start().await;
+    let browser = Browser::start(&[]).await;
     browser.look_as(DESKTOP).await;
     for page in ["accept-en-usual", "sign-in-en-usual", "recovery-codes-en-usual"] {
         let url = format!("{}{}", server.base, path(named(&cases, page)));
@@ -106,7 +106,7 @@ async fn without_a_script_no_button_is_to_be_seen_that_needs_one() {
 async fn an_entry_that_was_refused_is_one_key_away_from_its_reason() {
     let cases = cases();
     let server = serve(&cases);
-    let browser = Browser::start().await;
+    let browser = Browser::start(&[]).await;
     browser.look_as(View { width: PHONE, scheme: Scheme::Light }).await;
     browser.open(&format!("{}{}", server.base, path(named(&cases, "accept-refused-fr-usual")))).await;
     assert_eq!(browser.ask("return document.activeElement.className").await, "summary");

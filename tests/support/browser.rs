@@ -38,13 +38,14 @@ impl Scheme {
 }
 
 pub(crate) struct Browser {
-    client: Client,
+    pub(crate) client: Client,
     /// Ends the browser and removes its folder when this process ends, however it ends: then its input closes.
     supervisor: Child,
 }
 
 impl Browser {
-    pub(crate) async fn start() -> Self {
+    /// With these arguments beside the usual ones; certificates are taken as they are.
+    pub(crate) async fn start(arguments: &[String]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/chromium");
         let mut supervisor = Command::new(&script)
             .stdin(Stdio::piped())
@@ -57,7 +58,8 @@ impl Browser {
         let (port, folder) = ready.expect("no browser; the line above of tests/support/chromium says how to get one");
         let capabilities = json!({
             "browserName": "chrome",
-            "goog:chromeOptions": {"binary": format!("{folder}/chromium")},
+            "acceptInsecureCerts": true,
+            "goog:chromeOptions": {"binary": format!("{folder}/chromium"), "args": arguments},
             "goog:loggingPrefs": {"browser": "ALL"},
         });
         let capabilities = capabilities.as_object().cloned().expect("an object");
