@@ -20,7 +20,7 @@ pub(crate) const ICON: &str = "/icon.svg";
 /// What no reader may see.
 pub(crate) const FORM_TOKEN: &str = "form-token+/=\"<&";
 pub(crate) const DRAFT: &str = "sealed-draft+/=\"<&";
-pub(crate) const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+pub(crate) const SECRET: &str = "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP";
 const OTPAUTH: &str = "otpauth://totp/Elm%20Street%20Clinic:zoe-anne@people.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\
                        &issuer=Elm%20Street%20Clinic";
 

@@ -235,8 +235,7 @@ fn content(case: &Case, seen: &Seen, complaints: &mut Complaints) {
     let may_hide = case.name.starts_with("code") || case.name.starts_with("enrol");
     complaints.demand(seen.hidden.is_empty() || may_hide, || format!("not to be seen: {:?}", seen.hidden));
     if case.name.starts_with("enrol") {
-        let key = seen.words.replace(' ', "").contains(SECRET);
-        complaints.demand(key && seen.words.contains("JBSW Y3DP"), || "the key is not to be seen in groups".to_owned());
+        complaints.demand(seen.words.contains(SECRET), || "the key is not to be seen in groups".to_owned());
     }
     let mut requests: BTreeSet<_> = [reader.stylesheet, SCRIPT].into_iter().chain(reader.logo).collect();
     let mut loaded: BTreeSet<_> = seen.requests.iter().map(String::as_str).collect();

@@ -221,7 +221,7 @@ fn every_word_of_a_page_is_a_value_or_of_its_languages_file() {
         let mut pieces: Vec<String> = texts(language).values().flat_map(|text| pieces(text).0).collect();
         let others = ["en", "fr"].map(|other| texts(other)["frame.name"].clone());
         pieces.extend(others.into_iter().chain(["CHR Lite + VV", "CHR Lite", "CHR Plus"].map(str::to_owned)));
-        pieces.extend(SECRET.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group).into_owned()));
+        pieces.extend(SECRET.split(' ').map(str::to_owned));
         pieces.extend(CODES.iter().cloned());
         (language, pieces)
     });

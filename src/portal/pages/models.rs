@@ -183,7 +183,7 @@ pub struct Enrol<'a> {
     pub qr: &'a QrCode,
     /// `otpauth://totp/…` for an app on this very device; left out if it is anything else.
     pub uri: &'a str,
-    /// The secret in base32 for those who type it, without blanks; shown in groups of four.
+    /// The secret in base32 for those who type it, in groups with blanks between them.
     pub secret: &'a str,
     /// Why the code was refused, if it was.
     pub fault: Option<CodeFault>,

@@ -143,8 +143,7 @@ fn enrol(enrol: &Enrol<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> 
         EnrolOccasion::Required => ("enrol.lead_accepting", None),
         EnrolOccasion::RequiredSince => ("enrol.lead_required_since", None),
     };
-    let secret: Vec<char> = enrol.secret.chars().collect();
-    let groups: Vec<Value> = secret.chunks(4).map(|group| Value::from(group.iter().collect::<String>())).collect();
+    let groups: Vec<Value> = enrol.secret.split(' ').map(Value::from).collect();
     let values = context! {
         action => enrol.action,
         draft => enrol.draft,
