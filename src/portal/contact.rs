@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
@@ -35,6 +36,9 @@ pub struct Contact {
     clock: Clock,
     limits: Limits,
     state: Mutex<State>,
+    /// A watch came into place.
+    in_place: Notify,
+    since: Instant,
 }
 
 #[derive(Debug)]
@@ -49,12 +53,13 @@ impl Contact {
     /// None yet, and no watch in place.
     pub fn new(clock: Clock, limits: Limits) -> Self {
         let state = State { last: None, broken: Watched::ALL.into(), is_remarked: false };
-        Self { clock, limits, state: Mutex::new(state) }
+        Self { clock, limits, state: Mutex::new(state), in_place: Notify::new(), since: clock.monotonic() }
     }
 
     /// A watch is in place.
     pub fn watches(&self, kind: Watched) {
         self.state().broken.remove(&kind);
+        self.in_place.notify_one();
     }
 
     /// A watch broke, and may have told nothing for a while.
@@ -76,7 +81,10 @@ impl Contact {
                 self.answered(asked);
             }
             self.remark();
-            sleep(ASK_EVERY).await;
+            tokio::select! {
+                () = sleep(ASK_EVERY) => {}
+                () = self.in_place.notified() => {}
+            }
         }
     }
 
@@ -104,7 +112,7 @@ impl Contact {
     }
 
     fn remark(&self) {
-        let silent = self.silent_for().is_none_or(|silent| silent > UNREMARKABLE);
+        let silent = self.silent_for().unwrap_or_else(|| self.clock.monotonic() - self.since) > UNREMARKABLE;
         let was = std::mem::replace(&mut self.state().is_remarked, silent);
         match (was, silent) {
             (false, true) => warn!("no contact with the API server: soon nobody can sign in"),
