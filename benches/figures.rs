@@ -10,6 +10,8 @@ mod footprint;
 mod machine;
 #[path = "figures/members.rs"]
 mod members;
+#[path = "figures/portal.rs"]
+mod portal;
 #[path = "../tests/support/mod.rs"]
 #[expect(dead_code, reason = "the figures use a part of what the tests use")]
 mod support;
@@ -32,22 +34,31 @@ const MINIMUM: [(&str, usize, &str); 5] = [
 
 #[tokio::main(worker_threads = 2)]
 async fn main() {
+    // One part, for whoever works on it.
+    let only = std::env::args().nth(1).filter(|part| !part.starts_with('-'));
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let administrator = members::administrator().await;
     let (counted, record) = throughput::count_writes(&administrator).await;
     let relay = throughput::relay_alone().await;
-    let only = std::env::args().nth(1);
-    let runs =
-        if only.as_deref() == Some("footprint") { Vec::new() } else { throughput::race(&administrator, &record).await };
-    let waiting = footprint::measure_waiting(&administrator).await;
-    let footprints = footprint::measure(&administrator, &record).await;
+    let runs = if wanted("race") { throughput::race(&administrator, &record).await } else { Vec::new() };
+    let waiting = if wanted("footprint") { Some(footprint::measure_waiting(&administrator).await) } else { None };
+    let footprints = if wanted("footprint") { footprint::measure(&administrator, &record).await } else { Vec::new() };
+    let people = if wanted("portal") { Some(tokio::task::spawn_blocking(portal::measure)) } else { None };
+    let people = match people {
+        Some(people) => Some(people.await.expect("the portal is measured")),
+        None => None,
+    };
     println!("\nFigures of clinic-operator {}", env!("CARGO_PKG_VERSION"));
     println!("on {}; API server, etcd and bench on the same machine\n", machine::describe());
     print_writes(&counted);
     if !runs.is_empty() {
         print_race(&runs, relay);
     }
-    print_footprints(&footprints);
-    print_waiting(waiting);
+    if !footprints.is_empty() {
+        print_footprints(&footprints);
+    }
+    waiting.into_iter().for_each(print_waiting);
+    people.iter().for_each(print_portal);
     let size = std::fs::metadata(support::process::program()).expect("the binary is there").len();
     println!("Binary: {:.1} MiB", mebibytes(size / 1024));
     println!(
@@ -124,6 +135,20 @@ fn print_waiting((waiting, invited): (Memory, Memory)) {
         mebibytes(waiting.now),
         mebibytes(invited.now)
     );
+}
+
+fn print_portal(figures: &portal::Figures) {
+    println!("People who sign in at the portal, all at the same time, beside Argon2id alone on the same threads:");
+    for (sign_ins, hashes) in &figures.sign_ins {
+        println!("  {sign_ins:>4.0} sign-ins/s, {hashes:>4.0} hashes/s: {:.2}", sign_ins / hashes);
+    }
+    let ratios = figures.sign_ins.iter().map(|(sign_ins, hashes)| sign_ins / hashes).collect();
+    println!("  median {:.2} of Argon2 alone (aim 0.9)", median(ratios));
+    let (form, home) = figures.pages;
+    println!(
+        "Pages, each on a connection of its own: {form:.0} answers/s of /sign-in, {home:.0} pages/s of whoever is signed in"
+    );
+    println!("Memory of the portal after all that (RSS): {:.1} MiB\n", mebibytes(figures.memory.now));
 }
 
 fn mebibytes(kibibytes: u64) -> f64 {
