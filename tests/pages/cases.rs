@@ -25,7 +25,13 @@ const OTPAUTH: &str = "otpauth://totp/Elm%20Street%20Clinic:zoe-anne@people.exam
                        &issuer=Elm%20Street%20Clinic";
 
 pub(crate) static CODES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let codes = ["7KQF-3MWD", "X2NB-9TRA", "5HJC-8VPE", "QW4M-6ZGK", "N8DT-2YRF"];
+    let codes = [
+        "7KQF-3MWD-Y6JV-FHCZ-AFJ3-DB79",
+        "X2NB-9TRA-E2T8-75HA-MRFN-Z1Y4",
+        "5HJC-8VPE-G9Q1-71MY-2EWP-EDWB",
+        "QW4M-6ZGK-22DR-7FPF-Z52D-4384",
+        "N8DT-2YRF-MSW5-5YB9-Q1F0-DXSF",
+    ];
     codes.iter().flat_map(|code| [(*code).to_owned(), code.chars().rev().collect()]).collect()
 });
 
@@ -177,7 +183,6 @@ fn sign_in<'a>(reader: &Reader) -> Vec<Named<'a>> {
         ("sign-in", "", None),
         ("sign-in-signed-out", "", Some(SignInMessage::SignedOut)),
         ("sign-in-session-ended", "", Some(SignInMessage::SessionEnded)),
-        ("sign-in-account-ready", reader.email, Some(SignInMessage::AccountReady)),
         ("sign-in-took-too-long", reader.email, Some(SignInMessage::TookTooLong)),
         ("sign-in-refused", reader.email, Some(SignInMessage::Refused)),
     ])

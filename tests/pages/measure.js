@@ -6,7 +6,8 @@ function boxOf(element) {
 }
 
 function isSeen(element) {
-  return element.checkVisibility({ visibilityProperty: true });
+  // What is hidden from everybody but password managers is no reader's.
+  return element.checkVisibility({ visibilityProperty: true }) && !element.closest("[aria-hidden=true]");
 }
 
 /** Of one colour to the ground that an element's surroundings give. */

@@ -226,7 +226,7 @@ fn every_word_of_a_page_is_a_value_or_of_its_languages_file() {
         (language, pieces)
     });
     in_every_page(|case, markup| {
-        let Reader { clinic, greeting, first_name, last_name, name, title, position, expires, last_day, .. } =
+        let Reader { clinic, greeting, first_name, last_name, name, title, position, expires, last_day, email, .. } =
             case.reader;
         let mut rest = markup.text.clone();
         for spoken in ["aria-label", "alt", "placeholder", "title"] {
@@ -244,6 +244,7 @@ fn every_word_of_a_page_is_a_value_or_of_its_languages_file() {
             position,
             expires,
             last_day,
+            email,
         ]);
         known.retain(|known| known.chars().any(char::is_alphabetic));
         // One may be part of another.

@@ -61,7 +61,7 @@ async fn recovery_codes_are_copied_and_printed_without_what_is_not_theirs() {
         .await;
     assert_eq!(copied[0], "Copied");
     let copied = copied[1].as_str().expect("text");
-    assert_eq!((copied.lines().count(), copied.lines().next()), (10, Some("7KQF-3MWD")));
+    assert_eq!((copied.lines().count(), copied.lines().next()), (10, Some("7KQF-3MWD-Y6JV-FHCZ-AFJ3-DB79")));
     let printed =
         "let asked = 0; window.print = () => asked++; document.querySelector('[data-prints]').click(); return asked;";
     assert_eq!(browser.ask(printed).await, 1);

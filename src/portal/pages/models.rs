@@ -241,8 +241,6 @@ pub enum SignInMessage {
     SignedOut,
     /// Their session ended by itself, or the clinic ended it.
     SessionEnded,
-    /// They accepted their invitation.
-    AccountReady,
     /// The second step was not done in time.
     TookTooLong,
     /// They were not let in: the same words, whatever the reason.

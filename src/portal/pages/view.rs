@@ -170,7 +170,6 @@ fn sign_in(sign_in: &SignIn<'_>, speaker: &Speaker<'_>) -> Result<View, RenderEr
         None => (None, false),
         Some(SignInMessage::SignedOut) => (Some("sign_in.signed_out"), false),
         Some(SignInMessage::SessionEnded) => (Some("sign_in.session_ended"), false),
-        Some(SignInMessage::AccountReady) => (Some("sign_in.account_ready"), false),
         Some(SignInMessage::TookTooLong) => (Some("sign_in.took_too_long"), false),
         Some(SignInMessage::Refused) => (Some("sign_in.refused"), true),
     };

@@ -88,10 +88,14 @@ impl Texts {
     }
 }
 
-/// Blanks at which no line may break, where a language has them: before a colon, inside French quotation marks. Who writes
-/// texts need not think of it.
+/// Blanks at which no line may break, where a language has them: before a colon, inside French quotation marks, after a number. Who
+/// writes texts need not think of it.
 fn unbroken(text: &str) -> String {
-    text.replace(" :", "\u{a0}:").replace("« ", "«\u{a0}").replace(" »", "\u{a0}»")
+    let mut text = text.replace(" :", "\u{a0}:").replace("« ", "«\u{a0}").replace(" »", "\u{a0}»");
+    for number in ["{minimum}", "{maximum}", "{longer}", "{count}"] {
+        text = text.replace(&format!("{number} "), &format!("{number}\u{a0}"));
+    }
+    text
 }
 
 impl Speaker<'_> {
@@ -196,6 +200,6 @@ mod tests {
 
     #[test]
     fn no_line_breaks_before_a_colon_or_inside_french_quotation_marks() {
-        assert_eq!(unbroken("Erreur : « oui »"), "Erreur\u{a0}: «\u{a0}oui\u{a0}»");
+        assert_eq!(unbroken("Erreur : « oui », {count} fois"), "Erreur\u{a0}: «\u{a0}oui\u{a0}», {count}\u{a0}fois");
     }
 }
