@@ -1,6 +1,6 @@
 # What a person types. Each target says what it does in `make help`; the work is in scripts and in cargo.
 .DEFAULT_GOAL := help
-.PHONY: help preflight packages control-plane inbox build test torture lint fmt crds demo bench sabotage clean-cache
+.PHONY: help preflight packages axe control-plane inbox build test torture lint fmt crds demo bench sabotage clean-cache
 SHELL := bash
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clinic-operator
@@ -13,6 +13,9 @@ preflight:
 
 packages:
 	@tests/packages
+
+axe:
+	@tests/pages/axe/get >/dev/null
 
 control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl into the cache (once, about 10 min)
 	@tests/control-plane/build >/dev/null
@@ -30,7 +33,7 @@ lint: ## Formatting and clippy, without a warning
 
 STARTED := $(shell date +%s)
 
-test: preflight packages lint control-plane ## Every test, on a real API server; ends with the counts. ONLY=part-of-a-name for some
+test: preflight packages axe lint control-plane ## Every test, on a real API server; ends with the counts. ONLY=part-of-a-name for some
 	@STARTED=$(STARTED) tests/run $(ONLY)
 
 torture: preflight control-plane ## The long tests, with progress and a summary (about half an hour); ONLY=part for one
@@ -56,5 +59,5 @@ crds: ## Write what is generated from the Rust types: crds/ and the rules of the
 fmt: ## Format the code
 	cargo fmt
 
-clean-cache: ## Remove what control-plane and inbox put into the cache
+clean-cache: ## Remove what is in the cache: control plane, inbox, axe-core
 	rm -rf "$(CACHE)"

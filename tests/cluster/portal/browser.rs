@@ -2,6 +2,7 @@
 //! build folder, in `screenshots/portal/way`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fantoccini::Locator;
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use super::{Factor, House, PASSWORD, email, path};
 use crate::browser::{Browser, Scheme, View};
 use crate::support::portal::{HOST, PortalOptions};
 use crate::support::visitor::Answer;
-use crate::support::wait::{PATIENCE, eventually_ok};
+use crate::support::wait::{PATIENCE, eventually_ok, now};
 use crate::world::staff;
 
 const NOOR: &str = "
@@ -49,12 +50,22 @@ impl Person {
         field.send_keys(text).await.expect("it takes keys");
     }
 
-    /// Presses what a selector finds, and waits for the page that follows.
+    /// Presses what a selector finds.
     async fn presses(&self, selector: &str) {
         let button = self.browser.client.find(Locator::Css(selector)).await.expect("the button is there");
         button.click().await.expect("it can be pressed");
-        let ready = "return document.readyState === 'complete'";
-        while self.browser.ask(ready).await != Value::Bool(true) {}
+    }
+
+    /// The same, and waits for the page that follows.
+    async fn goes_on(&self, selector: &str) {
+        self.browser.ask("window.before = true; return true").await;
+        self.presses(selector).await;
+        let begin = now();
+        let arrived = "return window.before !== true && document.readyState === 'complete'";
+        while self.browser.ask(arrived).await != Value::Bool(true) {
+            assert!(begin.elapsed() < PATIENCE, "no page follows {selector}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn page(&self) -> Answer {
@@ -106,21 +117,21 @@ fn from_the_manifest_to_the_list_of_members() {
         // A password that does not do first, as people do.
         noor.types("password", "short").await;
         noor.types("repeated", "short").await;
-        noor.presses("form button[type=submit]").await;
+        noor.goes_on("form button[type=submit]").await;
         assert_eq!(noor.page().await.faults().len(), 1);
         noor.photographs("2-refused").await;
         noor.types("title", "Dre").await;
         noor.types("password", PASSWORD).await;
         noor.types("repeated", PASSWORD).await;
-        noor.presses("form button[type=submit]").await;
+        noor.goes_on("form button[type=submit]").await;
         let enrol = noor.page().await;
         let factor = Factor::of(&enrol);
         noor.photographs("3-second-factor").await;
         noor.types("code", &factor.code(house.now())).await;
-        noor.presses("form button[type=submit]").await;
+        noor.goes_on("form button[type=submit]").await;
         assert_eq!(noor.page().await.texts(".codes code").len(), 10);
         noor.photographs("4-recovery-codes").await;
-        noor.presses("a.button").await;
+        noor.goes_on("a.button").await;
         assert_eq!(noor.path().await, "/");
         let home = noor.page().await;
         let text = home.texts("main").concat();
@@ -128,13 +139,13 @@ fn from_the_manifest_to_the_list_of_members() {
             assert!(text.contains(part), "{part}: {text}");
         }
         noor.photographs("5-signed-in").await;
-        noor.presses("form button[type=submit]").await;
+        noor.goes_on("form button[type=submit]").await;
         assert_eq!(noor.path().await, "/sign-in");
         noor.photographs("6-signed-out").await;
         // In again: the password, and the next code or one of the kept ones.
         noor.types("email", "noor@maple.example").await;
         noor.types("password", PASSWORD).await;
-        noor.presses("form button[type=submit]").await;
+        noor.goes_on("form button[type=submit]").await;
         assert!(noor.page().await.attribute("#code", "inputmode").is_some());
         noor.photographs("7-code").await;
         let first = factor.code(house.now());
@@ -143,7 +154,7 @@ fn from_the_manifest_to_the_list_of_members() {
             if now == first { Err(now) } else { Ok(now) }
         });
         noor.types("code", &next).await;
-        noor.presses("form button[type=submit]").await;
+        noor.goes_on("form button[type=submit]").await;
         assert_eq!(noor.path().await, "/", "{:?}", noor.page().await.faults());
         noor.browser.close().await;
     });
@@ -185,7 +196,7 @@ fn a_scanner_with_a_browser_leaves_the_way_in_as_it_was() {
         ana.types("password", PASSWORD).await;
         ana.types("repeated", PASSWORD).await;
         ana.presses("input[name=second_factor]").await;
-        ana.presses("form button[type=submit]").await;
+        ana.goes_on("form button[type=submit]").await;
         assert_eq!(ana.path().await, "/", "{:?}", ana.page().await.faults());
         scanner.browser.close().await;
         ana.browser.close().await;
