@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use k8s_openapi::api::rbac::v1::Role;
 use kube::core::ObjectMeta;
 use serde::Serialize;
@@ -31,29 +31,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the controller of one clinic (one namespace).
-    Controller {
-        /// The configuration file (YAML).
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-        /// The clinic's namespace.
-        #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
-        namespace: String,
-        /// How to reach the cluster; default: KUBECONFIG or ~/.kube/config, else the pod's own service account.
-        #[arg(long, value_name = "FILE")]
-        kubeconfig: Option<PathBuf>,
-    },
+    Controller(Part),
     /// Run the portal of one clinic, where people accept their invitations and sign in.
-    Portal {
-        /// The configuration file (YAML).
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-        /// The clinic's namespace.
-        #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
-        namespace: String,
-        /// How to reach the cluster; default: KUBECONFIG or ~/.kube/config, else the pod's own service account.
-        #[arg(long, value_name = "FILE")]
-        kubeconfig: Option<PathBuf>,
-    },
+    Portal(Part),
     /// Print the custom resource definitions (YAML), or write them to a folder.
     Crds {
         /// Write one file for each kind to this folder instead.
@@ -69,6 +49,20 @@ enum Command {
         #[arg(long)]
         rules: bool,
     },
+}
+
+/// What a part of one clinic is started with.
+#[derive(Args)]
+struct Part {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The clinic's namespace.
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+    namespace: String,
+    /// How to reach the cluster; default: KUBECONFIG or ~/.kube/config, else the pod's own service account.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
 }
 
 /// Why a command failed.
@@ -96,12 +90,8 @@ enum CommandError {
 pub fn main() -> ExitCode {
     logging::leave_out_what_panics_say();
     let result = match Cli::parse().command {
-        Command::Controller { config, namespace, kubeconfig } => {
-            in_runtime(run_controller(&config, namespace, kubeconfig.as_deref()))
-        }
-        Command::Portal { config, namespace, kubeconfig } => {
-            in_runtime(run_portal(&config, namespace, kubeconfig.as_deref()))
-        }
+        Command::Controller(part) => in_runtime(run_controller(part)),
+        Command::Portal(part) => in_runtime(run_portal(part)),
         Command::Crds { output } => write_crds(output.as_deref()),
         Command::Role { portal, rules } => print_role(portal, rules),
     };
@@ -124,20 +114,20 @@ fn in_runtime(command: impl Future<Output = Result<(), CommandError>>) -> Result
     result
 }
 
-async fn run_controller(config: &Path, namespace: String, kubeconfig: Option<&Path>) -> Result<(), CommandError> {
-    let config = config::controller::Config::load(config).await?;
+async fn run_controller(part: Part) -> Result<(), CommandError> {
+    let config = config::controller::Config::load(&part.config).await?;
     let stop = start(config.log)?;
-    let clients = connect(kubeconfig, controller::WATCHES_END_AFTER).await?;
-    let settings = controller::Settings { namespace, listen: config.listen, mailer: config.mailer() };
+    let clients = connect(part.kubeconfig.as_deref(), controller::WATCHES_END_AFTER).await?;
+    let settings = controller::Settings { namespace: part.namespace, listen: config.listen, mailer: config.mailer() };
     Ok(controller::run(clients, settings, stop).await?)
 }
 
-async fn run_portal(path: &Path, namespace: String, kubeconfig: Option<&Path>) -> Result<(), CommandError> {
-    let config = config::portal::Config::load(path).await?;
+async fn run_portal(part: Part) -> Result<(), CommandError> {
+    let config = config::portal::Config::load(&part.config).await?;
     let log = config.log;
-    let settings = config.settings(path, namespace).await?;
+    let settings = config.settings(&part.config, part.namespace).await?;
     let stop = start(log)?;
-    let clients = connect(kubeconfig, portal::WATCHES_END_AFTER).await?;
+    let clients = connect(part.kubeconfig.as_deref(), portal::WATCHES_END_AFTER).await?;
     Ok(portal::run(clients, settings, stop).await?)
 }
 

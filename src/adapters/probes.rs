@@ -8,6 +8,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 /// A part of the program, as it is asked.
@@ -20,6 +23,24 @@ pub trait Probed: Send + Sync + 'static {
 
     /// What it counts, in the `OpenMetrics` format.
     fn metrics(&self) -> String;
+}
+
+/// A label's value: a word out of a fixed set, never what people wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Word(pub &'static str);
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.0.encode(encoder)
+    }
+}
+
+/// What is registered, as text.
+pub fn text(registry: &Registry) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    encode(&mut text, registry).unwrap_or_default();
+    text
 }
 
 /// Serves until it is dropped.

@@ -105,6 +105,11 @@ impl ClinicAccountSpec {
         key(&self.acceptance.as_ref()?.login)
     }
 
+    /// The credential that the person signs in by, once they have accepted.
+    pub fn credential(&self) -> Option<&str> {
+        Some(&self.acceptance.as_ref()?.credential)
+    }
+
     /// The claims that the account must have: those of its login and of the address wished for. Until somebody accepted,
     /// the two are the same; an account that has given its address up has none.
     pub fn claims(&self) -> Vec<ClaimName> {

@@ -1,30 +1,20 @@
 //! What the controller counts, under the Prometheus conventions. No label holds an address or the name of an object.
 
 use jiff::SignedDuration;
-use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::adapters::probes::{Word, text};
 use crate::domain::delivery::Stage;
 use crate::domain::guard::Guard;
 use crate::domain::invitation::{MailKind, Outcome};
 
 /// Upper bounds in seconds: moments as a rule, minutes while a queue waits, hours while a relay is down.
 const INVITED_AFTER: [f64; 10] = [1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
-
-/// A word out of a fixed set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Word(&'static str);
-
-impl EncodeLabelValue for Word {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        self.0.encode(encoder)
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reconciled {
@@ -121,10 +111,7 @@ impl Metrics {
             held.get_or_create(&Held { guard: Word(guard.word()) }).set(count);
         }
         registry.register("held_accounts", "Accounts that a guard holds back until a person releases them", held);
-        let mut text = String::new();
-        // Writing to a string does not fail.
-        encode(&mut text, &registry).unwrap_or_default();
-        text
+        text(&registry)
     }
 }
 

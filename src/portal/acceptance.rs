@@ -77,7 +77,7 @@ pub async fn accept(
             Err(ApiError::NotFound) => return Err(AcceptError::Refused(Refusal::Unknown)),
             other => other?,
         };
-        if read.spec.acceptance.as_ref().is_some_and(|acceptance| acceptance.credential == confirmed.credential) {
+        if read.spec.credential() == Some(&confirmed.credential) {
             return Ok(Accepted { account: read, is_new: false });
         }
         let acceptance = acceptance(&read.spec, token, confirmed, validity_days, now());

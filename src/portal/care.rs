@@ -84,8 +84,8 @@ impl Portal {
 }
 
 fn names(account: &ClinicAccount, credential: &ClinicCredential) -> bool {
-    let named = account.spec.acceptance.as_ref().map(|acceptance| &acceptance.credential);
-    named.is_some() && named == credential.metadata.name.as_ref()
+    let named = account.spec.credential();
+    named.is_some() && named == credential.metadata.name.as_deref()
 }
 
 fn age(credential: &ClinicCredential, now: Timestamp) -> SignedDuration {
@@ -127,7 +127,13 @@ async fn seal_anew(portal: &Portal, credential: &ClinicCredential, old: &str) ->
         }
     };
     let Ok(new) = secret_bytes().map(name) else { return false };
-    let used = Used { totp_step: burnt(&opened, portal.clock.now()), ..opened.used.clone() };
+    let used = match portal.credentials().used(&opened).await {
+        Ok(used) => Used { totp_step: burnt(&opened, used.totp_step, portal.clock.now()), ..used },
+        Err(error) => {
+            warn!(credential = old, account, %error, "a credential was not sealed anew; it is tried again");
+            return false;
+        }
+    };
     let proof = Proof { former: Some(old.to_owned()), ..opened.proof };
     if let Err(error) = portal.credentials().create(&new, account, &proof, used).await {
         warn!(credential = old, account, %error, "a credential was not sealed anew; it is tried again");
@@ -143,10 +149,9 @@ async fn seal_anew(portal: &Portal, credential: &ClinicCredential, old: &str) ->
 
 /// No code that can have been used of the old object meanwhile may work again with the new one: all that can be right by now
 /// count as used.
-fn burnt(opened: &Opened, now: Timestamp) -> Option<u64> {
+fn burnt(opened: &Opened, used: Option<u64>, now: Timestamp) -> Option<u64> {
     opened.proof.factor.as_ref()?;
-    let newest = current_step(now).map(|step| step + 1);
-    opened.used.totp_step.max(newest)
+    used.max(current_step(now).map(|step| step + 1))
 }
 
 /// What was used of a credential before it was sealed anew stays used when it is gone.
@@ -156,7 +161,7 @@ async fn carry_over(
     name: &str,
     account: &ClinicAccount,
 ) -> Result<(), CreateError> {
-    let Some(new) = account.spec.acceptance.as_ref().map(|acceptance| &acceptance.credential) else { return Ok(()) };
+    let Some(new) = account.spec.credential() else { return Ok(()) };
     match portal.credentials().open(new, &account.spec.id).await {
         Ok(opened) if opened.proof.former.as_deref() == Some(name) => {
             portal.credentials().use_too(new, &account.spec.id, &old.spec.used).await

@@ -16,6 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
 
+use super::web::client::is_trusted;
+
 /// Connections at the same time; more are closed at once.
 const MOST: usize = 1024;
 /// Those of one peer, unless it is a proxy that we trust.
@@ -44,10 +46,9 @@ impl Connections {
 
     fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Admission> {
         let peer = peer.to_canonical();
-        let is_trusted = self.trusted.iter().any(|network| network.contains(&peer));
         let mut open = self.open();
         let of_peer = open.of_peers.get(&peer).copied().unwrap_or(0);
-        if open.all >= MOST || (of_peer >= MOST_OF_A_PEER && !is_trusted) {
+        if open.all >= MOST || (of_peer >= MOST_OF_A_PEER && !is_trusted(peer, &self.trusted)) {
             return None;
         }
         open.all += 1;

@@ -9,9 +9,10 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use super::WATCHES_END_AFTER;
 use super::records::Watched;
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::{ApiError, Store};
+use crate::adapters::kubernetes::{ApiError, BEYOND_THE_END, Store};
 use crate::api::{CLINIC_NAME, Clinic};
 
 /// How often the API server is asked.
@@ -19,7 +20,7 @@ const ASK_EVERY: Duration = Duration::from_secs(10);
 /// Longest silence that is not worth a line in the log.
 const UNREMARKABLE: Duration = Duration::from_secs(30);
 /// For so long a watch may have been dead before it is noticed: until the API server would have ended it, and a little.
-const NOTICED_WITHIN: Duration = Duration::from_secs(40);
+const NOTICED_WITHIN: Duration = WATCHES_END_AFTER.saturating_add(BEYOND_THE_END);
 
 /// How long the portal goes on without contact.
 #[derive(Clone, Copy, Debug)]

@@ -112,9 +112,7 @@ pub struct Opened {
     pub name: String,
     /// What it proves with.
     pub proof: Proof,
-    /// What was used of it, or of the one that it was sealed anew from.
-    pub used: Used,
-    /// What of that stands in the object itself.
+    /// What the object itself says was used of it; `Credentials::used` knows the whole.
     stored: Used,
     guard: Guard,
 }
@@ -188,7 +186,7 @@ impl Credentials<'_> {
                 Err(OpenError::Gone | OpenError::Sealed) => return Err(CreateError::Taken),
                 Ok(opened) => opened,
             };
-            let both = both(&opened.used, used);
+            let both = both(&self.used(&opened).await?, used);
             if both == opened.stored {
                 return Ok(());
             }
@@ -211,19 +209,20 @@ impl Credentials<'_> {
         let guard = guard(&read.metadata);
         let ClinicCredentialSpec { sealed, used: stored, .. } = read.spec;
         let proof = self.keys.open(Purpose::Credential, &place(name, account), &sealed);
-        let proof: Proof = proof.ok_or(OpenError::Sealed)?;
-        let used = match &proof.former {
-            Some(former) => both(&stored, &self.used_of(former).await?),
-            None => stored.clone(),
-        };
-        Ok(Opened { name: name.to_owned(), proof, used, stored, guard })
+        let proof = proof.ok_or(OpenError::Sealed)?;
+        Ok(Opened { name: name.to_owned(), proof, stored, guard })
     }
 
-    /// What was used of a credential; nothing if there is none.
-    async fn used_of(&self, name: &str) -> Result<Used, ApiError> {
-        match self.store.read(name).await {
-            Ok(read) => Ok(read.spec.used),
-            Err(ApiError::NotFound) => Ok(Used::default()),
+    /// What was used of a credential, or of the one that it was sealed anew from. A password alone does not ask for it: it would cost
+    /// a read for some and none for others.
+    ///
+    /// # Errors
+    /// A failed request.
+    pub async fn used(&self, opened: &Opened) -> Result<Used, ApiError> {
+        let Some(former) = &opened.proof.former else { return Ok(opened.stored.clone()) };
+        match self.store.read(former).await {
+            Ok(read) => Ok(both(&opened.stored, &read.spec.used)),
+            Err(ApiError::NotFound) => Ok(opened.stored.clone()),
             Err(error) => Err(error),
         }
     }

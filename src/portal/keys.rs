@@ -3,17 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::sleep;
-use tracing::{info, warn};
 
+use super::follow::follow;
 use crate::adapters::seal::{KeyError, Keys, Purpose};
-
-/// How often the files are read.
-const READ_EVERY: Duration = Duration::from_secs(10);
 
 /// The keys of a folder.
 pub struct KeyRing {
@@ -44,25 +39,15 @@ impl KeyRing {
 
     /// Reads the folder again and again until it is dropped. Files that do not do leave the keys as they are.
     pub async fn keep(&self) {
-        let mut is_wrong = false;
-        loop {
-            sleep(READ_EVERY).await;
-            match Keys::read(&self.folder).await {
-                Ok(keys) => {
-                    if !keys.are_the_same(&self.now()) {
-                        info!("the keys were changed");
-                        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
-                    }
-                    is_wrong = false;
-                }
-                Err(error) => {
-                    if !is_wrong {
-                        warn!(%error, "the keys stay as they were");
-                    }
-                    is_wrong = true;
-                }
+        follow("the keys", async || {
+            let keys = Keys::read(&self.folder).await?;
+            let changed = !keys.are_the_same(&self.now());
+            if changed {
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
             }
-        }
+            Ok::<_, KeyError>(changed)
+        })
+        .await;
     }
 
     /// Seals a value for a purpose and a place.

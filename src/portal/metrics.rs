@@ -3,22 +3,13 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-/// A word out of a fixed set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Word(&'static str);
-
-impl EncodeLabelValue for Word {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        self.0.encode(encoder)
-    }
-}
+use crate::adapters::probes::{Word, text};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
@@ -131,10 +122,7 @@ impl Metrics {
         silence.set(now.silent_for.map_or(-1, |silent| i64::try_from(silent.as_secs()).unwrap_or(i64::MAX)));
         let help = "Time since the API server last answered, -1 before it first did";
         registry.register_with_unit("api_silence", help, Unit::Seconds, silence);
-        let mut text = String::new();
-        // Writing to a string does not fail.
-        encode(&mut text, &registry).unwrap_or_default();
-        text
+        text(&registry)
     }
 }
 

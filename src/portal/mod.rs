@@ -6,6 +6,7 @@ mod care;
 mod connections;
 pub mod contact;
 mod credentials;
+mod follow;
 mod invitations;
 mod keys;
 mod metrics;

@@ -14,15 +14,14 @@ use axum_server::{Handle, Server};
 use futures::future::{FutureExt, pending};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::sleep;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tracing::{info, warn};
 
 use super::Tls;
 use super::connections::{Connections, Limited};
+use super::follow::follow;
 
 /// How long a client may take for the TLS handshake, and for the head of a request, the first included.
 const SLOWEST_HEAD: Duration = Duration::from_secs(10);
@@ -30,8 +29,6 @@ const SLOWEST_HEAD: Duration = Duration::from_secs(10);
 const LAST_REQUEST_WITHIN: Duration = Duration::from_secs(10);
 /// Longest head of a request, in bytes: cookies are most of it.
 const LONGEST_HEAD: usize = 32 * 1024;
-/// How often the files are read.
-const READ_EVERY: Duration = Duration::from_secs(10);
 
 /// Why the pages cannot be encrypted. Nothing of the files' content is in it.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +52,8 @@ pub struct Encryption(Option<Files>);
 
 struct Files {
     paths: Tls,
-    /// As read last.
-    read: std::sync::Mutex<Contents>,
+    /// As read at the start.
+    read: Contents,
     config: RustlsConfig,
 }
 
@@ -75,37 +72,23 @@ impl Encryption {
         let Some(files) = files else { return Ok(Self(None)) };
         let contents = Contents::read(&files).await?;
         let config = RustlsConfig::from_config(Arc::new(contents.config(&files)?));
-        Ok(Self(Some(Files { paths: files, read: contents.into(), config })))
+        Ok(Self(Some(Files { paths: files, read: contents, config })))
     }
 
     /// Reads the files again and again until it is dropped. Files that do not do leave it as it is.
     pub async fn keep(&self) {
         let Some(Files { paths, read, config }) = &self.0 else { return pending().await };
-        let mut is_wrong = false;
-        loop {
-            sleep(READ_EVERY).await;
-            let before = read.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-            let changed = match Contents::read(paths).await {
-                Ok(contents) if contents == before => Ok(None),
-                Ok(contents) => contents.config(paths).map(|config| Some((contents, config))),
-                Err(error) => Err(error),
-            };
-            match changed {
-                Ok(Some((contents, changed))) => {
-                    config.reload_from_config(Arc::new(changed));
-                    *read.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = contents;
-                    info!("certificate and key were changed");
-                    is_wrong = false;
-                }
-                Ok(None) => is_wrong = false,
-                Err(error) => {
-                    if !is_wrong {
-                        warn!(%error, "certificate and key stay as they were");
-                    }
-                    is_wrong = true;
-                }
+        let mut read = read.clone();
+        follow("certificate and key", async || {
+            let contents = Contents::read(paths).await?;
+            let changed = contents != read;
+            if changed {
+                config.reload_from_config(Arc::new(contents.config(paths)?));
+                read = contents;
             }
-        }
+            Ok::<_, TlsError>(changed)
+        })
+        .await;
     }
 }
 

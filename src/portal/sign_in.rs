@@ -130,9 +130,7 @@ impl Portal {
         // A place in the queue first: a flood must not even cost the API server a read.
         let slot = self.passwords.slot().map_err(|_| NotLetIn::Busy)?;
         let account = self.account_of(username);
-        let credential =
-            account.as_ref().and_then(|account| Some(account.spec.acceptance.as_ref()?.credential.clone()));
-        let name = credential.as_deref().unwrap_or(NOBODYS);
+        let name = account.as_ref().and_then(|account| account.spec.credential()).unwrap_or(NOBODYS);
         let id = account.as_ref().map_or("", |account| &account.spec.id);
         let opened = match self.credentials().open(name, id).await {
             Ok(opened) => Some(opened),
@@ -195,6 +193,11 @@ impl Portal {
             other => other?,
         };
         self.records.put(&account);
+        self.admit(account, proved).await
+    }
+
+    /// The same by a record that was just read or written.
+    async fn admit(&self, account: ClinicAccount, proved: &Challenge) -> Result<ClinicAccount, NotLetIn> {
         let acceptance = account.spec.acceptance.as_ref().ok_or(NotLetIn::Refused)?;
         if acceptance.credential != proved.credential || !self.has_access(&account) {
             return Err(NotLetIn::Refused);
@@ -214,8 +217,7 @@ impl Portal {
     fn account_after(&self, challenge: &Challenge) -> Result<ClinicAccount, NotLetIn> {
         let account = self.records.account(&challenge.account).filter(|account| self.has_access(account));
         let account = account.ok_or(NotLetIn::Refused)?;
-        let named = account.spec.acceptance.as_ref().map(|acceptance| &acceptance.credential);
-        if named == Some(&challenge.credential) { Ok(account) } else { Err(NotLetIn::Refused) }
+        if account.spec.credential() == Some(&challenge.credential) { Ok(account) } else { Err(NotLetIn::Refused) }
     }
 
     /// Lets in whose code is right, and uses it up.
@@ -227,7 +229,8 @@ impl Portal {
             Err(OpenError::Gone | OpenError::Sealed) => return Err(NotLetIn::Refused.into()),
         };
         let factor = opened.proof.factor.as_ref().ok_or(NotLetIn::Refused)?;
-        let used = use_up(factor, &opened.used, code, self.clock.now())?;
+        let used = self.credentials().used(&opened).await.map_err(NotLetIn::from)?;
+        let used = use_up(factor, &used, code, self.clock.now())?;
         match self.credentials().write_used(&opened, &used).await {
             Ok(()) => {}
             // Another used one of its codes at the same time, perhaps this one.
@@ -242,8 +245,8 @@ impl Portal {
     /// Sets up the second factor whose first code is right, and lets its owner in. Every other session ends. `None`: an earlier
     /// request of the same form did so already, whose answer was lost; a code lets in once.
     pub async fn enrol(&self, enrolment: &Enrolment, code: &str) -> Result<Option<ClinicAccount>, CodeRefused> {
-        let known = self.records.account(&enrolment.challenge.account).and_then(|account| account.spec.acceptance);
-        if known.is_some_and(|acceptance| acceptance.credential == enrolment.planned.credential()) {
+        let known = self.records.account(&enrolment.challenge.account);
+        if known.is_some_and(|account| account.spec.credential() == Some(&enrolment.planned.credential())) {
             return first_step(&enrolment.planned, code, self.clock.now()).map(|_| None);
         }
         let account = self.account_after(&enrolment.challenge)?;
@@ -258,7 +261,7 @@ impl Portal {
         self.records.put(&account);
         info!(account = id, credential = new, "set up a second factor");
         let proved = Challenge { credential: new, ..enrolment.challenge.clone() };
-        Ok(Some(self.let_in(&proved).await?))
+        Ok(Some(self.admit(account, &proved).await?))
     }
 }
 

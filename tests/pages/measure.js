@@ -10,13 +10,6 @@ function isSeen(element) {
   return element.checkVisibility({ visibilityProperty: true }) && !element.closest("[aria-hidden=true]");
 }
 
-/** Of one colour to the ground that an element's surroundings give. */
-function contrastOf(colour, element) {
-  const below = ground(element);
-  const [darker, lighter] = [luminance(below), luminance(over(channels(colour), below))].sort((one, other) => one - other);
-  return (lighter + 0.05) / (darker + 0.05);
-}
-
 /** What is hit with a finger. A box that is ticked is hit with its label; a link within a sentence is as high as its line. */
 function targets() {
   const found = document.querySelectorAll("a, button, summary, input:not([type=hidden]):not([type=checkbox]), label.choice, label.show");

@@ -34,13 +34,16 @@ function luminance(colour) {
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
-/** Contrast ratio, WCAG 2.2: from 1 to 21. */
-function contrast(element) {
+/** Contrast ratio, WCAG 2.2, from 1 to 21: of a colour to the ground that an element's surroundings give. */
+function contrastOf(colour, element) {
   const below = ground(element);
-  const [darker, lighter] = [luminance(below), luminance(over(channels(getComputedStyle(element).color), below))].sort(
-    (one, other) => one - other,
-  );
+  const [darker, lighter] = [luminance(below), luminance(over(channels(colour), below))].sort((one, other) => one - other);
   return (lighter + 0.05) / (darker + 0.05);
+}
+
+/** Of an element's text. */
+function contrast(element) {
+  return contrastOf(getComputedStyle(element).color, element);
 }
 
 function textOf(node) {

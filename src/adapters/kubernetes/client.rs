@@ -12,7 +12,7 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 
 /// The server ends a watch when it was asked to. A longer silence, in a list too, is a connection that broke without a word, and
 /// without a limit the cache would stay as it is for ever.
-const BEYOND_THE_END: Duration = Duration::from_secs(10);
+pub const BEYOND_THE_END: Duration = Duration::from_secs(10);
 
 /// Two clients: a watch lives for minutes without a byte, every other request must end.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ mod rights;
 mod store;
 mod watch;
 
-pub use client::{Clients, ConnectError, connect};
+pub use client::{BEYOND_THE_END, Clients, ConnectError, connect};
 pub use error::ApiError;
 pub use merge::merge_difference;
 pub use packed::{Packed, version};

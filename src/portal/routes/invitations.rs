@@ -11,24 +11,21 @@ use tracing::warn;
 use super::super::acceptance::{AcceptError, Confirmed};
 use super::super::credentials::{NAME_BYTES, Proof, name};
 use super::super::invitations::{CompleteError, Draft, Invited, NotInvited};
-use super::super::pages::{
-    Accept, AcceptFaults, Choice, CodeFault, Enrol, EnrolOccasion, Notice, Page, RecoveryCodes, SecondFactor, field,
-};
-use super::super::sign_in::{CodeRefused, first_step};
+use super::super::pages::{Accept, AcceptFaults, Choice, CodeFault, EnrolOccasion, Notice, Page, SecondFactor, field};
+use super::super::sign_in::first_step;
 use super::super::web::form::{Sent, is_within};
 use super::super::web::reply::{Reply, see_other};
 use super::super::web::visitor::Visitor;
 use super::super::{Portal, metrics, path};
+use super::second_factor::{self, Setup, fault, recovery_codes, status};
 use crate::adapters::kubernetes::ApiError;
 use crate::adapters::passwords::HashError;
 use crate::adapters::random::secret_bytes;
 use crate::api::credential::Used;
 use crate::domain::acceptance::{Refusal, parse_link};
-use crate::domain::email::Email;
 use crate::domain::invitation::Token;
 use crate::domain::member::Locale;
 use crate::domain::password::Minimum;
-use crate::domain::qr::QrCode;
 
 /// How long a second factor may take to be set up.
 const DRAFT_LASTS: SignedDuration = SignedDuration::from_mins(30);
@@ -141,7 +138,7 @@ pub async fn second_factor(State(portal): State<Arc<Portal>>, visitor: Visitor, 
         Ok(accepted) => {
             // A code lets in once: who sends the form again gets the codes again, and signs in as always.
             let cookies = if accepted.is_new { portal.begin_session(&accepted.account.spec) } else { Vec::new() };
-            recovery_codes(&portal, &visitor, locale, &draft, cookies)
+            recovery_codes(&portal, &visitor, locale, &draft.planned, cookies)
         }
         Err(error) => not_completed(&portal, &visitor, locale, &error),
     }
@@ -150,9 +147,9 @@ pub async fn second_factor(State(portal): State<Arc<Portal>>, visitor: Visitor, 
 /// The answer to a form that was sent before and whose answer was lost: its recovery codes are shown nowhere else.
 fn sent_again(portal: &Portal, visitor: &Visitor, account: &str, draft: &Draft, code: &str) -> Option<Response> {
     let account = portal.records.account(account)?.spec;
-    let acceptance = account.acceptance.filter(|acceptance| acceptance.credential == draft.planned.credential());
-    acceptance.filter(|_| first_step(&draft.planned, code, portal.clock.now()).is_ok())?;
-    Some(recovery_codes(portal, visitor, account.desired.locale, draft, Vec::new()))
+    let is_named = account.credential() == Some(&draft.planned.credential());
+    is_named.then_some(()).filter(|()| first_step(&draft.planned, code, portal.clock.now()).is_ok())?;
+    Some(recovery_codes(portal, visitor, account.desired.locale, &draft.planned, Vec::new()))
 }
 
 /// Account and token of the path that was asked for, and the path of the invitation's page.
@@ -238,54 +235,29 @@ fn form(
         expires: &invited.expires_in_words(portal.locale(visitor, invited.locale())),
         faults,
     });
-    let status = if is_first { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let reply = Reply { again: Some(&opened.path), ..Reply::with(status, invited.locale()) };
+    let reply = Reply { again: Some(&opened.path), ..Reply::with(status(!is_first), invited.locale()) };
     portal.page(visitor, reply, &page)
 }
 
 fn enrol(portal: &Portal, visitor: &Visitor, opened: &Opened, draft: &Draft, fault: Option<CodeFault>) -> Response {
     let invited = &opened.invited;
-    let failed = || failed(portal, visitor, invited.locale());
-    let Ok(email) = Email::parse(invited.email()) else { return failed() };
-    let secret = draft.planned.secret();
-    let uri = secret.uri(&invited.clinic.spec.display_name, &email);
-    let Ok(qr) = QrCode::of(&uri) else { return failed() };
-    let sealed = portal.draft(visitor, &place(&invited.account.spec.id, &opened.token), draft);
     let occasion = if invited.requires_a_second_factor() {
         EnrolOccasion::Required
     } else {
         EnrolOccasion::Chosen { back: &opened.path, minimum_without: Minimum::Alone.characters() }
     };
-    let page = Page::Enrol(Enrol {
-        action: &format!("{}{SECOND_FACTOR}", opened.path),
-        draft: sealed.as_deref(),
-        occasion,
-        qr: &qr,
-        uri: &uri,
-        secret: &secret.typed(),
-        fault,
-    });
-    let status = if fault.is_none() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    portal.page(visitor, Reply::with(status, invited.locale()), &page)
-}
-
-fn recovery_codes(
-    portal: &Portal,
-    visitor: &Visitor,
-    locale: Option<Locale>,
-    draft: &Draft,
-    cookies: Vec<HeaderValue>,
-) -> Response {
-    let codes = draft.planned.codes_to_show();
-    let page = Page::RecoveryCodes(RecoveryCodes { codes: &codes, next: path::HOME });
-    portal.page(visitor, Reply { cookies, ..Reply::ok(locale) }, &page)
-}
-
-/// Why a code was refused, as the page says it.
-pub fn fault(refused: &CodeRefused) -> CodeFault {
-    match refused {
-        CodeRefused::Malformed => CodeFault::Malformed,
-        CodeRefused::Used => CodeFault::Used,
-        CodeRefused::Wrong | CodeRefused::Otherwise(_) => CodeFault::Wrong,
-    }
+    second_factor::enrol(
+        portal,
+        visitor,
+        &Setup {
+            locale: invited.locale(),
+            clinic: &invited.clinic.spec.display_name,
+            email: invited.email(),
+            planned: &draft.planned,
+            action: &format!("{}{SECOND_FACTOR}", opened.path),
+            draft: portal.draft(visitor, &place(&invited.account.spec.id, &opened.token), draft).as_deref(),
+            occasion,
+            fault,
+        },
+    )
 }

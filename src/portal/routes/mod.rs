@@ -3,6 +3,7 @@
 mod assets;
 mod home;
 mod invitations;
+mod second_factor;
 mod sign_in;
 
 use std::sync::Arc;

@@ -7,9 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::SignedDuration;
 
-use super::super::pages::{
-    self, CodeFault, Enrol, EnrolOccasion, Notice, Page, RecoveryCodes, SecondStepFault, SignInMessage, field,
-};
+use super::super::pages::{self, CodeFault, EnrolOccasion, Page, SecondStepFault, SignInMessage, field};
 use super::super::sessions::Status;
 use super::super::sign_in::{Challenge, Code, CodeRefused, Enrolment, Next, NotLetIn};
 use super::super::throttles::Target;
@@ -17,11 +15,9 @@ use super::super::web::form::{Sent, is_within};
 use super::super::web::reply::{Reply, see_other};
 use super::super::web::visitor::Visitor;
 use super::super::{Portal, metrics, path};
-use super::invitations::fault;
+use super::second_factor::{self, Setup, fault, recovery_codes, status};
 use crate::api::ClinicAccount;
-use crate::domain::email::Email;
 use crate::domain::member::Locale;
-use crate::domain::qr::QrCode;
 
 /// How long somebody may take from the password to the code, and for setting up a second factor.
 const CODE_WITHIN: SignedDuration = SignedDuration::from_mins(5);
@@ -139,10 +135,8 @@ pub async fn enrol(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Se
         Ok(account) => {
             portal.metrics.sign_in(metrics::SignIn::SignedIn);
             let cookies = account.map_or_else(Vec::new, |account| portal.begin_session(&account.spec));
-            let codes = enrolment.planned.codes_to_show();
-            let page = Page::RecoveryCodes(RecoveryCodes { codes: &codes, next: path::HOME });
             let locale = portal.locale_of(&enrolment.challenge);
-            portal.page(&visitor, Reply { cookies, ..Reply::ok(locale) }, &page)
+            recovery_codes(&portal, &visitor, locale, &enrolment.planned, cookies)
         }
         Err(Tried::Answered(answer)) => answer,
         Err(Tried::Refused(refused)) => enrol_page(&portal, &visitor, &enrolment, Some(fault(&refused))),
@@ -204,10 +198,15 @@ impl Portal {
         self.account_named(challenge)?.spec.desired.locale
     }
 
+    /// Empty if there is none.
+    fn login_of(&self, challenge: &Challenge) -> String {
+        let acceptance = self.account_named(challenge).and_then(|account| account.spec.acceptance);
+        acceptance.map_or_else(String::new, |acceptance| (*acceptance.login).to_owned())
+    }
+
     /// On whom codes are tried.
     fn target_of(&self, visitor: &Visitor, challenge: &Challenge) -> Target {
-        let acceptance = self.account_named(challenge).and_then(|account| account.spec.acceptance);
-        self.target(visitor, acceptance.as_ref().map_or("", |acceptance| &acceptance.login))
+        self.target(visitor, &self.login_of(challenge))
     }
 }
 
@@ -233,10 +232,6 @@ fn first_step(
     portal.page(visitor, Reply { again: Some(path::SIGN_IN), ..Reply::with(status, None) }, &page)
 }
 
-fn status(is_refused: bool) -> StatusCode {
-    if is_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
-}
-
 fn second_step(portal: &Portal, visitor: &Visitor, challenge: &Challenge, fault: Option<SecondStepFault>) -> Response {
     let draft = portal.draft(visitor, CHALLENGE, challenge);
     let page = Page::Code(pages::Code { action: path::CODE, draft: draft.as_deref(), fault });
@@ -244,22 +239,18 @@ fn second_step(portal: &Portal, visitor: &Visitor, challenge: &Challenge, fault:
 }
 
 fn enrol_page(portal: &Portal, visitor: &Visitor, enrolment: &Enrolment, fault: Option<CodeFault>) -> Response {
-    let locale = portal.locale_of(&enrolment.challenge);
-    let failed = || portal.notice(visitor, locale, StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed);
-    let acceptance = portal.account_named(&enrolment.challenge).and_then(|account| account.spec.acceptance);
-    let Some(email) = acceptance.and_then(|acceptance| Email::parse(&acceptance.login).ok()) else { return failed() };
-    let secret = enrolment.planned.secret();
-    let uri = secret.uri(&portal.clinic().name, &email);
-    let Ok(qr) = QrCode::of(&uri) else { return failed() };
-    let draft = portal.draft(visitor, ENROLMENT, enrolment);
-    let page = Page::Enrol(Enrol {
-        action: path::ENROL,
-        draft: draft.as_deref(),
-        occasion: EnrolOccasion::RequiredSince,
-        qr: &qr,
-        uri: &uri,
-        secret: &secret.typed(),
-        fault,
-    });
-    portal.page(visitor, Reply::with(status(fault.is_some()), locale), &page)
+    second_factor::enrol(
+        portal,
+        visitor,
+        &Setup {
+            locale: portal.locale_of(&enrolment.challenge),
+            clinic: &portal.clinic().name,
+            email: &portal.login_of(&enrolment.challenge),
+            planned: &enrolment.planned,
+            action: path::ENROL,
+            draft: portal.draft(visitor, ENROLMENT, enrolment).as_deref(),
+            occasion: EnrolOccasion::RequiredSince,
+            fault,
+        },
+    )
 }

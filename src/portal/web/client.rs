@@ -20,8 +20,7 @@ impl Client {
         let mut client = peer.to_canonical();
         let values: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
         for entry in values.iter().flat_map(|value| value.split(',')).rev() {
-            let is_trusted = trusted.iter().any(|network| network.contains(&client));
-            let Some(before) = parse(entry).filter(|_| is_trusted) else { break };
+            let Some(before) = parse(entry).filter(|_| is_trusted(client, trusted)) else { break };
             client = before.to_canonical();
         }
         Self(network(client))
@@ -30,8 +29,12 @@ impl Client {
 
 /// Whether somebody says whom they ask for without being trusted: perhaps a proxy that nobody named.
 pub fn is_unnamed_proxy(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
-    let peer = peer.to_canonical();
-    headers.contains_key(FORWARDED_FOR) && !trusted.iter().any(|network| network.contains(&peer))
+    headers.contains_key(FORWARDED_FOR) && !is_trusted(peer, trusted)
+}
+
+/// Whether an address is in one of these networks.
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|network| network.contains(&address.to_canonical()))
 }
 
 /// Some proxies add the port.
