@@ -53,7 +53,7 @@ sabotage: preflight control-plane ## Break each invariant on purpose and demand 
 	@tests/sabotage/run $(ONLY)
 
 crds: ## Write what is generated from the Rust types: crds/ and the rules of the chart's Role
-	cargo run -q -- crds --output crds
+	cargo run -q -- crds --output crds/
 	cargo run -q -- role --rules > charts/clinic-operator/files/role-rules.yaml
 
 fmt: ## Format the code
