@@ -18,7 +18,7 @@ axe:
 	@tests/pages/axe/get >/dev/null
 
 control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl into the cache (once, about 10 min)
-	@tests/control-plane/build >/dev/null
+	@tests/tools/build control-plane >/dev/null
 
 inbox: ## Install the demo's inbox into the cache (once, about 30 s)
 	@demo/inbox/run --install-only
