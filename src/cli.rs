@@ -160,12 +160,12 @@ async fn probe_all(certificate: Option<PathBuf>, tries: u16, urls: Vec<Uri>) -> 
         None => None,
     };
     for url in urls {
-        let mut tried = 1;
+        let mut count = 1;
         while let Err(error) = probe(&url, trusted.as_ref()).await {
-            if tried >= tries {
+            if count >= tries {
                 return Err(CommandError::Probe(url.to_string(), error));
             }
-            tried += 1;
+            count += 1;
             sleep(Duration::from_secs(1)).await;
         }
         print(&format!("{url} answers\n"))?;

@@ -1,7 +1,6 @@
 //! Releases on a real API server: installed, upgraded, removed, installed again, side by side. Whether their pods run never
 //! stands here.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -88,16 +87,16 @@ fn kept(namespace: &Namespace) -> String {
     found
 }
 
-/// The resourceVersion of each object of a release.
-fn versions(clinic: &str, namespace: &Namespace) -> BTreeMap<String, String> {
+/// The objects of a release, each with its resourceVersion.
+fn versions(clinic: &str, namespace: &Namespace) -> Vec<String> {
     let objects = objects(clinic, &["--namespace", namespace.name(), "--skip-tests"]);
-    let version = |object| {
-        let name = name_of(object);
-        let version = ["get", &name, "--output=jsonpath={.metadata.resourceVersion}"];
-        let version = control_plane().kubectl(namespace, &version).ok();
-        (name, version)
-    };
-    objects.iter().map(version).collect()
+    let names: Vec<_> = objects.iter().map(name_of).collect();
+    let template =
+        "--output=jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{'\\n'}{end}";
+    let arguments = ["get"].into_iter().chain(names.iter().map(String::as_str)).chain([template]);
+    let found = control_plane().kubectl(namespace, &arguments.collect::<Vec<_>>()).ok();
+    assert_eq!(found.lines().count(), names.len(), "{found}");
+    found.lines().map(str::to_owned).collect()
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -1,5 +1,7 @@
 //! What the clinic's chart makes of values, object by object. What a cluster says to it never stands here.
 
+use clinic_operator::config;
+use clinic_operator::domain::portal_url::PortalUrl;
 use serde_json::{Value, json};
 
 use crate::helm::{CLINICS, hold, name_of, objects, read, template};
@@ -33,6 +35,26 @@ fn a_changed_file_starts_the_pods_of_its_part_alone() {
     assert!(controller != other_controller && portal == same_portal, "the relay is the controller's");
     let [same_controller, other_portal] = pods(&["--set", "portal.sessionOutageSeconds=60"]);
     assert!(controller == same_controller && portal != other_portal, "sessions are the portal's");
+}
+
+/// The files that they name are not here; the pods have them.
+#[test]
+fn controller_and_portal_understand_their_files() {
+    for clinic in CLINICS {
+        let objects = objects(clinic, &[]);
+        let file = |part: &str| {
+            let name = format!("ConfigMap/{clinic}-clinic-operator-{part}");
+            let found = objects.iter().find(|object| name_of(object) == name).expect("a ConfigMap for each part");
+            found["data"]["config.yaml"].as_str().unwrap().to_owned()
+        };
+        let controller: config::controller::Config = serde_yaml::from_str(&file("controller")).unwrap();
+        let portal: config::portal::Config = serde_yaml::from_str(&file("portal")).unwrap();
+        assert_eq!(controller.portal_url, portal.portal_url, "links lead to the portal");
+        assert!(PortalUrl::parse(&portal.portal_url).is_ok(), "{}", portal.portal_url);
+        assert_eq!(controller.mail.host, format!("smtp.{clinic}.example"));
+        assert_eq!(portal.tls.is_some(), clinic == "birch");
+        assert_eq!(portal.session_outage_seconds, if clinic == "birch" { 300 } else { 600 });
+    }
 }
 
 #[test]

@@ -207,7 +207,9 @@ impl ControlPlane {
 
     /// Another one, of the test that asks for it alone: a cluster in which our kinds were never installed.
     pub(crate) fn without_kinds() -> Self {
-        Self::boot("-bare").unwrap_or_else(|message| panic!("no control plane: {message}"))
+        static COUNTER: AtomicU32 = AtomicU32::new(1);
+        let suffix = format!("-bare-{}", COUNTER.fetch_add(1, Ordering::Relaxed));
+        Self::boot(&suffix).unwrap_or_else(|message| panic!("no control plane: {message}"))
     }
 
     fn boot(suffix: &str) -> Result<Self, String> {
