@@ -40,7 +40,7 @@ fn people_may_do_what_their_role_says_and_nothing_else() {
         }
     }
     let reviews = questions.iter().map(|(person, verb, resource, _)| review(&namespace, *person, verb, resource));
-    let answers = answers(&namespace, reviews.collect());
+    let answers = answers(&namespace, &reviews.collect::<Vec<_>>());
     assert_eq!(answers.len(), questions.len());
     let wrong = questions.iter().zip(answers).filter(|((.., expected), answer)| expected != answer);
     let wrong: Vec<_> = wrong.map(|((person, verb, resource, _), answer)| (person.0, verb, resource, answer)).collect();
@@ -66,7 +66,7 @@ fn review(namespace: &Namespace, (user, group): Person, verb: &str, resource: &s
 }
 
 /// What the API server's authorizer says to each.
-fn answers(namespace: &Namespace, reviews: Vec<Value>) -> Vec<bool> {
+fn answers(namespace: &Namespace, reviews: &[Value]) -> Vec<bool> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": reviews}).to_string();
     let template = "--output=jsonpath={.status.allowed} ";
     let said = control_plane().kubectl_stdin(namespace, &["create", "--filename", "-", template], &list).ok();
