@@ -144,8 +144,11 @@ impl Metrics {
         self.ended_after.observe(after.as_secs_f64().max(0.0));
     }
 
-    /// Takes in whether this replica leads.
+    /// Takes in whether this replica leads. One that does not tries nothing again.
     pub fn leading(&self, leads: bool) {
+        if !leads {
+            self.retrying.set(0);
+        }
         if self.leads.swap(leads, Ordering::Relaxed) != leads {
             self.transitions.inc();
         }

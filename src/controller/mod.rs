@@ -25,7 +25,7 @@ use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tracing::{Instrument, info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use self::cache::{Cache, watch_all};
 use self::context::{Context, LOOK_AT_EVERYTHING_EVERY, ReconcileError};
@@ -205,6 +205,7 @@ async fn work(context: &Context, queue: &Queue) {
             let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
             let again = match result {
                 Ok(again) => {
+                    debug!(milliseconds = begun.elapsed().as_millis(), "reconciled");
                     failures.remove(&key);
                     again
                 }

@@ -19,19 +19,20 @@ impl Probed for Context {
 
     fn metrics(&self) -> String {
         let now = self.clock.now();
-        let (members, ends, held) = {
+        let (members, earliest_end, next_end, held) = {
             let index = self.cache.read();
             let holds = index.guards().holds();
             let of =
                 |guard| holds.iter().filter(|(id, _)| Guard::of(id) == Some(guard)).map(|(_, all)| all.len()).sum();
             let held = Guard::ALL.map(|guard| (guard, of(guard))).to_vec();
-            (index.census().into_iter().collect(), index.ends(now), held)
+            let ends = index.ends();
+            (index.census().into_iter().collect(), ends.earliest(), ends.next(now), held)
         };
         self.metrics.text(&Now {
             queue: self.cache.depth(),
             members,
-            overdue: ends.earliest.map_or(SignedDuration::ZERO, |end| now.duration_since(end)),
-            next_end: ends.next.map(|end| end.duration_since(now)),
+            overdue: earliest_end.map_or(SignedDuration::ZERO, |end| now.duration_since(end)),
+            next_end: next_end.map(|end| end.duration_since(now)),
             waiting: self.outbox.len(),
             oldest: self.outbox.oldest().map_or(SignedDuration::ZERO, |since| now.duration_since(since)),
             mailer_fails: *self.mailer.borrow() != MailerStanding::Up && !self.outbox.is_idle(),

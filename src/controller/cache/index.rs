@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::core::ObjectMeta;
 
 use super::class::Class;
+use super::ends::Ends;
 use super::facts::{Facts, differ_in_status_only, facts, state};
 use super::guards::Guards;
 use super::kind::Kind;
@@ -30,15 +30,6 @@ struct Entry {
 /// A claim and the name of an object that has or wants its address.
 type ByClaim = BTreeSet<(ClaimName, Arc<str>)>;
 
-/// When access ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ends {
-    /// The earliest end in the records; one that is over is yet to be written.
-    pub earliest: Option<Timestamp>,
-    /// The earliest that is to come.
-    pub next: Option<Timestamp>,
-}
-
 /// The cache.
 #[derive(Debug, Default)]
 pub struct Index {
@@ -49,8 +40,7 @@ pub struct Index {
     member_by_uid: BTreeMap<Box<str>, Arc<str>>,
     claims_by_account: BTreeSet<(Arc<str>, ClaimName)>,
     guards: Guards,
-    /// The accounts that have access until an instant, by it.
-    ends: BTreeSet<(Timestamp, Arc<str>)>,
+    ends: Ends,
     listed: HashSet<Kind>,
     /// Up to which resourceVersion the watch of a kind has told everything.
     told: HashMap<Kind, u64>,
@@ -253,10 +243,9 @@ impl Index {
         census
     }
 
-    /// The instants at which access ends of those who have access, as the records say: the earliest, and the first to come.
-    pub fn ends(&self, now: Timestamp) -> Ends {
-        let next = self.ends.iter().map(|(end, _)| *end).find(|end| *end > now);
-        Ends { earliest: self.ends.first().map(|(end, _)| *end), next }
+    /// When access ends.
+    pub fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// All work there is.
@@ -301,9 +290,7 @@ impl Index {
             Kind::ClinicAccount => {
                 self.accounts_by_holder.remove(&(facts.points_to.as_str().into(), Arc::clone(&name)));
                 self.guards.forget(&name);
-                if let Some(end) = facts.ends {
-                    self.ends.remove(&(end, Arc::clone(&name)));
-                }
+                self.ends.forget(&name, facts.ends);
                 for claim in &facts.claims {
                     self.accounts_by_claim.remove(&(*claim, Arc::clone(&name)));
                 }
@@ -333,7 +320,7 @@ impl Index {
             Kind::ClinicAccount => {
                 self.accounts_by_holder.insert((facts.points_to.as_str().into(), Arc::clone(name)));
                 self.guards.learn(name, &facts.guarded);
-                self.ends.extend(facts.ends.map(|end| (end, Arc::clone(name))));
+                self.ends.learn(name, facts.ends);
                 if !self.has_member(&facts.points_to) {
                     self.guards.orphans.insert(Arc::clone(name));
                 }

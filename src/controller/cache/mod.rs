@@ -2,6 +2,7 @@
 //! Nothing is handed out before every list is complete.
 
 mod class;
+mod ends;
 mod facts;
 mod guards;
 mod index;
@@ -17,7 +18,7 @@ use serde::Serialize;
 use tokio::sync::watch::{Receiver, Sender, channel};
 
 pub use class::Class;
-pub use index::{Ends, Index};
+pub use index::Index;
 pub use kind::Kind;
 pub use watch::watch_all;
 
