@@ -7,12 +7,13 @@ mod clinic;
 pub mod context;
 pub mod mailer;
 pub mod members;
-mod metrics;
+pub mod metrics;
 mod outbox;
 mod probed;
 mod queue;
 pub mod rights;
 mod service_accounts;
+mod spans;
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -24,7 +25,7 @@ use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use self::cache::{Cache, watch_all};
 use self::context::{Context, LOOK_AT_EVERYTHING_EVERY, ReconcileError};
@@ -93,7 +94,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
         cache.clone(),
         mailer_standing.clone(),
         mailer_for_members,
-        Metrics::default(),
+        Metrics::new(clients.requests.clone()),
     ));
     let listener = TcpListener::bind(listen).await.map_err(|error| ControllerError::Listen(listen, error))?;
     info!(namespace, version = env!("CARGO_PKG_VERSION"), "started");
@@ -108,6 +109,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
         let pace = mailer.recollect();
         for_members.send_replace(mailer_standing.borrow().clone());
         info!("the caches are complete");
+        context.metrics.leading(true);
         pace
     };
     let ready = ready.shared();
@@ -196,11 +198,14 @@ async fn work(context: &Context, queue: &Queue) {
     let failures = &failures;
     queue
         .run(|key| async move {
-            let (controller, result) = reconcile(context, &key).await;
-            context.metrics.reconciled(controller, result.as_ref().map(drop).map_err(drop));
+            let (span, begun) = (spans::of_a_reconcile(&key), context.clock.monotonic());
+            let result = reconcile(context, &key).instrument(span.clone()).await;
+            let _within = span.entered();
+            context.metrics.reconciled(key.controller(), result.as_ref().map(drop).map_err(drop), begun.elapsed());
             let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-            match result {
+            let again = match result {
                 Ok(again) => {
+                    debug!(milliseconds = begun.elapsed().as_millis(), "reconciled");
                     failures.remove(&key);
                     again
                 }
@@ -211,17 +216,19 @@ async fn work(context: &Context, queue: &Queue) {
                     warn!(?key, %error, "a reconcile failed; it is tried again");
                     Some(wait.mul_f64(0.5 + fraction() / 2.0))
                 }
-            }
+            };
+            context.metrics.retrying(failures.len());
+            again
         })
         .await;
 }
 
-async fn reconcile(context: &Context, key: &Key) -> (&'static str, Result<Option<Duration>, ReconcileError>) {
+async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>, ReconcileError> {
     match key {
-        Key::Clinic => ("clinic", clinic::reconcile(context).await),
-        Key::Member(name) => ("member", members::reconcile(context, name).await),
-        Key::ServiceAccount(name) => ("service_account", service_accounts::reconcile(context, name).await),
-        Key::Account(name) => ("account", accounts::reconcile(context, name).await),
-        Key::Removals => ("removals", members::removal::reconcile(context).await),
+        Key::Clinic => clinic::reconcile(context).await,
+        Key::Member(name) => members::reconcile(context, name).await,
+        Key::ServiceAccount(name) => service_accounts::reconcile(context, name).await,
+        Key::Account(name) => accounts::reconcile(context, name).await,
+        Key::Removals => members::removal::reconcile(context).await,
     }
 }
