@@ -1,10 +1,14 @@
 //! What the clinic's chart makes of values, object by object. What a cluster says to it never stands here.
 
+use std::fs;
+use std::process::Command;
+
 use clinic_operator::config;
 use clinic_operator::domain::portal_url::PortalUrl;
 use serde_json::{Value, json};
 
-use crate::helm::{CLINICS, hold, name_of, objects, read, template};
+use crate::helm::{CLINICS, hold, name_of, objects, read, template, tool};
+use crate::support::control_plane::Output;
 
 #[test]
 fn the_objects_of_two_clinics_are_those_that_were_looked_at() {
@@ -81,14 +85,43 @@ fn a_digest_counts_more_than_a_tag() {
     );
 }
 
-/// The whole cluster's Prometheus reads all rules: one clinic's must not speak for another.
+/// A Prometheus evaluates the rules of every release over the metrics of every clinic.
 #[test]
-fn the_alerts_of_a_release_are_the_files_for_its_namespace() {
-    let made = find("PrometheusRule", &["--set", "monitoring.prometheusRule.enabled=true"]);
-    let file = read("charts/clinic-operator/files/alerts.yaml");
-    let expected: Value = serde_yaml::from_str(&file.replace(r#"namespace=~".+""#, r#"namespace="maple""#)).unwrap();
-    assert_eq!(made["spec"], expected);
+fn the_alerts_of_a_release_are_those_of_the_file_for_its_namespace_alone() {
+    let made = find("PrometheusRule", &["--set", "monitoring.prometheusRule.enabled=true"])["spec"].take();
+    let mut expected: Value = serde_yaml::from_str(&read("charts/clinic-operator/files/alerts.yaml")).unwrap();
+    for group in expected["groups"].as_array_mut().unwrap() {
+        for rule in group["rules"].as_array_mut().unwrap() {
+            let everywhere = rule["expr"].as_str().unwrap().trim().to_owned();
+            let here = r#"and on (namespace) label_replace(vector(1), "namespace", "maple", "", "")"#;
+            rule["expr"] = json!(format!("(\n{everywhere}\n)\n{here}"));
+        }
+    }
+    assert_eq!(made, expected);
+
+    let folder = tempfile::tempdir().unwrap();
+    let tests = folder.path().join("tests.yaml");
+    fs::write(folder.path().join("rules.yaml"), made.to_string()).unwrap();
+    fs::write(&tests, HERE_AND_ELSEWHERE).unwrap();
+    let answer: Output = Command::new(tool("promtool")).args(["test", "rules"]).arg(&tests).output().unwrap().into();
+    assert!(answer.success, "{}{}", answer.stdout, answer.stderr);
 }
+
+/// The same trouble in two clinics.
+const HERE_AND_ELSEWHERE: &str = r#"
+rule_files: [rules.yaml]
+evaluation_interval: 1m
+tests:
+- interval: 1m
+  input_series:
+  - {series: 'clinic_operator_restore_door_open{namespace="maple"}', values: '1x60'}
+  - {series: 'clinic_operator_restore_door_open{namespace="birch"}', values: '1x60'}
+  promql_expr_test:
+  - expr: count by (alertname, namespace) (ALERTS{alertstate="firing"})
+    eval_time: 45m
+    exp_samples:
+    - {labels: '{alertname="ClinicRestoreDoorOpen", namespace="maple"}', value: 1}
+"#;
 
 #[test]
 fn the_dashboard_of_a_release_is_the_file() {
