@@ -32,6 +32,7 @@ fn every_invalid_manifest_is_refused_in_the_words_that_it_states() {
 #[test]
 fn every_valid_manifest_is_accepted() {
     let namespace = control_plane().namespace("valid");
+    let _open = namespace.open_door();
     check_all(&corpus("valid", 15), |file| {
         let answer = submit(&namespace, file);
         (!answer.success).then_some(answer.stderr)
@@ -45,7 +46,7 @@ fn submit(shared: &Namespace, file: &Path) -> Output {
     let path = file.to_str().unwrap();
     if fs::read_to_string(file).unwrap().contains("\n---\n") {
         let namespace = control_plane.namespace("manifest");
-        control_plane.kubectl(&namespace, &["apply", "-f", path])
+        namespace.by_hand(|| control_plane.kubectl(&namespace, &["apply", "-f", path]))
     } else {
         control_plane.kubectl(shared, &["create", "--dry-run=server", "-f", path])
     }
@@ -83,6 +84,9 @@ fn the_api_server_finds_nothing_to_say_about_the_crds() {
         let file = path.to_str().unwrap();
         let answer = kubectl(&namespace, &["apply", "--server-side", "--dry-run=server", "-f", file]);
         assert_eq!(answer.stderr, "", "{file}");
+        if file.ends_with("policies.yaml") {
+            continue;
+        }
         let conditions = "jsonpath={range .status.conditions[*]}{.type}={.status} {end}";
         let conditions = kubectl(&namespace, &["get", "-f", file, "-o", conditions]).ok();
         assert!(conditions.contains("Established=True"), "{file}: {conditions}");
@@ -133,9 +137,11 @@ fn members_of_both_kinds_read_as_one_list() {
 fn members_are_found_by_what_they_are_and_where_they_stand() {
     let namespace = clinic_with_members("select");
     let patch = r#"{"status":{"state":"Active"}}"#;
-    for member in ["clinicuser/ana", "csa/lab-inbox"] {
-        kubectl(&namespace, &["patch", member, "--subresource=status", "--type=merge", "-p", patch]).ok();
-    }
+    namespace.by_hand(|| {
+        for member in ["clinicuser/ana", "csa/lab-inbox"] {
+            kubectl(&namespace, &["patch", member, "--subresource=status", "--type=merge", "-p", patch]).ok();
+        }
+    });
     for (kinds, selector, expected) in [
         ("clinicusers", "spec.type=Staff", "clinicuser/omar"),
         ("clinicusers", "spec.classification=ClinicalTrainee", "clinicuser/sam"),
