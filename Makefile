@@ -1,6 +1,6 @@
 # What a person types. Each target says what it does in `make help`; the work is in scripts and in cargo.
 .DEFAULT_GOAL := help
-.PHONY: help preflight packages axe control-plane inbox build test torture lint fmt crds demo bench sabotage clean-cache
+.PHONY: help preflight packages axe control-plane inbox build test torture lint fmt crds charts demo bench sabotage clean-cache
 SHELL := bash
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clinic-operator
@@ -18,7 +18,7 @@ axe:
 	@tests/pages/axe/get >/dev/null
 
 control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl into the cache (once, about 10 min)
-	@tests/control-plane/build >/dev/null
+	@tests/tools/build control-plane >/dev/null
 
 inbox: ## Install the demo's inbox into the cache (once, about 30 s)
 	@demo/inbox/run --install-only
@@ -53,8 +53,12 @@ sabotage: preflight control-plane ## Break each invariant on purpose and demand 
 	@tests/sabotage/run $(ONLY)
 
 crds: ## Write what is generated from the Rust types: crds/ and the rules of the chart's Role
-	cargo run -q -- crds --output crds
-	cargo run -q -- role --rules > charts/clinic-operator/files/role-rules.yaml
+	cargo run -q -- crds --output crds/
+	cargo run -q -- role --rules > charts/clinic-operator/files/controller-role-rules.yaml
+	cargo run -q -- role --portal --rules > charts/clinic-operator/files/portal-role-rules.yaml
+
+charts: ## Write what the charts' tests compare with: the README's table of values, the objects of two clinics
+	CHARTS_WRITE=1 cargo test -q --test charts -- the_readme_has the_objects_of
 
 fmt: ## Format the code
 	cargo fmt

@@ -35,8 +35,9 @@ fn said(attention: Attention) -> Said {
 
 fn judge(objects: &[Value]) -> Vec<Said> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let built = Command::new(root.join("tests/gitops-health/build")).stderr(Stdio::inherit()).output().unwrap();
-    assert!(built.status.success(), "tests/gitops-health/build failed; see above");
+    let built =
+        Command::new(root.join("tests/tools/build")).arg("gitops-health").stderr(Stdio::inherit()).output().unwrap();
+    assert!(built.status.success(), "tests/tools/build gitops-health failed; see above");
     let program = String::from_utf8(built.stdout).unwrap();
     let mut judging = Command::new(program.trim())
         .arg(root.join("docs/gitops"))
