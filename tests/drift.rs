@@ -44,7 +44,8 @@ fn the_chart_grants_the_rights_that_controller_and_portal_ask_for() {
     for (part, rights) in [("controller", controller::rights::rights()), ("portal", portal::rights::rights())] {
         let file = format!("charts/clinic-operator/files/{part}-role-rules.yaml");
         let generated = serde_yaml::to_string(&rules(&rights)).expect("rules can be written as YAML");
-        let written = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file)).expect("the file can be read");
+        let written =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file)).expect("the file can be read");
         assert_eq!(written, generated, "{file}: run `make crds` and commit the result");
     }
 }

@@ -7,13 +7,21 @@ use clinic_operator::config;
 use clinic_operator::domain::portal_url::PortalUrl;
 use serde_json::{Value, json};
 
-use crate::helm::{CLINICS, hold, name_of, objects, read, template, tool};
+use crate::helm::{CLINIC, CLINICS, CRDS, hold, name_of, objects, read, template, tool};
 use crate::support::control_plane::Output;
 
 #[test]
 fn the_objects_of_two_clinics_are_those_that_were_looked_at() {
     for clinic in CLINICS {
         hold(&format!("tests/charts/rendered/{clinic}.yaml"), &template(clinic, &[]).ok());
+    }
+}
+
+#[test]
+fn the_charts_name_the_version_of_the_program() {
+    for chart in [CLINIC, CRDS] {
+        let chart: Value = serde_yaml::from_str(&read(&format!("{chart}/Chart.yaml"))).unwrap();
+        assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"), "the image has the program's version for its tag");
     }
 }
 
@@ -75,7 +83,7 @@ fn a_digest_counts_more_than_a_tag() {
         });
         containers.collect::<Vec<_>>()
     };
-    assert_eq!(images(&[]), ["clinic-operator:0.2.0"; 3]);
+    assert_eq!(images(&[]), [concat!("clinic-operator:", env!("CARGO_PKG_VERSION")); 3]);
     assert_eq!(images(&["--set", "image.tag=next"]), ["clinic-operator:next"; 3]);
     let digest = format!("sha256:{}", "0".repeat(64));
     let both = format!("image.tag=next,image.digest={digest}");
