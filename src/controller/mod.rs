@@ -201,11 +201,12 @@ async fn work(context: &Context, queue: &Queue) {
             let (span, begun) = (spans::of_a_reconcile(&key), context.clock.monotonic());
             let result = reconcile(context, &key).instrument(span.clone()).await;
             let _within = span.entered();
-            context.metrics.reconciled(key.controller(), result.as_ref().map(drop).map_err(drop), begun.elapsed());
+            let took = begun.elapsed();
+            context.metrics.reconciled(key.controller(), result.as_ref().map(drop).map_err(drop), took);
             let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
             let again = match result {
                 Ok(again) => {
-                    debug!(milliseconds = begun.elapsed().as_millis(), "reconciled");
+                    debug!(milliseconds = took.as_secs_f64() * 1000.0, "reconciled");
                     failures.remove(&key);
                     again
                 }

@@ -33,6 +33,10 @@ fn clinic_of_the_page() -> House {
     house.clinic(&json!({"guard": {"invitationsPerHour": 1}}));
     house.world.apply(&staff("mei-chen", &email("mei-chen")));
     house.world.member_in("Held", "mei-chen");
+    eventually_ok(PATIENCE, "the Clinic to tell of the hold", || {
+        let holds = house.world.object("clinic", "clinic")["status"]["holds"].clone();
+        if holds.as_array().is_some_and(|holds| !holds.is_empty()) { Ok(()) } else { Err(holds) }
+    });
     let namespace = house.world.namespace.name();
     house.world.kubectl(&["annotate", "namespace", namespace, "clinic-operator.dev/restore-door=open"]);
     // A right that somebody took away.
