@@ -206,7 +206,8 @@ async fn work(context: &Context, queue: &Queue) {
             let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
             let again = match result {
                 Ok(again) => {
-                    debug!(milliseconds = took.as_secs_f64() * 1000.0, "reconciled");
+                    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                    debug!(milliseconds, "reconciled");
                     failures.remove(&key);
                     again
                 }

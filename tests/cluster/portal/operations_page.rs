@@ -37,8 +37,6 @@ fn clinic_of_the_page() -> House {
         let holds = house.world.object("clinic", "clinic")["status"]["holds"].clone();
         if holds.as_array().is_some_and(|holds| !holds.is_empty()) { Ok(()) } else { Err(holds) }
     });
-    let namespace = house.world.namespace.name();
-    house.world.kubectl(&["annotate", "namespace", namespace, "clinic-operator.dev/restore-door=open"]);
     // A right that somebody took away.
     let role = json!([{"op": "test", "path": "/rules/3/resources/0", "value": "clinicusers/status"}, {"op": "remove", "path": "/rules/3"}]);
     house.world.kubectl(&["patch", "role", "clinic-operator", "--type=json", "-p", &role.to_string()]);
@@ -48,6 +46,8 @@ fn clinic_of_the_page() -> House {
         let log = house.world.operator.log();
         if log.contains("a reconcile failed") { Ok(()) } else { Err("no failure") }
     });
+    let namespace = house.world.namespace.name();
+    house.world.kubectl(&["annotate", "namespace", namespace, "clinic-operator.dev/restore-door=open"]);
     house
 }
 
