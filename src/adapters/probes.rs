@@ -69,3 +69,55 @@ async fn metrics<P: Probed>(headers: HeaderMap, State(part): State<Arc<P>>) -> i
         ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], plain(&text))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    struct Hanging;
+
+    impl Probed for Hanging {
+        fn alive(&self) -> Result<(), &'static str> {
+            Err("the queue")
+        }
+
+        fn ready(&self) -> Result<(), &'static str> {
+            Ok(())
+        }
+
+        fn metrics(&self) -> String {
+            "# TYPE mails counter\nmails_total 1\n# EOF\n".to_owned()
+        }
+    }
+
+    /// Status line and body of the answer to one request.
+    async fn get(path: &str, accept: &str) -> (String, String) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: part\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tokio::select! {
+            served = serve(listener, Arc::new(Hanging)) => served.unwrap(),
+            read = stream.read_to_string(&mut answer) => drop(read.unwrap()),
+        }
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.lines().next().unwrap().to_owned(), body.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_part_with_a_loop_that_hangs_is_not_alive_and_says_which() {
+        let answer = get("/healthz", "*/*").await;
+        assert_eq!(answer, ("HTTP/1.1 503 Service Unavailable".to_owned(), "the queue hangs\n".to_owned()));
+        assert_eq!(get("/readyz", "*/*").await.1, "ok\n");
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_for_open_metrics_gets_it_and_others_what_everybody_reads() {
+        let asked = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3";
+        assert_eq!(get("/metrics", asked).await.1, "# TYPE mails counter\nmails_total 1\n# EOF\n");
+        assert_eq!(get("/metrics", "*/*").await.1, "# TYPE mails_total counter\nmails_total 1\n");
+    }
+}

@@ -201,11 +201,13 @@ async fn work(context: &Context, queue: &Queue) {
             let (span, begun) = (spans::of_a_reconcile(&key), context.clock.monotonic());
             let result = reconcile(context, &key).instrument(span.clone()).await;
             let _within = span.entered();
-            context.metrics.reconciled(key.controller(), result.as_ref().map(drop).map_err(drop), begun.elapsed());
+            let took = begun.elapsed();
+            context.metrics.reconciled(key.controller(), result.as_ref().map(drop).map_err(drop), took);
             let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
             let again = match result {
                 Ok(again) => {
-                    debug!(milliseconds = begun.elapsed().as_millis(), "reconciled");
+                    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                    debug!(milliseconds, "reconciled");
                     failures.remove(&key);
                     again
                 }

@@ -33,8 +33,10 @@ fn clinic_of_the_page() -> House {
     house.clinic(&json!({"guard": {"invitationsPerHour": 1}}));
     house.world.apply(&staff("mei-chen", &email("mei-chen")));
     house.world.member_in("Held", "mei-chen");
-    let namespace = house.world.namespace.name();
-    house.world.kubectl(&["annotate", "namespace", namespace, "clinic-operator.dev/restore-door=open"]);
+    eventually_ok(PATIENCE, "the Clinic to tell of the hold", || {
+        let holds = house.world.object("clinic", "clinic")["status"]["holds"].clone();
+        if holds.as_array().is_some_and(|holds| !holds.is_empty()) { Ok(()) } else { Err(holds) }
+    });
     // A right that somebody took away.
     let role = json!([{"op": "test", "path": "/rules/3/resources/0", "value": "clinicusers/status"}, {"op": "remove", "path": "/rules/3"}]);
     house.world.kubectl(&["patch", "role", "clinic-operator", "--type=json", "-p", &role.to_string()]);
@@ -44,6 +46,8 @@ fn clinic_of_the_page() -> House {
         let log = house.world.operator.log();
         if log.contains("a reconcile failed") { Ok(()) } else { Err("no failure") }
     });
+    let namespace = house.world.namespace.name();
+    house.world.kubectl(&["annotate", "namespace", namespace, "clinic-operator.dev/restore-door=open"]);
     house
 }
 
