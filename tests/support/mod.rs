@@ -4,6 +4,7 @@
 pub(crate) mod certificate;
 pub(crate) mod console;
 pub(crate) mod control_plane;
+pub(crate) mod door;
 pub(crate) mod http;
 pub(crate) mod interceptor;
 pub(crate) mod mail;
@@ -11,6 +12,7 @@ pub(crate) mod operator;
 pub(crate) mod portal;
 pub(crate) mod postfix;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod smtp;
 pub(crate) mod smtp_dialogue;
