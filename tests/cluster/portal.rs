@@ -6,6 +6,7 @@ mod ends;
 mod keys;
 mod limits;
 mod links;
+mod rights;
 mod secrecy;
 mod signing_in;
 mod stopped;
