@@ -3,6 +3,7 @@
 
 mod client;
 mod error;
+mod lease;
 mod merge;
 mod packed;
 mod preflight;
@@ -12,6 +13,7 @@ mod watch;
 
 pub use client::{BEYOND_THE_END, Clients, ConnectError, connect};
 pub use error::ApiError;
+pub use lease::{Elector, LEASE, Tenure};
 pub use merge::merge_difference;
 pub use packed::{Packed, version};
 pub use preflight::{PreflightError, preflight};
