@@ -8,6 +8,7 @@ mod limits;
 mod links;
 mod observed;
 mod operations_page;
+mod rights;
 mod secrecy;
 mod signing_in;
 mod stopped;

@@ -218,7 +218,7 @@ pub(crate) fn crd_files() -> Vec<PathBuf> {
 
 impl ControlPlane {
     fn with_kinds() -> Result<Self, String> {
-        let control_plane = Self::boot("")?;
+        let control_plane = Self::boot("", &[])?;
         control_plane.install_kinds(&crds());
         Ok(control_plane)
     }
@@ -227,13 +227,22 @@ impl ControlPlane {
     pub(crate) fn without_kinds() -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(1);
         let suffix = format!("-bare-{}", COUNTER.fetch_add(1, Ordering::Relaxed));
-        Self::boot(&suffix).unwrap_or_else(|message| panic!("no control plane: {message}"))
+        Self::boot(&suffix, &[]).unwrap_or_else(|message| panic!("no control plane: {message}"))
     }
 
-    fn boot(suffix: &str) -> Result<Self, String> {
+    /// Another one, of the test that asks for it alone: with kube-controller-manager, which empties namespaces.
+    pub(crate) fn with_controllers() -> Self {
+        let booted = Self::boot("-controllers", &["--with-controller-manager"]);
+        let control_plane = booted.unwrap_or_else(|message| panic!("no control plane: {message}"));
+        control_plane.install_kinds(&crds());
+        control_plane
+    }
+
+    fn boot(suffix: &str, options: &[&str]) -> Result<Self, String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = std::env::temp_dir().join(format!("clinic-operator-tests-{}{suffix}", std::process::id()));
         let mut supervisor = Command::new(root.join("tests/control-plane/run"))
+            .args(options)
             .arg(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
