@@ -68,7 +68,7 @@ enum Rounds {
 /// Sets the annotation, on what was looked at.
 async fn ask(session: &Session, words: &str) -> Result<(Member, Rounds), Failure> {
     for _ in 0..TRIES {
-        let member = session.member(words).await?;
+        let member = session.person(words).await?;
         would_mail(&member)?;
         if let Some(keeper) = keeper_of(&member.metadata, RESEND_ANNOTATION) {
             return Err(Failure::NotDone(format!(

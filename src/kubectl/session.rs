@@ -65,6 +65,18 @@ impl Session {
         }
     }
 
+    /// The same, where only a person makes sense: of two members of one name it is the person.
+    pub(super) async fn person(&self, words: &str) -> Result<Member, Failure> {
+        let person = match parse(words) {
+            Some((None, name)) => self.member_of(MemberKind::ClinicUser, name).await?,
+            Some((Some(_), _)) | None => None,
+        };
+        match person {
+            Some(person) => Ok(person),
+            None => self.member(words).await,
+        }
+    }
+
     /// The member of that kind and name, if there is one.
     pub(super) async fn member_of(&self, kind: MemberKind, name: &str) -> Result<Option<Member>, Failure> {
         if !is_object_name(name) {
