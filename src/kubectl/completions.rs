@@ -30,11 +30,9 @@ pub(super) async fn complete(words: &[String]) -> String {
     }
     let mut offers = line.offers(typed).await;
     offers.retain(|(word, _)| word.starts_with(typed.as_str()));
-    let mut text = String::new();
-    for (word, about) in offers {
-        text += &if about.is_empty() { format!("{word}\n") } else { format!("{word}\t{about}\n") };
-    }
-    text + NO_FILES + "\n"
+    let words =
+        offers.into_iter().map(|(word, about)| if about.is_empty() { word } else { format!("{word}\t{about}") });
+    words.chain([NO_FILES.to_owned()]).map(|line| line + "\n").collect()
 }
 
 /// What is typed already.

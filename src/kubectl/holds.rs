@@ -65,9 +65,9 @@ fn told(hold: &HoldStatus, flags: &str) -> String {
     let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let id = plain(&hold.id);
     format!(
-        "{id}\n  {} {}: {}{and_more}\n  If it is meant:  kubectl clinic release {id}{flags}\n                   {}\n  If it is not:    {}\n",
-        hold.count,
+        "{id}\n  {} ({}): {}{and_more}\n  If it is meant:  kubectl clinic release {id}{flags}\n                   {}\n  If it is not:    {}\n",
         consequence.who,
+        hold.count,
         plain(&hold.members.join(", ")),
         consequence.released,
         consequence.undone,
@@ -85,17 +85,17 @@ impl Consequence {
     fn of(id: &str) -> Self {
         match Guard::of(id) {
             Some(Guard::Removals) => Self {
-                who: "without a manifest keep their access",
+                who: "Keep their access without a manifest",
                 released: "ends their access at once and keeps their accounts",
                 undone: "bring their manifests back; each goes on as before",
             },
             Some(Guard::Invitations) => Self {
-                who: "are not invited",
+                who: "Are not invited",
                 released: "mails each of them an invitation",
                 undone: "take their manifests away again",
             },
             None => Self {
-                who: "held by a guard that this version does not know",
+                who: "Held by a guard that this version does not know",
                 released: "lets it go on",
                 undone: "undo the change in Git",
             },
@@ -141,7 +141,7 @@ async fn ask(session: &Session, id: &str) -> Result<Option<HoldStatus>, Failure>
         };
         let asked = session.annotate(&clinics(), &clinic.metadata, RELEASE_HOLD_ANNOTATION, id).await;
         if asked.map_err(may_not_release)? {
-            tell(&format!("Asked to release {id} ({} {}).", hold.count, Consequence::of(id).who));
+            tell(&format!("Asked to release {id} ({}).", hold.count));
             return Ok(Some(hold));
         }
     }
@@ -154,11 +154,6 @@ fn find<'a>(clinic: &'a Clinic, id: &str) -> Option<&'a HoldStatus> {
 
 /// A release is for administrators of the clinic, which a policy of the cluster sees to.
 fn may_not_release(failure: Failure) -> Failure {
-    match failure {
-        Failure::Refused { words, .. } => Failure::Refused {
-            words,
-            hint: "a release takes the verb administer on clinics.clinic-operator.dev: ask an administrator of the clinic",
-        },
-        other => other,
-    }
+    let hint = "a release takes the verb administer on clinics.clinic-operator.dev: ask an administrator of the clinic";
+    if let Failure::Refused { words, .. } = failure { Failure::Refused { words, hint } } else { failure }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::kubectl::seen::MemberSpec;
 
-fn member(kind: MemberKind, status: Value) -> Member {
+fn member(kind: MemberKind, status: &Value) -> Member {
     let object = json!({
         "apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicUser",
         "metadata": {"name": "ana"}, "spec": {}, "status": status,
@@ -25,7 +25,7 @@ fn in_state(state: &str, message: &str, round: Option<u32>, sent: bool) -> Membe
             status["invitation"]["expiresAt"] = json!("2027-06-09T12:00:00Z");
         }
     }
-    member(MemberKind::ClinicUser, status)
+    member(MemberKind::ClinicUser, &status)
 }
 
 #[test]
@@ -53,8 +53,8 @@ fn it_is_asked_for_only_where_a_mail_can_follow() {
     ] {
         assert_eq!(would_mail(&in_state(state, message, round, false)).is_ok(), asks, "{state} {message}");
     }
-    assert!(would_mail(&member(MemberKind::ServiceAccount, json!({"state": "Active"}))).is_err());
-    assert!(would_mail(&member(MemberKind::ClinicUser, json!({}))).is_err(), "the operator has not looked yet");
+    assert!(would_mail(&member(MemberKind::ServiceAccount, &json!({"state": "Active"}))).is_err());
+    assert!(would_mail(&member(MemberKind::ClinicUser, &json!({}))).is_err(), "the operator has not looked yet");
 }
 
 #[test]
@@ -98,4 +98,30 @@ fn a_value_is_new_even_twice_in_a_second() {
         values.push(value);
     }
     assert_eq!(new_value(now, Some(&"2".to_owned())), now);
+}
+
+#[test]
+fn a_confirmation_is_done_when_a_later_round_was_mailed() {
+    let ledger = |attempts: &[(&str, u32, &str)]| -> Ledger {
+        let attempt = |(kind, round, outcome): &(&str, u32, &str)| json!({"kind": kind, "round": round, "copy": 1, "at": "2027-06-01T12:00:00Z", "outcome": outcome});
+        let attempts: Vec<Value> = attempts.iter().map(attempt).collect();
+        serde_json::from_value(json!({"round": 9, "attempts": attempts})).unwrap()
+    };
+    let look = |attempts: &[(&str, u32, &str)]| match of_confirmation(&ledger(attempts), 2) {
+        Progress::Waiting(_) => "waiting",
+        Progress::Done(_) => "done",
+        Progress::Not(_) => "not",
+    };
+    let before = ("EmailConfirmation", 2, "Sent");
+    for (last, expected) in [
+        (before, "waiting"),
+        (("EmailConfirmation", 3, "Sent"), "done"),
+        (("EmailConfirmation", 3, "Refused"), "not"),
+        (("EmailConfirmation", 3, "Sending"), "waiting"),
+        (("EmailConfirmation", 3, "MailerFailed"), "waiting"),
+        (("EmailChangeNotice", 3, "Sent"), "waiting"),
+    ] {
+        assert_eq!(look(&[before, last]), expected, "{last:?}");
+    }
+    assert_eq!(look(&[]), "waiting");
 }

@@ -2,6 +2,7 @@
 //! same. Digests and claims are never read.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use kube::api::ApiResource;
 use kube::core::{Object, ObjectMeta};
 use serde::{Deserialize, Serialize};
@@ -126,8 +127,19 @@ pub(super) fn holds_of(clinic: &Clinic) -> &[HoldStatus] {
 
 /// An instant by the clinic's clocks, or in UTC where those are not known.
 pub(super) fn show(instant: Timestamp, clinic: Option<&Clinic>) -> String {
-    let zone = clinic.and_then(|clinic| ClinicZone::find(&clinic.spec.time_zone));
-    zone.map_or_else(|| instant.strftime("%Y-%m-%d %H:%M UTC").to_string(), |zone| zone.show(instant))
+    format!("{} {}", show_without_zone(instant, clinic), zone_of(clinic))
+}
+
+/// The zone of [`show`] and [`show_without_zone`].
+pub(super) fn zone_of(clinic: Option<&Clinic>) -> &str {
+    let name = clinic.map(|clinic| clinic.spec.time_zone.as_str());
+    name.filter(|name| ClinicZone::find(name).is_some()).unwrap_or("UTC")
+}
+
+/// The same without the zone's name, for lists that say it once.
+pub(super) fn show_without_zone(instant: Timestamp, clinic: Option<&Clinic>) -> String {
+    let zone = ClinicZone::find(zone_of(clinic)).map_or(TimeZone::UTC, |zone| zone.rules().clone());
+    instant.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// Of an account: its ledger.

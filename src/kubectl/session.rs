@@ -26,8 +26,8 @@ pub(super) struct Session {
 pub(super) enum Perhaps<T> {
     /// Read.
     Read(T),
-    /// Refused: the right that is missing.
-    NotAllowed(String),
+    /// Refused, by RBAC.
+    NotAllowed,
 }
 
 impl Session {
@@ -116,12 +116,20 @@ impl Session {
         self.found(self.person.get(&clinics(), CLINIC_NAME).await)
     }
 
+    /// The same, where it only says which zone to show times in: who may not read it reads them in UTC.
+    pub(super) async fn clinic_for_times(&self) -> Result<Option<Clinic>, Failure> {
+        match self.clinic_if_any().await {
+            Err(Failure::Forbidden(_)) => Ok(None),
+            other => other,
+        }
+    }
+
     /// What the record says, for who may read it. `None`: there is no such account.
     pub(super) async fn account(&self, name: &str) -> Result<Perhaps<Option<AccountSpec>>, Failure> {
         let kind = ApiResource::erase::<ClinicAccount>(&());
         let account: Result<Object<AccountSpec, NotUsed>, PersonError> = self.person.get(&kind, name).await;
         match account {
-            Err(PersonError::Forbidden(right)) => Ok(Perhaps::NotAllowed(right)),
+            Err(PersonError::Forbidden(_)) => Ok(Perhaps::NotAllowed),
             other => Ok(Perhaps::Read(self.found(other)?.map(|account| account.spec))),
         }
     }
@@ -131,7 +139,7 @@ impl Session {
         let uid = member.metadata.uid.as_deref().unwrap_or_default();
         match self.person.list_known(&format!("involvedObject.uid={uid}")).await {
             Ok(events) => Ok(Perhaps::Read(events)),
-            Err(PersonError::Forbidden(right)) => Ok(Perhaps::NotAllowed(right)),
+            Err(PersonError::Forbidden(_)) => Ok(Perhaps::NotAllowed),
             Err(error) => Err(self.failed(error)),
         }
     }

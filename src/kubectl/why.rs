@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Event;
 use super::advice::advice;
 use super::failure::Failure;
 use super::output::{aligned, plain};
-use super::seen::{AccountSpec, Attempt, Clinic, Member, MemberKind, show};
+use super::seen::{AccountSpec, Attempt, Clinic, Member, MemberKind, show, show_without_zone, zone_of};
 use super::session::{Perhaps, Session};
 use crate::api::condition::ConditionStatus;
 use crate::domain::conditions::TRAINING_ENDS_SOON;
@@ -19,10 +19,7 @@ const SHOWN: usize = 6;
 /// The screen.
 pub(super) async fn why(session: &Session, words: &str) -> Result<String, Failure> {
     let member = session.member(words).await?;
-    let clinic = match session.clinic_if_any().await {
-        Err(Failure::Forbidden(_)) => None,
-        other => other?,
-    };
+    let clinic = session.clinic_for_times().await?;
     let account = match &member.status.account {
         Some(account) => Some(session.account(account).await?),
         None => None,
@@ -30,18 +27,18 @@ pub(super) async fn why(session: &Session, words: &str) -> Result<String, Failur
     let events = session.events(&member).await?;
     let record = match &account {
         Some(Perhaps::Read(record)) => record.as_ref(),
-        Some(Perhaps::NotAllowed(_)) | None => None,
+        Some(Perhaps::NotAllowed) | None => None,
     };
     let facts = Facts { member: &member, clinic: clinic.as_ref(), record, now: session.clock.now() };
     let mut text = facts.head(session.namespace());
     text += &aligned(&facts.lines(&session.flags));
     match &account {
-        Some(Perhaps::NotAllowed(right)) => text += &format!("\nMails: left out, since you may not {}\n", plain(right)),
+        Some(Perhaps::NotAllowed) => text += "\nMails: left out; you may not read the record (get clinicaccounts)\n",
         Some(Perhaps::Read(Some(record))) => text += &facts.mails(record),
         Some(Perhaps::Read(None)) | None => {}
     }
     match events {
-        Perhaps::NotAllowed(right) => text += &format!("\nEvents: left out, since you may not {}\n", plain(&right)),
+        Perhaps::NotAllowed => text += "\nEvents: left out; you may not read them (list events)\n",
         Perhaps::Read(events) => text += &facts.events(events),
     }
     Ok(text)
@@ -97,7 +94,7 @@ impl Facts<'_> {
                 lines.push(line("To do", "see whether the clinic's controller runs".to_owned()));
             }
             (None, Some(_)) => {
-                lines.push(line("To do", "read the line above; this version does not know the state".to_owned()))
+                lines.push(line("To do", "read the line above; this version does not know the state".to_owned()));
             }
         }
         if member.status.state.is_some() && member.is_behind() {
@@ -123,7 +120,9 @@ impl Facts<'_> {
     fn since_when(&self) -> String {
         match since(self.member, self.record) {
             Since::Exactly(at) => format!(", since {} ({})", show(at, self.clinic), ago(at, self.now)),
-            Since::NotBefore(at) => format!(", since {} ({}) or later", show(at, self.clinic), ago(at, self.now)),
+            Since::NotBefore(at) => {
+                format!(", since {} or later ({} at most)", show(at, self.clinic), ago(at, self.now))
+            }
             Since::Unknown => String::new(),
         }
     }
@@ -135,9 +134,11 @@ impl Facts<'_> {
         }
         let rows: Vec<[String; 3]> = latest(attempts)
             .iter()
-            .map(|attempt| [format!("  {}", show(attempt.at, self.clinic)), which(attempt), plain(&outcome(attempt))])
+            .map(|attempt| {
+                [format!("  {}", show_without_zone(attempt.at, self.clinic)), which(attempt), plain(&outcome(attempt))]
+            })
             .collect();
-        format!("\nMails:\n{}", aligned(&rows))
+        format!("\nMails ({}):\n{}", zone_of(self.clinic), aligned(&rows))
     }
 
     fn events(&self, mut events: Vec<Event>) -> String {
@@ -152,12 +153,12 @@ impl Facts<'_> {
         let rows: Vec<[String; 3]> = latest(&events)
             .iter()
             .map(|event| {
-                let when = at(event).map_or_else(String::new, |at| show(at, self.clinic));
+                let when = at(event).map_or_else(String::new, |at| show_without_zone(at, self.clinic));
                 let text = |field: &Option<String>| plain(field.as_deref().unwrap_or_default());
                 [format!("  {when}"), text(&event.reason), text(&event.message)]
             })
             .collect();
-        format!("\nEvents:\n{}", aligned(&rows))
+        format!("\nEvents ({}):\n{}", zone_of(self.clinic), aligned(&rows))
     }
 }
 

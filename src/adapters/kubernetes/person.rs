@@ -293,10 +293,10 @@ impl From<kube::Error> for PersonError {
 
 impl From<&Status> for PersonError {
     fn from(status: &Status) -> Self {
-        if let Some((_, words)) = status.message.split_once("denied request: ") {
-            if status.message.contains("ValidatingAdmissionPolicy") {
-                return Self::Policy(words.to_owned());
-            }
+        if let Some((policy, words)) = status.message.split_once(" denied request: ")
+            && policy.contains("ValidatingAdmissionPolicy")
+        {
+            return Self::Policy(words.to_owned());
         }
         let is_named = status.details.as_ref().is_some_and(|details| !details.name.is_empty());
         match (status.code, status.reason.as_str()) {

@@ -35,7 +35,7 @@ fn removals_that_are_held_are_shown_and_an_administrator_releases_them() {
         format!(
             "\
 {id}
-  2 without a manifest keep their access: {}
+  Keep their access without a manifest (2): {}
   If it is meant:  kubectl clinic release {id}
                    ends their access at once and keeps their accounts
   If it is not:    bring their manifests back; each goes on as before
@@ -70,7 +70,7 @@ fn invitations_that_are_held_go_out_after_a_release() {
     let id = held(&world, 2);
     let administrator = Person::administrator(&world);
     let shown = administrator.ok(&["holds"]);
-    assert!(shown.contains("  2 are not invited: ") && shown.contains("mails each of them an invitation"), "{shown}");
+    assert!(shown.contains("  Are not invited (2): ") && shown.contains("mails each of them an invitation"), "{shown}");
     let said = administrator.says(&["release", &id]);
     assert_eq!(said.stdout, format!("Released {id} (2): their invitations go out.\n"), "{said:?}");
     assert_eq!(world.relay.wait_for(3, PATIENCE).len(), 3);
