@@ -23,12 +23,13 @@ use crate::adapters::random::secret_bytes;
 use crate::api::crds::{crds, to_yaml};
 use crate::config::{self, ConfigError, LogConfig};
 use crate::controller::{self, ControllerError};
+use crate::kubectl::{self, StartedAs};
 use crate::logging;
 use crate::portal::{self, PortalError};
 
 /// Manages the accounts of a medical clinic declaratively.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about, after_help = "Linked as kubectl-clinic on the PATH it is the plugin `kubectl clinic`.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -117,6 +118,9 @@ enum CommandError {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     logging::leave_out_what_panics_say();
+    if let Some(started_as) = StartedAs::of(std::env::args_os().next().as_deref()) {
+        return kubectl::main(started_as);
+    }
     let result = match Cli::parse().command {
         Command::Controller { part, identity } => in_runtime(run_controller(part, &identity)),
         Command::Portal(part) => in_runtime(run_portal(part)),

@@ -14,6 +14,7 @@ mod harness;
 mod health;
 mod identity;
 mod interop;
+mod kubectl;
 mod leading;
 mod lists;
 mod mail_page;

@@ -44,6 +44,9 @@ pub enum ConnectError {
     /// Neither a kubeconfig nor a pod's credentials.
     #[error("failed to find a cluster: no kubeconfig (set --kubeconfig or KUBECONFIG), and not in a pod ({0})")]
     NoCluster(String),
+    /// The credentials of a kubeconfig.
+    #[error("failed to get credentials for the cluster: {0}")]
+    Credentials(String),
     /// The configuration cannot be used.
     #[error("failed to set up the API client: {0}")]
     Client(String),
@@ -86,14 +89,14 @@ pub async fn connect(kubeconfig: Option<&Path>, watches_end_after: Duration) -> 
     Ok(Clients { watch, write, watches_end_after, server, requests })
 }
 
-fn is_absent(error: &KubeconfigError) -> bool {
+pub(super) fn is_absent(error: &KubeconfigError) -> bool {
     let no_file = matches!(error, KubeconfigError::ReadConfig(error, _) if error.kind() == ErrorKind::NotFound);
     no_file || matches!(error, KubeconfigError::FindPath)
 }
 
 /// What is wrong with a kubeconfig. Of a syntax error only the place: its words and lines may quote a token.
 #[expect(clippy::wildcard_enum_match_arm, reason = "an enum of kube's, whose other faults quote no value")]
-fn words(error: &KubeconfigError) -> String {
+pub(super) fn words(error: &KubeconfigError) -> String {
     match error {
         KubeconfigError::ReadConfig(error, _) => error.to_string(),
         KubeconfigError::Parse(error) => error.location().map_or_else(
