@@ -59,8 +59,9 @@ sabotage: preflight control-plane ## Break each invariant on purpose and demand 
 	@tests/sabotage/run $(ONLY)
 
 crds: ## Write what is generated from the Rust types: crds/ and the rules of the chart's Role
-	cargo run -q -- crds --output crds
-	cargo run -q -- role --rules > charts/clinic-operator/files/role-rules.yaml
+	cargo run -q -- crds --output crds/
+	cargo run -q -- role --rules > charts/clinic-operator/files/controller-role-rules.yaml
+	cargo run -q -- role --portal --rules > charts/clinic-operator/files/portal-role-rules.yaml
 
 fmt: ## Format the code
 	cargo fmt

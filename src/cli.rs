@@ -3,17 +3,21 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use http::Uri;
 use k8s_openapi::api::rbac::v1::Role;
 use kube::core::ObjectMeta;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tracing::warn;
 
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{ConnectError, connect, rules};
+use crate::adapters::probe::{self, ProbeError, probe};
 use crate::api::crds::{crds, to_yaml};
 use crate::config::{self, ConfigError, LogConfig};
 use crate::controller::{self, ControllerError};
@@ -39,6 +43,18 @@ enum Command {
         /// Write one file for each kind to this folder instead.
         #[arg(long, value_name = "FOLDER")]
         output: Option<PathBuf>,
+    },
+    /// Ask addresses of a clinic's parts, as `helm test` does; each must answer with status 200.
+    Probe {
+        /// PEM file whose first certificate is the one that `https` addresses must show.
+        #[arg(long, value_name = "FILE")]
+        certificate: Option<PathBuf>,
+        /// How often an address is asked, a second apart, before it counts as failed.
+        #[arg(long, value_name = "NUMBER", default_value_t = 30)]
+        tries: u16,
+        /// What to ask, such as `http://clinic-operator-controller:8080/readyz`.
+        #[arg(required = true, value_name = "URL")]
+        urls: Vec<Uri>,
     },
     /// Print the Role (YAML) that the controller needs in the clinic's namespace, or the portal.
     Role {
@@ -76,6 +92,8 @@ enum CommandError {
     Controller(#[from] ControllerError),
     #[error(transparent)]
     Portal(#[from] PortalError),
+    #[error("{0}: {1}")]
+    Probe(String, ProbeError),
     #[error("failed to write {0}: {1}")]
     Write(String, std::io::Error),
     #[error("failed to serialise: {0}")]
@@ -92,6 +110,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Controller(part) => in_runtime(run_controller(part)),
         Command::Portal(part) => in_runtime(run_portal(part)),
+        Command::Probe { certificate, tries, urls } => in_runtime(probe_all(certificate, tries, urls)),
         Command::Crds { output } => write_crds(output.as_deref()),
         Command::Role { portal, rules } => print_role(portal, rules),
     };
@@ -129,6 +148,29 @@ async fn run_portal(part: Part) -> Result<(), CommandError> {
     let stop = start(log)?;
     let clients = connect(part.kubeconfig.as_deref(), portal::WATCHES_END_AFTER).await?;
     Ok(portal::run(clients, settings, stop).await?)
+}
+
+/// A name or a replica may take a moment, so an address is asked more than once.
+async fn probe_all(certificate: Option<PathBuf>, tries: u16, urls: Vec<Uri>) -> Result<(), CommandError> {
+    let trusted = match &certificate {
+        Some(path) => {
+            let named = |error| CommandError::Probe("--certificate".to_owned(), error);
+            Some(probe::certificate(path).await.map_err(named)?)
+        }
+        None => None,
+    };
+    for url in urls {
+        let mut tried = 1;
+        while let Err(error) = probe(&url, trusted.as_ref()).await {
+            if tried >= tries {
+                return Err(CommandError::Probe(url.to_string(), error));
+            }
+            tried += 1;
+            sleep(Duration::from_secs(1)).await;
+        }
+        print(&format!("{url} answers\n"))?;
+    }
+    Ok(())
 }
 
 /// Logs from now on. What is returned becomes true when the process is asked to stop.

@@ -14,11 +14,14 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 
+/// Written by hand beside what is generated.
+const BY_HAND: [&str; 2] = ["NOTES.txt", "policies.yaml"];
+
 #[test]
 fn the_files_under_crds_are_what_the_types_say() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds/");
     let mut wrong = Vec::new();
-    let mut expected = BTreeSet::new();
+    let mut expected: BTreeSet<String> = BY_HAND.map(str::to_owned).into();
     for crd in crds() {
         let file = format!("{}.yaml", crd.spec.names.plural);
         let generated = to_yaml(&crd).expect("a CRD can be written as YAML");

@@ -6,6 +6,7 @@ pub mod dates;
 pub mod kubernetes;
 pub mod mail;
 pub mod passwords;
+pub mod probe;
 pub mod probes;
 pub mod random;
 pub mod seal;

@@ -7,7 +7,8 @@ use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 /// All rights of the controller, in the clinic's namespace.
 pub fn rights() -> Vec<Right> {
     vec![
-        Right::on::<Clinic>(&["list", "watch"]),
+        // The verb `operate` is no request: the admission policies take who has it for the controller of this namespace.
+        Right::on::<Clinic>(&["list", "watch", "operate"]),
         Right::to_write_the_status_of::<Clinic>(),
         // Whether a member is gone is asked of the API server itself, not of the cache.
         Right::on::<ClinicUser>(&["list", "watch", "get"]),
@@ -16,6 +17,10 @@ pub fn rights() -> Vec<Right> {
         Right::to_write_the_status_of::<ServiceAccount>(),
         Right::on::<ClinicAccount>(&["list", "watch", "get", "create", "patch"]),
         Right::on::<EmailClaim>(&["list", "watch", "get", "create", "delete"]),
-        Right { group: "", resource: "events".to_owned(), subresource: None, verbs: &["create"] },
+        Right::on_core("", "events", &["create"]),
+        // In a Role of a namespace this is that Namespace's own object and no other: whether its door for restores is open.
+        Right::on_core("", "namespaces", &["get"]),
+        Right::on_core("coordination.k8s.io", "leases", &["create"]),
+        Right::on_core("coordination.k8s.io", "leases", &["get", "update"]).named("clinic-operator"),
     ]
 }

@@ -7,7 +7,8 @@ use crate::api::{Clinic, ClinicAccount, ClinicCredential};
 /// All rights of the portal, in the clinic's namespace.
 pub fn rights() -> Vec<Right> {
     vec![
-        Right::on::<Clinic>(&["list", "watch", "get"]),
+        // The verb `authenticate` is no request: the admission policies take who has it for the portal of this namespace.
+        Right::on::<Clinic>(&["list", "watch", "get", "authenticate"]),
         Right::on::<ClinicAccount>(&["list", "watch", "get", "patch"]),
         Right::on::<ClinicCredential>(&["list", "get", "create", "patch", "delete"]),
     ]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::control_plane::{Namespace, Output, control_plane};
+use crate::support::control_plane::{Namespace, Output, control_plane, crd_files};
 use crate::support::wait::{PATIENCE, eventually_ok};
 
 /// Opens each line of an invalid manifest that says what kubectl answers.
@@ -78,8 +78,7 @@ fn check_all(files: &[PathBuf], complaint: impl Fn(&Path) -> Option<String> + Sy
 #[test]
 fn the_api_server_finds_nothing_to_say_about_the_crds() {
     let namespace = control_plane().namespace("crds");
-    for entry in Path::new("crds").read_dir().unwrap() {
-        let path = entry.unwrap().path();
+    for path in crd_files() {
         let file = path.to_str().unwrap();
         let answer = kubectl(&namespace, &["apply", "--server-side", "--dry-run=server", "-f", file]);
         assert_eq!(answer.stderr, "", "{file}");

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::control_plane::{ControlPlane, Namespace, Output, control_plane, crds};
+use crate::support::control_plane::{ControlPlane, Namespace, Output, control_plane, crd_files, crds};
 use crate::support::operator::{OperatorOptions, Prepared};
 use crate::support::process::run_once;
 use crate::support::smtp::SmtpServer;
@@ -138,14 +138,14 @@ fn a_cluster_without_our_crds_or_with_older_ones_says_which_to_apply() {
     );
 
     let older = tempfile::tempdir().unwrap();
-    for file in crds().read_dir().unwrap().map(Result::unwrap) {
-        let mut crd: Value = serde_yaml::from_str(&fs::read_to_string(file.path()).unwrap()).unwrap();
+    for file in crd_files() {
+        let mut crd: Value = serde_yaml::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         if crd["spec"]["names"]["kind"] == "ClinicAccount" {
             let spec = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
             let attempt = &mut spec["properties"]["delivery"]["properties"]["attempts"]["items"]["properties"];
             attempt.as_object_mut().unwrap().remove("code").unwrap();
         }
-        fs::write(older.path().join(file.file_name()), crd.to_string()).unwrap();
+        fs::write(older.path().join(file.file_name().unwrap()), crd.to_string()).unwrap();
     }
     bare.install_kinds(older.path());
     assert_eq!(

@@ -183,9 +183,19 @@ pub(crate) fn control_plane() -> &'static ControlPlane {
     }
 }
 
-/// The folder of the CRDs.
+/// The folder of the CRDs. It is a link, which kubectl follows with the slash only.
 pub(crate) fn crds() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("crds")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("crds/")
+}
+
+/// The files of the CRDs in it, without what stands beside them.
+pub(crate) fn crd_files() -> Vec<PathBuf> {
+    let files = crds().read_dir().expect("crds/ can be read").map(|entry| entry.expect("crds/ can be read").path());
+    files
+        .filter(|file| {
+            file.extension().is_some_and(|extension| extension == "yaml") && !file.ends_with("policies.yaml")
+        })
+        .collect()
 }
 
 impl ControlPlane {

@@ -17,6 +17,8 @@ pub struct Right {
     pub resource: String,
     /// Such as `status`.
     pub subresource: Option<&'static str>,
+    /// The one object that they reach; every object if absent. A creation cannot be limited so: its name is not known yet.
+    pub named: Option<&'static str>,
     /// The verbs.
     pub verbs: &'static [&'static str],
 }
@@ -24,7 +26,18 @@ pub struct Right {
 impl Right {
     /// Verbs on a kind of ours.
     pub fn on<K: Resource<DynamicType = ()>>(verbs: &'static [&'static str]) -> Self {
-        Self { group: GROUP, resource: K::plural(&()).into_owned(), subresource: None, verbs }
+        Self { group: GROUP, resource: K::plural(&()).into_owned(), subresource: None, named: None, verbs }
+    }
+
+    /// Verbs on a kind of Kubernetes itself.
+    pub fn on_core(group: &'static str, resource: &str, verbs: &'static [&'static str]) -> Self {
+        Self { group, resource: resource.to_owned(), subresource: None, named: None, verbs }
+    }
+
+    /// The same on one object alone.
+    #[must_use]
+    pub fn named(self, name: &'static str) -> Self {
+        Self { named: Some(name), ..self }
     }
 
     /// Patching the status of a kind of ours.
@@ -32,7 +45,8 @@ impl Right {
         Self { subresource: Some("status"), ..Self::on::<K>(&["patch"]) }
     }
 
-    fn name(&self) -> String {
+    /// As a Role writes it, such as `clinics/status`.
+    fn what(&self) -> String {
         match self.subresource {
             Some(subresource) => format!("{}/{subresource}", self.resource),
             None => self.resource.clone(),
@@ -44,7 +58,8 @@ impl Right {
 pub fn rules(rights: &[Right]) -> Vec<PolicyRule> {
     let rule = |right: &Right| PolicyRule {
         api_groups: Some(vec![right.group.to_owned()]),
-        resources: Some(vec![right.name()]),
+        resources: Some(vec![right.what()]),
+        resource_names: right.named.map(|name| vec![name.to_owned()]),
         verbs: right.verbs.iter().map(|verb| (*verb).to_owned()).collect(),
         ..PolicyRule::default()
     };
@@ -65,6 +80,7 @@ pub async fn missing(client: &Client, namespace: &str, rights: &[Right]) -> Resu
                 namespace: Some(namespace.to_owned()),
                 resource: Some(right.resource.clone()),
                 subresource: right.subresource.map(str::to_owned),
+                name: right.named.map(str::to_owned),
                 verb: Some((*verb).to_owned()),
                 ..ResourceAttributes::default()
             };
@@ -74,7 +90,8 @@ pub async fn missing(client: &Client, namespace: &str, rights: &[Right]) -> Resu
             };
             let answer = reviews.create(&PostParams::default(), &review).await?;
             if !answer.status.is_some_and(|status| status.allowed) {
-                missing.push(format!("{verb} {}", right.name()));
+                let name = right.named.map(|name| format!(" {name}")).unwrap_or_default();
+                missing.push(format!("{verb} {}{name}", right.what()));
             }
         }
     }
