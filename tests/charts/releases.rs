@@ -1,0 +1,113 @@
+//! Releases on a real API server: installed, upgraded, removed, installed again, side by side. Whether their pods run never
+//! stands here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::helm::{CLINIC, CRDS, control_plane, install, name_of, namespace, objects, on, read, values};
+use crate::support::control_plane::{ControlPlane, Namespace};
+
+#[test]
+fn a_removed_clinic_keeps_its_clinic_and_members_and_takes_them_over_again() {
+    let namespace = namespace("again");
+    install("maple", CLINIC, &namespace, &[]).ok();
+    let member = read("examples/valid/staff.yaml");
+    control_plane().kubectl_stdin(&namespace, &["apply", "--filename", "-"], &member).ok();
+    let before = kept(&namespace);
+
+    on(control_plane(), &["uninstall", "maple", "--namespace", namespace.name()]).ok();
+    assert_eq!(kept(&namespace), before, "nothing of the clinic is touched");
+    let left = control_plane()
+        .kubectl(&namespace, &["get", "all,roles,rolebindings,networkpolicies,pdb", "--output=name"])
+        .ok();
+    assert_eq!(left, "", "everything else is gone");
+
+    install("maple", CLINIC, &namespace, &[]).ok();
+    assert_eq!(kept(&namespace), before, "taken over as they were");
+    let arguments = ["upgrade", "maple", CLINIC, "--namespace", namespace.name(), "--values", &values("maple")];
+    on(control_plane(), &[&arguments[..], &["--set", "clinic.create=false"]].concat()).ok();
+    assert_eq!(kept(&namespace), before, "nor does the chart take back the Clinic that it made");
+}
+
+#[test]
+fn a_second_release_in_a_namespace_is_refused() {
+    let namespace = namespace("second");
+    install("maple", CLINIC, &namespace, &[]).ok();
+    let arguments = ["install", "other", CLINIC, "--namespace", namespace.name(), "--values", &values("maple")];
+    let refused = on(control_plane(), &arguments).refused();
+    assert!(refused.contains("Clinic \"clinic\"") && refused.contains("cannot be imported"), "{refused}");
+}
+
+#[test]
+fn two_clinics_of_two_chart_versions_do_not_touch_each_other() {
+    let (maple, birch) = (namespace("maple"), namespace("birch"));
+    let folder = tempfile::tempdir().unwrap();
+    let older = folder.path().join("clinic-operator");
+    copy(&crate::helm::path(CLINIC), &older);
+    let chart = fs::read_to_string(older.join("Chart.yaml")).unwrap();
+    let changed = chart.replace("ersion: 0.2.0", "ersion: 0.1.9");
+    assert_ne!(chart, changed);
+    fs::write(older.join("Chart.yaml"), changed).unwrap();
+
+    install("maple", older.to_str().unwrap(), &maple, &[]).ok();
+    let before = versions("maple", &maple);
+    install("birch", CLINIC, &birch, &[]).ok();
+    assert_eq!(versions("maple", &maple), before);
+    let birch_before = versions("birch", &birch);
+    let arguments = ["upgrade", "maple", CLINIC, "--namespace", maple.name(), "--values", &values("maple")];
+    on(control_plane(), &arguments).ok();
+    assert_ne!(versions("maple", &maple), before, "the upgrade changed something");
+    assert_eq!(versions("birch", &birch), birch_before);
+    on(control_plane(), &["uninstall", "maple", "--namespace", maple.name()]).ok();
+    assert_eq!(versions("birch", &birch), birch_before);
+}
+
+#[test]
+fn the_definitions_outlive_their_chart_and_are_taken_over_again() {
+    let bare = ControlPlane::without_kinds();
+    let release = ["clinic-operator-crds", "--namespace", "clinic-operator"];
+    let definitions = || {
+        let columns = "custom-columns=NAME:.metadata.name,UID:.metadata.uid";
+        bare.kubectl_as(&bare.kubeconfig, &["get", "crd", "--output", columns], None).ok()
+    };
+    on(&bare, &[&["install"], &release[..], &[CRDS, "--create-namespace"]].concat()).ok();
+    let before = definitions();
+    assert_eq!(before.lines().filter(|line| line.contains(".clinic-operator.dev")).count(), 6, "{before}");
+    on(&bare, &[&["uninstall"], &release[..]].concat()).ok();
+    assert_eq!(definitions(), before);
+    on(&bare, &[&["install"], &release[..], &[CRDS]].concat()).ok();
+    assert_eq!(definitions(), before);
+}
+
+/// The objects that a person would miss, with what would change if anything did.
+fn kept(namespace: &Namespace) -> String {
+    let columns = "custom-columns=KIND:.kind,NAME:.metadata.name,UID:.metadata.uid,GENERATION:.metadata.generation";
+    let found = control_plane().kubectl(namespace, &["get", "clinics,members", "--output", columns]).ok();
+    assert!(found.contains("Clinic ") && found.contains("ClinicUser"), "{found}");
+    found
+}
+
+/// The resourceVersion of each object of a release.
+fn versions(clinic: &str, namespace: &Namespace) -> BTreeMap<String, String> {
+    let objects = objects(clinic, &["--namespace", namespace.name(), "--skip-tests"]);
+    let version = |object| {
+        let name = name_of(object);
+        let version = ["get", &name, "--output=jsonpath={.metadata.resourceVersion}"];
+        let version = control_plane().kubectl(namespace, &version).ok();
+        (name, version)
+    };
+    objects.iter().map(version).collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
