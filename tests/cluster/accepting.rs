@@ -50,7 +50,8 @@ fn of_many_who_accept_by_one_link_at_once_one_is_recorded() {
     let stale = || {
         let mut writes = control_plane().audit(&world.namespace);
         writes.retain(|write| {
-            (write.user.as_str(), write.resource.as_str(), write.code) == ("admin", "clinicaccounts", 409)
+            let portal = world.namespace.portal();
+            (write.user.as_str(), write.resource.as_str(), write.code) == (portal.as_str(), "clinicaccounts", 409)
         });
         writes.len()
     };

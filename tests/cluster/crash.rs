@@ -173,7 +173,7 @@ fn a_patch_on_a_record_that_changed_unseen_is_decided_again() {
     proxy.fault(watches, Fault::Hold);
     world.operator.restart();
     eventually(PATIENCE, "the watch to be held", || (proxy.happened() > 0).then_some(()));
-    world.kubectl(&["annotate", "clinicaccount", &account, "maple.example/note=1"]);
+    world.kubectl_as_controller(&["annotate", "clinicaccount", &account, "maple.example/note=1"]);
     world.apply(&staff("ana", "ana@maple.example").replace("type: Staff", "type: Staff, suspended: true"));
     world.member_in("Suspended", "ana");
     let is_refused = |write: &AuditRecord| write.resource == "clinicaccounts" && write.code == 409;

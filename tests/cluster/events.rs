@@ -124,15 +124,7 @@ spec: {email: sam@university.example, type: Practitioner, classification: Clinic
     }
     assert_eq!(stories(), before, "after a pause");
     for (name, _) in all {
-        world.kubectl(&[
-            "patch",
-            "clinicuser",
-            name,
-            "--subresource=status",
-            "--type=merge",
-            "-p",
-            "{\"status\": null}",
-        ]);
+        world.wipe_status("clinicusers", name);
     }
     in_their_states();
     assert_eq!(stories(), before, "after their statuses were wiped");

@@ -169,6 +169,7 @@ fn a_namespace_restored_under_new_uids_keeps_every_account_and_mails_nobody() {
             metadata.retain(|field, _| field == "name" || field == "annotations");
         }
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+        let open = namespace.open_door();
         control_plane().kubectl_stdin(&namespace, &["create", "-f", "-"], &list.to_string()).ok();
         if with_status {
             for object in objects.iter().filter(|object| object["kind"] == "ClinicUser") {
@@ -178,6 +179,7 @@ fn a_namespace_restored_under_new_uids_keeps_every_account_and_mails_nobody() {
                 control_plane().kubectl(&namespace, &arguments).ok();
             }
         }
+        drop(open);
         let _operator = Operator::start(&namespace, &relay, OperatorOptions::default());
         // The Clinic comes last: before it nothing is decided.
         control_plane().kubectl_stdin(&namespace, &["apply", "-f", "-"], CLINIC).ok();

@@ -95,7 +95,7 @@ impl Clinic for OnTheServer {
         } else {
             // What the portal will write.
             let login = json!({"spec": {"acceptance": {"login": format!("x{address}@maple.example")}}}).to_string();
-            self.0.kubectl(&["patch", "clinicaccount", account, "--type=merge", "-p", &login]);
+            self.0.kubectl_as_portal(&["patch", "clinicaccount", account, "--type=merge", "-p", &login]);
         }
     }
 

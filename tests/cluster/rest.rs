@@ -63,7 +63,8 @@ fn applying_the_same_manifests_again_or_a_foreign_annotation_writes_nothing() {
     let (world, manifests) = clinic_at_rest("reapply");
     let before = world.operators_writes().len();
     world.apply(&manifests);
-    world.kubectl(&["annotate", "clinicusers,clinicserviceaccounts,clinicaccounts", "--all", "maple.example/note=x"]);
+    world.kubectl(&["annotate", "clinicusers,clinicserviceaccounts", "--all", "maple.example/note=x"]);
+    world.kubectl_as_controller(&["annotate", "clinicaccounts", "--all", "maple.example/note=x"]);
     stays_at_rest(&world, "a write after the same manifests", before);
 }
 
@@ -80,7 +81,7 @@ fn a_status_deleted_by_hand_is_written_back_with_one_write_each_and_no_mail() {
     let statuses = || objects.map(|(resource, name)| without_times(world.object(resource, name)["status"].take()));
     let (before, wanted) = (world.operators_writes().len(), statuses());
     for (resource, name) in objects {
-        world.kubectl(&["patch", resource, name, "--subresource=status", "--type=merge", "-p", "{\"status\": null}"]);
+        world.wipe_status(resource, name);
     }
     world.at_rest(QUIET);
     let (told, written): (Vec<_>, Vec<_>) =

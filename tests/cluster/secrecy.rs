@@ -273,7 +273,8 @@ fn an_object_that_the_api_server_refuses_is_not_quoted() {
                 "email": address("probe"), "type": "Staff",
             }},
         });
-        let dry = ["create", "--dry-run=server", "-f", "-"];
+        let controller = world.namespace.controller();
+        let dry = ["create", "--dry-run=server", "-f", "-", "--as", &controller];
         let answer = control_plane().kubectl_stdin(&world.namespace, &dry, &account.to_string());
         if !answer.success && answer.stderr.contains(ADDRESS) { Ok(()) } else { Err(answer.stderr) }
     });
@@ -306,6 +307,7 @@ fn a_canary_in_any_object_of_ours_or_event_is_found() {
             "namespace": namespace.name(),
         }},
     ]});
+    let _open = namespace.open_door();
     control_plane().kubectl_stdin(&namespace, &["create", "-f", "-"], &objects.to_string()).ok();
     let status = json!({"status": {"conditions": [{
         "type": "Ready", "status": "True", "reason": "Open", "message": ADDRESS, "lastTransitionTime": "2087-01-01T00:00:00Z",

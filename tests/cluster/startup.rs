@@ -147,6 +147,7 @@ fn a_cluster_without_our_crds_or_with_older_ones_says_which_to_apply() {
         }
         fs::write(older.path().join(file.file_name().unwrap()), crd.to_string()).unwrap();
     }
+    fs::copy(crds().join("policies.yaml"), older.path().join("policies.yaml")).unwrap();
     bare.install_kinds(older.path());
     assert_eq!(
         ground.complaint(),

@@ -1,6 +1,7 @@
 //! A clinic with a running operator, and what tests ask of it: the words in which the tests of the cluster are written.
 //! Never here: a test.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use clinic_operator::adapters::clock::Clock;
@@ -11,11 +12,12 @@ use clinic_operator::api::account::Acceptance;
 use clinic_operator::domain::acceptance::parse_link;
 use clinic_operator::portal::acceptance::{AcceptError, Confirmed, accept};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::control_plane::{AuditRecord, Namespace, control_plane};
 use crate::support::mail::Mail;
 use crate::support::operator::{Operator, OperatorOptions};
+use crate::support::portal::{self, PortalOptions};
 use crate::support::smtp::SmtpServer;
 use crate::support::test_clock::TestClock;
 use crate::support::wait::{PATIENCE, eventually_ok, now};
@@ -38,6 +40,8 @@ pub(crate) struct World {
     pub(crate) relay: SmtpServer,
     pub(crate) operator: Operator,
     clock: Option<TestClock>,
+    /// Made when somebody accepts.
+    portal: OnceLock<portal::Prepared>,
 }
 
 impl World {
@@ -74,12 +78,12 @@ impl World {
     fn start(prefix: &str, relay: SmtpServer, options: OperatorOptions) -> Self {
         let namespace = control_plane().namespace(prefix);
         let operator = Operator::start(&namespace, &relay, options);
-        Self { namespace, relay, operator, clock: None }
+        Self { namespace, relay, operator, clock: None, portal: OnceLock::new() }
     }
 
     /// A clinic of parts that the test has made.
     pub(crate) fn of(namespace: Namespace, relay: SmtpServer, operator: Operator) -> Self {
-        let world = Self { namespace, relay, operator, clock: None };
+        let world = Self { namespace, relay, operator, clock: None, portal: OnceLock::new() };
         world.apply(CLINIC);
         world
     }
@@ -105,15 +109,20 @@ impl World {
         self.clock.as_ref().map_or_else(|| Clock.now(), TestClock::now)
     }
 
-    /// Does something with the accounts as the library does, through a client of its own.
+    /// Does something with the accounts as the library does in the portal: under its identity, through a client of its own.
     pub(crate) fn with_accounts<T>(&self, act: impl AsyncFnOnce(Store<ClinicAccount>) -> T) -> T {
+        let portal = self.prepared_portal();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let clients = connect(Some(&control_plane().kubeconfig), Duration::from_secs(60))
-                .await
-                .expect("the administrator's kubeconfig");
+            let clients =
+                connect(Some(&portal.kubeconfig), Duration::from_secs(60)).await.expect("the portal's kubeconfig");
             act(Store::new(&clients.write, self.namespace.name())).await
         })
+    }
+
+    /// The portal's identity and rights; made when they are needed first.
+    fn prepared_portal(&self) -> &portal::Prepared {
+        self.portal.get_or_init(|| portal::Prepared::new(&self.namespace, PortalOptions::default()))
     }
 
     /// Invites a member by this manifest and accepts; the account's name.
@@ -135,6 +144,27 @@ impl World {
 
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
         control_plane().kubectl(&self.namespace, arguments).ok()
+    }
+
+    /// Runs kubectl in the name of the controller: what an administrator may not write.
+    #[track_caller]
+    pub(crate) fn kubectl_as_controller(&self, arguments: &[&str]) -> String {
+        self.kubectl(&[arguments, &["--as", &self.namespace.controller()]].concat())
+    }
+
+    /// Runs kubectl in the name of the portal.
+    #[track_caller]
+    pub(crate) fn kubectl_as_portal(&self, arguments: &[&str]) -> String {
+        self.prepared_portal();
+        self.kubectl(&[arguments, &["--as", &self.namespace.portal()]].concat())
+    }
+
+    /// Wipes a status, in the name of the controller.
+    #[track_caller]
+    pub(crate) fn wipe_status(&self, resource: &str, name: &str) {
+        let path = format!("{}/{name}/status", self.namespace.path(resource));
+        let wiped = json!({"status": null});
+        control_plane().ask(Some(&self.namespace.controller()), "PATCH", &path, Some(&wiped)).expect("its right");
     }
 
     #[track_caller]

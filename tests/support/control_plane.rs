@@ -14,6 +14,7 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use super::door;
 use super::wait::{PATIENCE, eventually_ok};
 
 /// The API group whose kinds the operator serves.
@@ -57,10 +58,21 @@ impl Reader {
     }
 
     fn get(&self, path: &str) -> Result<Value, String> {
-        let (client, path) = (self.client.clone(), path.to_owned());
+        self.ask(None, "GET", path, None)
+    }
+
+    fn ask(&self, user: Option<&str>, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
+        let mut request = http::Request::builder().method(method).uri(path);
+        if let Some(user) = user {
+            request = request.header("impersonate-user", user);
+        }
+        let content = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        let request = request.header("content-type", content);
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let request = request.body(body).expect("a path of a URL");
+        let (client, what) = (self.client.clone(), format!("{method} {path}"));
         wait_for(&self.runtime, async move {
-            let request = http::Request::get(&path).body(Vec::new()).expect("a path of a URL");
-            client.request::<Value>(request).await.map_err(|error| format!("GET {path}: {error}"))
+            client.request::<Value>(request).await.map_err(|error| format!("{what}: {error}"))
         })
     }
 
@@ -96,6 +108,12 @@ impl Namespace {
     /// Its name in the API.
     pub(crate) fn name(&self) -> &str {
         &self.0
+    }
+
+    /// The path of a kind of ours (`clinicuser`, `clinicusers`, …) in it.
+    pub(crate) fn path(&self, resource: &str) -> String {
+        let plural = if resource.ends_with('s') { resource.to_owned() } else { format!("{resource}s") };
+        format!("/apis/{GROUP_VERSION}/namespaces/{}/{plural}", self.0)
     }
 }
 
@@ -237,20 +255,29 @@ impl ControlPlane {
         Ok(control_plane)
     }
 
-    /// Applies the CRDs, if there are any yet, and waits until the API server serves and describes the kinds.
+    /// Applies the CRDs and policies, and waits until the API server serves and describes the kinds and the policies count.
     pub(crate) fn install_kinds(&self, folder: &Path) {
-        let files = folder.read_dir().map_or(0, Iterator::count);
-        if files == 0 {
-            return;
-        }
         let folder = folder.to_str().expect("the path of the clone is UTF-8");
         self.admin(&["apply", "--server-side", "-f", folder], None).ok();
-        self.admin(&["wait", "--for=condition=Established", "--timeout=60s", "-f", folder], None).ok();
+        self.admin(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"], None).ok();
         let schema = format!("/openapi/v3/apis/{GROUP_VERSION}");
         eventually_ok(PATIENCE, "the schema of the kinds", || {
             let answer = self.admin(&["get", "--raw", &schema], None);
             if answer.success { Ok(()) } else { Err(answer.stderr) }
         });
+        door::wait_until_shut(self, &Namespace("default".to_owned()));
+    }
+
+    /// A request in the name of that user, else of the administrator: a JSON body, of a patch the merge patch. The error is the answer
+    /// in words.
+    pub(crate) fn ask(
+        &self,
+        user: Option<&str>,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, String> {
+        self.reader.ask(user, method, path, body)
     }
 
     /// Makes a namespace whose name starts with `prefix` (lowercase letters, digits, dashes).
@@ -265,14 +292,14 @@ impl ControlPlane {
     /// Reads an object of ours (`clinicuser`, `clinicusers`, …) as it is stored.
     #[track_caller]
     pub(crate) fn object(&self, namespace: &Namespace, resource: &str, name: &str) -> Value {
-        let path = format!("{}/{name}", path_of(namespace, resource));
+        let path = format!("{}/{name}", namespace.path(resource));
         self.reader.get(&path).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Creates objects of ours, many at the same time.
     #[track_caller]
     pub(crate) fn create_all(&self, namespace: &Namespace, resource: &str, objects: Vec<Value>) {
-        let path = path_of(namespace, resource);
+        let path = namespace.path(resource);
         let objects = objects.into_iter().map(|object| (path.clone(), object)).collect();
         self.reader.create_all(objects).unwrap_or_else(|error| panic!("{error}"));
     }
@@ -280,7 +307,7 @@ impl ControlPlane {
     /// Reads all objects of a kind of ours, in the order of their names.
     #[track_caller]
     pub(crate) fn objects(&self, namespace: &Namespace, resource: &str) -> Vec<Value> {
-        let mut list = self.reader.get(&path_of(namespace, resource)).unwrap_or_else(|error| panic!("{error}"));
+        let mut list = self.reader.get(&namespace.path(resource)).unwrap_or_else(|error| panic!("{error}"));
         std::mem::take(list["items"].as_array_mut().expect("a list has items"))
     }
 
@@ -328,7 +355,7 @@ impl ControlPlane {
         static COUNTER: AtomicU32 = AtomicU32::new(1);
         let marker = format!("audit-marker-{}", COUNTER.fetch_add(1, Ordering::Relaxed));
         // The log may lag behind an answer by a moment, so ask for something and wait until that is in it.
-        let answer = self.reader.get(&format!("{}/{marker}", path_of(namespace, "clinics")));
+        let answer = self.reader.get(&format!("{}/{marker}", namespace.path("clinics")));
         assert!(answer.is_err(), "not found, and in the log all the same");
         eventually_ok(PATIENCE, "the audit log to catch up", || {
             let mut records = self.audit_so_far(namespace);
@@ -345,9 +372,4 @@ impl ControlPlane {
         let may_be_its = |line: &String| line.contains(namespace.name());
         lines.filter(may_be_its).filter_map(|line| AuditRecord::parse(&line, namespace.name())).collect()
     }
-}
-
-fn path_of(namespace: &Namespace, resource: &str) -> String {
-    let plural = if resource.ends_with('s') { resource.to_owned() } else { format!("{resource}s") };
-    format!("/apis/{GROUP_VERSION}/namespaces/{}/{plural}", namespace.name())
 }

@@ -4,6 +4,7 @@
 pub(crate) mod certificate;
 pub(crate) mod console;
 pub(crate) mod control_plane;
+pub(crate) mod door;
 pub(crate) mod http;
 pub(crate) mod interceptor;
 pub(crate) mod mail;

@@ -60,7 +60,7 @@ fn a_key_is_replaced_without_anybody_noticing() {
     let of_ana = |name: &String| house.world.object("cliniccredential", name)["spec"]["account"] == of_ana;
     let old: Vec<_> = old.filter(|name| before.contains(name) && of_ana(name)).collect();
     let used = r#"{"spec": {"used": {"recoveryCodes": [0, 2]}}}"#;
-    house.world.kubectl(&["patch", "cliniccredential", &old[0], "--type=merge", "-p", used]);
+    house.world.kubectl_as_portal(&["patch", "cliniccredential", &old[0], "--type=merge", "-p", used]);
     let recovers = |index: usize| {
         let mut again = house.portal.visitor();
         let step = sign_in(&mut again, &email("ana"), PASSWORD);
