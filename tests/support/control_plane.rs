@@ -228,15 +228,25 @@ impl ControlPlane {
         Self::boot("-bare").unwrap_or_else(|message| panic!("no control plane: {message}"))
     }
 
+    /// One with a node, which has these images. It has none of our kinds.
+    pub(crate) fn with_node(images: &[PathBuf]) -> Result<Self, String> {
+        Self::run("tests/node/run", "-node", images)
+    }
+
     fn boot(suffix: &str) -> Result<Self, String> {
+        Self::run("tests/control-plane/run", suffix, &[])
+    }
+
+    fn run(script: &str, suffix: &str, arguments: &[PathBuf]) -> Result<Self, String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = std::env::temp_dir().join(format!("clinic-operator-tests-{}{suffix}", std::process::id()));
-        let mut supervisor = Command::new(root.join("tests/control-plane/run"))
+        let mut supervisor = Command::new(root.join(script))
             .arg(&folder)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("failed to start tests/control-plane/run: {error}"))?;
+            .map_err(|error| format!("failed to start {script}: {error}"))?;
         let mut line = String::new();
         let output = supervisor.stdout.take().ok_or("the supervisor has no output")?;
         BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
