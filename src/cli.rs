@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use data_encoding::HEXLOWER;
 use http::Uri;
 use k8s_openapi::api::rbac::v1::Role;
 use kube::core::ObjectMeta;
@@ -18,6 +19,7 @@ use tracing::warn;
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{ConnectError, connect, rules};
 use crate::adapters::probe::{self, ProbeError, probe};
+use crate::adapters::random::secret_bytes;
 use crate::api::crds::{crds, to_yaml};
 use crate::config::{self, ConfigError, LogConfig};
 use crate::controller::{self, ControllerError};
@@ -35,7 +37,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the controller of one clinic (one namespace).
-    Controller(Part),
+    Controller {
+        #[command(flatten)]
+        part: Part,
+        /// What this replica is called in the lease; something random is added.
+        #[arg(long, env = "POD_NAME", value_name = "NAME", default_value = "clinic-operator")]
+        identity: String,
+    },
     /// Run the portal of one clinic, where people accept their invitations and sign in.
     Portal(Part),
     /// Print the custom resource definitions (YAML), or write them to a folder.
@@ -98,6 +106,8 @@ enum CommandError {
     Write(String, std::io::Error),
     #[error("failed to serialise: {0}")]
     Serialise(String),
+    #[error("failed to draw random bytes: {0}")]
+    Random(String),
     #[error("failed to start: {0}")]
     Runtime(std::io::Error),
     #[error("failed to listen for signals: {0}")]
@@ -108,7 +118,7 @@ enum CommandError {
 pub fn main() -> ExitCode {
     logging::leave_out_what_panics_say();
     let result = match Cli::parse().command {
-        Command::Controller(part) => in_runtime(run_controller(part)),
+        Command::Controller { part, identity } => in_runtime(run_controller(part, &identity)),
         Command::Portal(part) => in_runtime(run_portal(part)),
         Command::Probe { certificate, tries, urls } => in_runtime(probe_all(certificate, tries, urls)),
         Command::Crds { output } => write_crds(output.as_deref()),
@@ -133,12 +143,20 @@ fn in_runtime(command: impl Future<Output = Result<(), CommandError>>) -> Result
     result
 }
 
-async fn run_controller(part: Part) -> Result<(), CommandError> {
+async fn run_controller(part: Part, name: &str) -> Result<(), CommandError> {
     let config = config::controller::Config::load(&part.config).await?;
     let stop = start(config.log)?;
     let clients = connect(part.kubeconfig.as_deref(), controller::WATCHES_END_AFTER).await?;
-    let settings = controller::Settings { namespace: part.namespace, listen: config.listen, mailer: config.mailer() };
+    let identity = if config.leader_election { Some(identity(name)?) } else { None };
+    let settings =
+        controller::Settings { namespace: part.namespace, listen: config.listen, mailer: config.mailer(), identity };
     Ok(controller::run(clients, settings, stop).await?)
+}
+
+/// A name that no other process has, nor one that comes after it in the same pod.
+fn identity(name: &str) -> Result<String, CommandError> {
+    let random: [u8; 8] = secret_bytes().map_err(|error| CommandError::Random(error.to_string()))?;
+    Ok(format!("{name}_{}", HEXLOWER.encode(&random)))
 }
 
 async fn run_portal(part: Part) -> Result<(), CommandError> {
@@ -160,12 +178,12 @@ async fn probe_all(certificate: Option<PathBuf>, tries: u16, urls: Vec<Uri>) -> 
         None => None,
     };
     for url in urls {
-        let mut tried = 1;
+        let mut count = 1;
         while let Err(error) = probe(&url, trusted.as_ref()).await {
-            if tried >= tries {
+            if count >= tries {
                 return Err(CommandError::Probe(url.to_string(), error));
             }
-            tried += 1;
+            count += 1;
             sleep(Duration::from_secs(1)).await;
         }
         print(&format!("{url} answers\n"))?;

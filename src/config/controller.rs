@@ -23,6 +23,9 @@ pub struct Config {
     /// Address and port of `/healthz`, `/readyz` and `/metrics`.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+    /// Whether it works only while it has the lease of its namespace, so that several can run.
+    #[serde(default = "yes")]
+    pub leader_election: bool,
     /// What is logged.
     #[serde(default)]
     pub log: LogConfig,
@@ -93,6 +96,10 @@ pub enum Auth {
     /// The file `token` with an OAuth 2.0 access token.
     #[serde(rename = "XOAUTH2")]
     XOAuth2,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_listen() -> SocketAddr {

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::sleep;
+use tracing::warn;
 
 use super::cache::{Index, Kind};
 use super::context::{Context, ReconcileError};
+use super::door::{OPEN, RESTORE_DOOR};
 use crate::api::Clinic;
 use crate::api::clinic::{ClinicStatus, HoldStatus, MemberCounts};
 use crate::api::convert::ClinicView;
@@ -18,6 +21,8 @@ use crate::domain::mailer::MailerStanding;
 
 /// Members whom the status of a hold names; how many there are it says anyway.
 const HELD_MEMBERS_LISTED: usize = 20;
+/// How often it is looked whether the status still says that the door for restores is open.
+const TELL_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Holds that the status lists.
 const MOST_HOLDS: usize = 100;
 
@@ -37,6 +42,36 @@ pub async fn reconcile(context: &Context) -> Result<Option<Duration>, ReconcileE
     let before = clinic.status.clone().unwrap_or_default();
     context.write_status(&context.clinics, Kind::Clinic, &clinic.metadata, &before, &status).await?;
     Ok(None)
+}
+
+/// Tells people that the door for restores is open, and keeps telling it until dropped: whoever restores may write this status too.
+pub async fn tell_that_the_door_is_open(context: &Context) {
+    loop {
+        let clinic = context.cache.read().clinic();
+        if let Some(clinic) = clinic
+            && let Err(error) = write_that_the_door_is_open(context, &clinic).await
+        {
+            warn!(%error, "failed to tell that the door for restores is open");
+        }
+        sleep(TELL_AGAIN_AFTER).await;
+    }
+}
+
+async fn write_that_the_door_is_open(context: &Context, clinic: &Clinic) -> Result<(), ReconcileError> {
+    let message = format!(
+        "The namespace's annotation {RESTORE_DOOR} is \"{OPEN}\": records can be restored, and nobody is added, removed or mailed. Remove it when the restore is complete."
+    );
+    let reason = "RestoreDoorOpen";
+    let wanted = vec![
+        Wanted { type_: "Ready", status: Truth::False, reason, message: message.clone() },
+        Wanted { type_: "Stalled", status: Truth::True, reason, message },
+    ];
+    let before = clinic.status.clone().unwrap_or_default();
+    let generation = clinic.metadata.generation;
+    let conditions = written(&before.conditions, wanted, generation, context.clock.now());
+    let status = ClinicStatus { observed_generation: generation, conditions, ..before.clone() };
+    context.write_status(&context.clinics, Kind::Clinic, &clinic.metadata, &before, &status).await?;
+    Ok(())
 }
 
 fn count(states: impl Iterator<Item = Option<State>>) -> MemberCounts {

@@ -15,7 +15,7 @@ use super::cache::{Cache, Kind};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::{ApiError, Clients, Store, Stored, guard, merge_difference};
+use crate::adapters::kubernetes::{ApiError, Clients, Store, Stored, Tenure, guard, merge_difference};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 use crate::domain::mailer::MailerStanding;
 
@@ -28,6 +28,8 @@ pub struct Context {
     pub cache: Cache,
     /// The time.
     pub clock: Clock,
+    /// In which all of it is done.
+    pub tenure: Tenure,
     /// Status of the clinic.
     pub clinics: Store<Clinic>,
     /// Status of members.
@@ -60,6 +62,7 @@ impl Context {
         clients: &Clients,
         namespace: &str,
         cache: Cache,
+        tenure: Tenure,
         mailer: Receiver<MailerStanding>,
         mailer_for_members: Receiver<MailerStanding>,
         metrics: Metrics,
@@ -67,6 +70,7 @@ impl Context {
         Self {
             cache,
             clock: Clock,
+            tenure,
             clinics: Store::new(&clients.write, namespace),
             users: Store::new(&clients.write, namespace),
             service_accounts: Store::new(&clients.write, namespace),
@@ -93,6 +97,15 @@ pub enum Guarded {
 }
 
 impl Context {
+    /// To be asked before each write but that of a mail's outcome, which is true whoever leads. A controller that stood still for
+    /// longer than its tenure finds out here; what it had asked for before that is up to the guards.
+    ///
+    /// # Errors
+    /// The tenure is over.
+    pub fn may_write(&self) -> Result<(), ReconcileError> {
+        if self.tenure.lasts() { Ok(()) } else { Err(ReconcileError::NotLeading) }
+    }
+
     /// Writes the status of an object if `wanted` differs from the status `before` that was read. Either way the cache has the
     /// latest afterwards, or will be told by the watch: a stale object is being edited or deleted, which brings us back.
     pub async fn write_status<K>(
@@ -109,6 +122,7 @@ impl Context {
         let Some(difference) = merge_difference(&serde_json::to_value(before)?, &serde_json::to_value(wanted)?) else {
             return Ok(Guarded::Written);
         };
+        self.may_write()?;
         let name = metadata.name.as_deref().unwrap_or_default();
         match store.patch_status(name, &guard(metadata), &difference).await {
             Ok(written) => {
@@ -122,6 +136,7 @@ impl Context {
 
     /// Patches an account as it was read. If it is stale it is read again, so that whoever decides again sees the latest.
     pub async fn patch_account(&self, account: &ClinicAccount, spec: &Value) -> Result<Guarded, ReconcileError> {
+        self.may_write()?;
         let name = &account.spec.id;
         let (known, result) = match self.accounts.patch_spec(name, &guard(&account.metadata), spec).await {
             Ok(written) => (written, Guarded::Written),
@@ -145,6 +160,9 @@ pub enum ReconcileError {
     /// An API request.
     #[error("{0}")]
     Api(#[from] ApiError),
+    /// Another replica may lead by now, so nothing was written.
+    #[error("this controller does not have the lease any more")]
+    NotLeading,
     /// An object of ours cannot be written as JSON.
     #[error("failed to serialise an object")]
     Serialise(#[from] serde_json::Error),

@@ -5,50 +5,41 @@ pub mod accounts;
 pub mod cache;
 mod clinic;
 pub mod context;
+mod door;
 pub mod mailer;
 pub mod members;
-mod metrics;
+pub mod metrics;
 mod outbox;
 mod probed;
 mod queue;
 pub mod rights;
 mod service_accounts;
+mod spans;
+mod term;
 
-use std::collections::HashMap;
 use std::future::pending;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use self::cache::{Cache, watch_all};
-use self::context::{Context, LOOK_AT_EVERYTHING_EVERY, ReconcileError};
-use self::mailer::Mailer;
+use self::context::Context;
+use self::door::Door;
 use self::metrics::Metrics;
-use self::queue::{Key, Queue};
+use self::queue::Queue;
+use self::term::Standing;
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::{Clients, PreflightError, preflight};
+use crate::adapters::kubernetes::{Clients, Elector, PreflightError, Tenure, preflight};
 use crate::adapters::mail::TlsMode;
 use crate::adapters::probes;
-use crate::adapters::random::fraction;
-use crate::domain::mailer::MailerStanding;
 
 /// After how long the API server is to end a watch (it allows 295 s at most, as kube sees it): what changes meanwhile is told at
 /// once anyway.
 pub const WATCHES_END_AFTER: Duration = Duration::from_secs(290);
-/// How long mails under way are waited for when the process is asked to stop.
-const LAST_MAIL_WITHIN: Duration = Duration::from_secs(4);
-/// How long the relay must have worked before members are told that it does.
-const STEADY_AFTER: Duration = Duration::from_secs(60);
-/// First wait after a reconcile failed; doubled with each failure in a row.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-/// Longest wait.
-const LONGEST_RETRY: Duration = Duration::from_secs(300);
 
 /// Why the controller ended.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +60,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// How mail is sent.
     pub mailer: mailer::Settings,
+    /// What this replica is called in the lease, a name that no other ever has; `None`: it works without one.
+    pub identity: Option<String>,
 }
 
 /// Runs until `stop` becomes true.
@@ -76,152 +69,147 @@ pub struct Settings {
 /// # Errors
 /// See [`ControllerError`].
 pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<bool>) -> Result<(), ControllerError> {
-    let Settings { namespace, listen, mailer: mail } = settings;
+    let Settings { namespace, listen, mailer: mail, identity } = settings;
     let mut asked_to_stop = stop.clone();
     let rights = rights::rights();
     tokio::select! {
         result = preflight(&clients, &namespace, &rights, "clinic-operator role") => result?,
         _ = asked_to_stop.wait_for(|stop| *stop) => return Ok(()),
     }
-    let queue = Queue::new(Clock);
-    let cache = Cache::new(queue.clone());
-    let (standing, mailer_standing) = watch::channel(MailerStanding::Up);
-    let (for_members, mailer_for_members) = watch::channel(MailerStanding::Up);
-    let context = Arc::new(Context::new(
-        &clients,
-        &namespace,
-        cache.clone(),
-        mailer_standing.clone(),
-        mailer_for_members,
-        Metrics::default(),
-    ));
     let listener = TcpListener::bind(listen).await.map_err(|error| ControllerError::Listen(listen, error))?;
     info!(namespace, version = env!("CARGO_PKG_VERSION"), "started");
     if mail.relay.tls == TlsMode::None {
         warn!("mail.tls is None: mails, their links and the relay's password travel in the clear");
     }
-
-    let mailer = Arc::new(Mailer::new(Arc::clone(&context), mail, standing, stop.clone()));
-    // Nothing is concluded from absence before every list is there, and nothing worked on before it is known how the relay stood.
-    let ready = async {
-        drop(cache.complete().wait_for(|complete| *complete).await);
-        let pace = mailer.recollect();
-        for_members.send_replace(mailer_standing.borrow().clone());
-        info!("the caches are complete");
-        pace
-    };
-    let ready = ready.shared();
-    let work = async {
-        ready.clone().await;
-        work(&context, &queue).await;
-    };
-    let mails = async {
-        let mut asked_to_stop = stop.clone();
-        let pace = tokio::select! {
-            pace = ready.clone() => pace,
-            _ = asked_to_stop.wait_for(|stop| *stop) => return,
-        };
-        Arc::clone(&mailer).run(pace).await;
-    };
-    let tell = async {
-        ready.clone().await;
-        tell_how_the_mailer_stands(&cache, mailer_standing.clone(), &for_members).await;
-    };
-    let others = async {
-        tokio::select! {
-            () = watch_all(&cache, &clients, &namespace) => {}
-            () = work => {}
-            () = tell => {}
-            () = look_at_everything_now_and_then(&cache, context.clock) => {}
-            result = probes::serve(listener, Arc::clone(&context)) => return result.map_err(|error| ControllerError::Listen(listen, error)),
-            _ = asked_to_stop.wait_for(|stop| *stop) => {}
+    let controller = Arc::new(Controller::new(clients, namespace, mail));
+    let mut elector = identity.map(|identity| Elector::new(&controller.clients.write, &controller.namespace, identity));
+    let elected = elector.as_ref().map_or_else(|| watch::channel(Some(Tenure::for_good())).1, Elector::elected);
+    let election = async {
+        match &mut elector {
+            Some(elector) => elector.run().await,
+            None => pending().await,
         }
-        Ok(())
     };
-    // The mailer ends after the others: outcomes of mails under way are still written.
-    let mails = mails.shared();
+    // The lease is renewed until the last term has ended.
     let ended = tokio::select! {
-        ended = others => ended,
-        () = mails.clone().then(|()| pending::<()>()) => Ok(()),
+        () = election => Ok(()),
+        () = controller.terms(elected, stop) => Ok(()),
+        () = watch_all(&controller.cache, &controller.clients, &controller.namespace) => Ok(()),
+        () = controller.follow_the_door() => Ok(()),
+        result = probes::serve(listener, Arc::clone(&controller)) => result.map_err(|error| ControllerError::Listen(listen, error)),
     };
-    if timeout(LAST_MAIL_WITHIN, mails).await.is_err() {
-        warn!("stopping with a mail under way: its outcome counts as unknown");
+    if let Some(elector) = &mut elector {
+        elector.give_up().await;
     }
     info!("stopped");
     ended
 }
 
-/// What changes by itself later than this is not kept as a timer for each object: it is found here. A timer does not see
-/// that the clock was set, so then too.
-async fn look_at_everything_now_and_then(cache: &Cache, clock: Clock) {
-    loop {
+/// What a replica has whether or not it leads.
+struct Controller {
+    clients: Clients,
+    namespace: String,
+    mail: mailer::Settings,
+    queue: Queue,
+    cache: Cache,
+    door: watch::Sender<Door>,
+    metrics: Metrics,
+    /// Of the term that runs.
+    context: Mutex<Option<Arc<Context>>>,
+}
+
+impl Controller {
+    fn new(clients: Clients, namespace: String, mail: mailer::Settings) -> Self {
+        let queue = Queue::new(Clock);
+        let cache = Cache::new(queue.clone());
+        let door = watch::channel(Door::Unknown).0;
+        let metrics = Metrics::new(clients.requests.clone());
+        Self { clients, namespace, mail, queue, cache, door, metrics, context: Mutex::default() }
+    }
+
+    async fn follow_the_door(&self) {
+        let told = async {
+            let mut door = self.door.subscribe();
+            while door.changed().await.is_ok() {
+                self.metrics.restore_door(*door.borrow() == Door::Open);
+            }
+        };
+        tokio::join!(door::follow(&self.clients.write, &self.namespace, &self.door), told);
+    }
+
+    /// One term after the other, until `stop` becomes true.
+    async fn terms(&self, mut elected: watch::Receiver<Option<Tenure>>, mut stop: watch::Receiver<bool>) {
+        // Nothing is concluded from absence before every list is there.
+        let mut complete = self.cache.complete();
+        let complete = async {
+            drop(complete.wait_for(|complete| *complete).await);
+            info!("the caches are complete");
+        };
         tokio::select! {
-            () = sleep(LOOK_AT_EVERYTHING_EVERY) => {}
-            () = clock.jumped() => info!("the clock was set; everything is looked at again"),
+            () = asked(&mut stop) => return,
+            () = complete => {}
         }
-        cache.work_on_everything();
-    }
-}
-
-/// The Clinic is told at once how the relay stands and why; members whose mail waits, that it fails at once, and that it works
-/// only once it has for a while: a relay that lets one mail in now and then is not worth two writes for everybody who waits.
-async fn tell_how_the_mailer_stands(
-    cache: &Cache,
-    mut standing: watch::Receiver<MailerStanding>,
-    for_members: &watch::Sender<MailerStanding>,
-) {
-    loop {
-        let now = standing.borrow_and_update().clone();
-        cache.work_on(Key::Clinic, Duration::ZERO);
-        let members_wait = now == MailerStanding::Up && *for_members.borrow() != MailerStanding::Up;
-        if members_wait && timeout(STEADY_AFTER, standing.changed()).await.is_ok_and(|changed| changed.is_ok()) {
-            continue;
-        }
-        let is_news = for_members.send_if_modified(|was| {
-            let differs = (*was == MailerStanding::Up) != (now == MailerStanding::Up);
-            was.clone_from(&now);
-            differs
-        });
-        if is_news {
-            cache.work_on_everything();
-        }
-        if standing.changed().await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn work(context: &Context, queue: &Queue) {
-    let failures: Mutex<HashMap<Key, u32>> = Mutex::default();
-    let failures = &failures;
-    queue
-        .run(|key| async move {
-            let (controller, result) = reconcile(context, &key).await;
-            context.metrics.reconciled(controller, result.as_ref().map(drop).map_err(drop));
-            let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-            match result {
-                Ok(again) => {
-                    failures.remove(&key);
-                    again
-                }
-                Err(error) => {
-                    let in_a_row = failures.entry(key.clone()).or_default();
-                    let wait = FIRST_RETRY.saturating_mul(1 << (*in_a_row).min(16)).min(LONGEST_RETRY);
-                    *in_a_row = in_a_row.saturating_add(1);
-                    warn!(?key, %error, "a reconcile failed; it is tried again");
-                    Some(wait.mul_f64(0.5 + fraction() / 2.0))
+        while !*stop.borrow() {
+            tokio::select! {
+                () = asked(&mut stop) => return,
+                Some(tenure) = next(&mut elected) => {
+                    self.metrics.leading(true);
+                    self.term(tenure, &stop).await;
+                    self.metrics.leading(false);
                 }
             }
-        })
-        .await;
+        }
+    }
+
+    /// Ends with the tenure, when the door for restores is opened or shut, or when `stop` becomes true.
+    async fn term(&self, tenure: Tenure, stop: &watch::Receiver<bool>) {
+        let (mut door, mut stop) = (self.door.subscribe(), stop.clone());
+        let stands = tokio::select! {
+            () = asked(&mut stop) => return,
+            () = tenure.ended() => return,
+            Ok(door) = door.wait_for(|door| *door != Door::Unknown) => *door,
+        };
+        let standing = Standing::default();
+        let context = Arc::new(Context::new(
+            &self.clients,
+            &self.namespace,
+            self.cache.clone(),
+            tenure.clone(),
+            standing.told.subscribe(),
+            standing.for_members.subscribe(),
+            self.metrics.clone(),
+        ));
+        let over = async {
+            tokio::select! {
+                () = asked(&mut stop) => {}
+                () = tenure.ended() => {}
+                _ = door.wait_for(|door| *door != stands) => {}
+            }
+        };
+        if stands == Door::Open {
+            tokio::select! {
+                () = clinic::tell_that_the_door_is_open(&context) => {}
+                () = over => {}
+            }
+            return;
+        }
+        info!("this controller works");
+        *self.current() = Some(Arc::clone(&context));
+        term::run(context, &self.queue, &self.mail, standing, over).await;
+        *self.current() = None;
+        info!("this controller stands still");
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Arc<Context>>> {
+        self.context.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-async fn reconcile(context: &Context, key: &Key) -> (&'static str, Result<Option<Duration>, ReconcileError>) {
-    match key {
-        Key::Clinic => ("clinic", clinic::reconcile(context).await),
-        Key::Member(name) => ("member", members::reconcile(context, name).await),
-        Key::ServiceAccount(name) => ("service_account", service_accounts::reconcile(context, name).await),
-        Key::Account(name) => ("account", accounts::reconcile(context, name).await),
-        Key::Removals => ("removals", members::removal::reconcile(context).await),
-    }
+async fn asked(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// The next tenure that lasts; `None`: there never will be another.
+async fn next(elected: &mut watch::Receiver<Option<Tenure>>) -> Option<Tenure> {
+    elected.wait_for(|tenure| tenure.as_ref().is_some_and(Tenure::lasts)).await.ok()?.clone()
 }

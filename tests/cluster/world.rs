@@ -159,6 +159,12 @@ impl World {
         self.kubectl(&[arguments, &["--as", &self.namespace.portal()]].concat())
     }
 
+    /// Creates an object of ours in the name of a part.
+    #[track_caller]
+    pub(crate) fn create_as(&self, user: &str, resource: &str, object: &Value) {
+        control_plane().ask(Some(user), "POST", &self.namespace.path(resource), Some(object)).expect("its right");
+    }
+
     /// Wipes a status, in the name of the controller.
     #[track_caller]
     pub(crate) fn wipe_status(&self, resource: &str, name: &str) {

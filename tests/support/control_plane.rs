@@ -218,31 +218,42 @@ pub(crate) fn crd_files() -> Vec<PathBuf> {
 
 impl ControlPlane {
     fn with_kinds() -> Result<Self, String> {
-        let control_plane = Self::boot("")?;
+        let control_plane = Self::boot("", &[])?;
         control_plane.install_kinds(&crds());
         Ok(control_plane)
     }
 
     /// Another one, of the test that asks for it alone: a cluster in which our kinds were never installed.
     pub(crate) fn without_kinds() -> Self {
-        Self::boot("-bare").unwrap_or_else(|message| panic!("no control plane: {message}"))
+        static COUNTER: AtomicU32 = AtomicU32::new(1);
+        let suffix = format!("-bare-{}", COUNTER.fetch_add(1, Ordering::Relaxed));
+        Self::boot(&suffix, &[]).unwrap_or_else(|message| panic!("no control plane: {message}"))
     }
 
     /// One with a node, which has these images. It has none of our kinds.
     pub(crate) fn with_node(images: &[PathBuf]) -> Result<Self, String> {
-        Self::run("tests/node/run", "-node", images)
+        Self::run("tests/node/run", "-node", &[], images)
     }
 
-    fn boot(suffix: &str) -> Result<Self, String> {
-        Self::run("tests/control-plane/run", suffix, &[])
+    /// Another one, of the test that asks for it alone: with kube-controller-manager, which empties namespaces.
+    pub(crate) fn with_controllers() -> Self {
+        let booted = Self::boot("-controllers", &["--with-controller-manager"]);
+        let control_plane = booted.unwrap_or_else(|message| panic!("no control plane: {message}"));
+        control_plane.install_kinds(&crds());
+        control_plane
     }
 
-    fn run(script: &str, suffix: &str, arguments: &[PathBuf]) -> Result<Self, String> {
+    fn boot(suffix: &str, options: &[&str]) -> Result<Self, String> {
+        Self::run("tests/control-plane/run", suffix, options, &[])
+    }
+
+    fn run(script: &str, suffix: &str, options: &[&str], images: &[PathBuf]) -> Result<Self, String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = std::env::temp_dir().join(format!("clinic-operator-tests-{}{suffix}", std::process::id()));
         let mut supervisor = Command::new(root.join(script))
+            .args(options)
             .arg(&folder)
-            .args(arguments)
+            .args(images)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

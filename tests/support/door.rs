@@ -7,7 +7,7 @@ use super::control_plane::{ControlPlane, Namespace, control_plane};
 use super::wait::{PATIENCE, eventually_ok};
 
 /// The annotation of a Namespace that opens its door.
-const DOOR: &str = "clinic-operator.dev/restore-door";
+pub(crate) const DOOR: &str = "clinic-operator.dev/restore-door";
 
 /// A namespace whose door for restores is open until this is dropped.
 #[must_use = "the door is shut when this is dropped"]
@@ -51,7 +51,7 @@ pub(crate) fn wait_until_shut(control_plane: &ControlPlane, namespace: &Namespac
 }
 
 /// Tries, without effect, whether an administrator may write a claim.
-fn try_by_hand(control_plane: &ControlPlane, namespace: &Namespace) -> Result<Value, String> {
+pub(crate) fn try_by_hand(control_plane: &ControlPlane, namespace: &Namespace) -> Result<Value, String> {
     let claim = json!({
         "apiVersion": "clinic-operator.dev/v1alpha1",
         "kind": "EmailClaim",

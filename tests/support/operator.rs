@@ -108,6 +108,8 @@ fn usual_configuration(port: u16, relay: u16, credentials: Option<&Path>) -> Val
     let mut configuration = json!({
         "portalUrl": "https://portal.maple.example",
         "listen": format!("127.0.0.1:{port}"),
+        // Tests kill operators and start others at once, or two that work at the same time; those of the lease turn it on.
+        "leaderElection": false,
         "log": {"level": "info", "format": "json"},
         "mail": {
             "host": "127.0.0.1",

@@ -4,8 +4,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kube::Config;
+use kube::client::{Client, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use kube::{Client, Config};
+
+use super::Requests;
 
 /// No single request but a watch may take longer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(20);
@@ -25,6 +28,8 @@ pub struct Clients {
     pub watches_end_after: Duration,
     /// The API server's address, for messages.
     pub server: String,
+    /// What `write` was used for.
+    pub requests: Requests,
 }
 
 /// Why there is no client.
@@ -74,9 +79,11 @@ pub async fn connect(kubeconfig: Option<&Path>, watches_end_after: Duration) -> 
     bounded.write_timeout = Some(REQUEST_LIMIT);
     bounded.reset_reader_on_write = true;
     bounded.default_retry = false;
-    let client =
-        |config| Client::try_from(config).map_err(|error: kube::Error| ConnectError::Client(error.to_string()));
-    Ok(Clients { watch: client(watching)?, write: client(bounded)?, watches_end_after, server })
+    let unusable = |error: kube::Error| ConnectError::Client(error.to_string());
+    let requests = Requests::default();
+    let watch = Client::try_from(watching).map_err(unusable)?;
+    let write = ClientBuilder::try_from(bounded).map_err(unusable)?.with_layer(&requests).build();
+    Ok(Clients { watch, write, watches_end_after, server, requests })
 }
 
 fn is_absent(error: &KubeconfigError) -> bool {

@@ -3,18 +3,22 @@
 
 mod client;
 mod error;
+mod lease;
 mod merge;
 mod packed;
 mod preflight;
+mod requests;
 mod rights;
 mod store;
 mod watch;
 
 pub use client::{BEYOND_THE_END, Clients, ConnectError, connect};
 pub use error::ApiError;
+pub use lease::{Elector, LEASE, Tenure};
 pub use merge::merge_difference;
 pub use packed::{Packed, version};
 pub use preflight::{PreflightError, preflight};
+pub use requests::Requests;
 pub use rights::{Right, rules};
 pub use store::{Guard, Store, Stored, guard};
 pub use watch::watch;

@@ -123,7 +123,11 @@ async fn hand_over(mailer: &Mailer, name: &str, observed: &Observed, ahead: &Att
     let now = mailer.context.clock.now();
     let latest = observe(&mailer.context.cache.read(), name);
     let may_go = latest.is_some_and(|(_, latest)| may_still_go(&latest, ahead, now));
-    if !may_go || mailer.is_to_stop() || now.duration_since(ahead.at) > WRITE_AHEAD_VALID {
+    if !may_go
+        || mailer.is_to_stop()
+        || !mailer.context.tenure.lasts()
+        || now.duration_since(ahead.at) > WRITE_AHEAD_VALID
+    {
         return HandedOver::Dropped;
     }
     match deliver(&mailer.settings.relay, &address, &message).await {

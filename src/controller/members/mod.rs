@@ -59,6 +59,7 @@ async fn tell_of_a_resend_that_is_ignored(context: &Context, observed: &Observed
 }
 
 async fn perform(context: &Context, live: &mut Live, step: Step) -> Result<(), ReconcileError> {
+    context.may_write()?;
     match step {
         Step::AskWhetherGone(holder) => {
             let known = if is_gone(context, &holder).await? { &mut live.gone } else { &mut live.there };

@@ -85,9 +85,14 @@ fn what_no_account_names_is_swept_after_an_hour_and_nothing_else_is() {
         ("c-aaaaaaaaaaaaaaaaaaaaaaaaaa", account.as_str()),
         ("c-bbbbbbbbbbbbbbbbbbbbbbbbbb", "a-00000000-0000-4000-8000-000000000000"),
     ] {
-        house.world.apply(&format!(
-            "apiVersion: clinic-operator.dev/v1alpha1\nkind: ClinicCredential\nmetadata: {{name: {name}}}\nspec: {{account: {account}, sealed: c2VhbGVk}}\n"
-        ));
+        house.world.create_as(
+            &house.world.namespace.portal(),
+            "cliniccredentials",
+            &json!({
+                "apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicCredential", "metadata": {"name": name},
+                "spec": {"account": account, "sealed": "c2VhbGVk"},
+            }),
+        );
     }
     let all = house.world.names("cliniccredentials");
     assert_eq!(all.len(), 3);
