@@ -230,6 +230,11 @@ impl ControlPlane {
         Self::boot(&suffix, &[]).unwrap_or_else(|message| panic!("no control plane: {message}"))
     }
 
+    /// One with a node, which has these images. It has none of our kinds.
+    pub(crate) fn with_node(images: &[PathBuf]) -> Result<Self, String> {
+        Self::run("tests/node/run", "-node", &[], images)
+    }
+
     /// Another one, of the test that asks for it alone: with kube-controller-manager, which empties namespaces.
     pub(crate) fn with_controllers() -> Self {
         let booted = Self::boot("-controllers", &["--with-controller-manager"]);
@@ -239,15 +244,20 @@ impl ControlPlane {
     }
 
     fn boot(suffix: &str, options: &[&str]) -> Result<Self, String> {
+        Self::run("tests/control-plane/run", suffix, options, &[])
+    }
+
+    fn run(script: &str, suffix: &str, options: &[&str], images: &[PathBuf]) -> Result<Self, String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = std::env::temp_dir().join(format!("clinic-operator-tests-{}{suffix}", std::process::id()));
-        let mut supervisor = Command::new(root.join("tests/control-plane/run"))
+        let mut supervisor = Command::new(root.join(script))
             .args(options)
             .arg(&folder)
+            .args(images)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("failed to start tests/control-plane/run: {error}"))?;
+            .map_err(|error| format!("failed to start {script}: {error}"))?;
         let mut line = String::new();
         let output = supervisor.stdout.take().ok_or("the supervisor has no output")?;
         BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
