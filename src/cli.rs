@@ -154,7 +154,7 @@ async fn run_controller(part: Part, name: &str) -> Result<(), CommandError> {
     let identity = if config.leader_election { Some(identity(name)?) } else { None };
     let settings =
         controller::Settings { namespace: part.namespace, listen: config.listen, mailer: config.mailer(), identity };
-    Ok(controller::run(clients, settings, stop).await?)
+    Ok(Box::pin(controller::run(clients, settings, stop)).await?)
 }
 
 /// A name that no other process has, nor one that comes after it in the same pod.
