@@ -1,5 +1,7 @@
 //! `kubectl clinic resend`: a new mail that leaves, an old link that is dead, and a plain word where no mail would leave.
 
+use serde_json::Value;
+
 use super::{Person, signed_in};
 use crate::support::smtp::Stage;
 use crate::support::wait::{PATIENCE, eventually_ok};
@@ -123,6 +125,11 @@ fn a_value_that_git_sets_is_left_to_git() {
     world.member_in("Invited", "bea");
     let mails = world.relay.mails().len();
     editor.ok(&["resend", "bea"]);
+    let managed = world.object("clinicuser", "bea")["metadata"]["managedFields"].clone();
+    let of_resend =
+        |entry: &&Value| entry["fieldsV1"]["f:metadata"]["f:annotations"]["f:clinic-operator.dev/resend"].is_object();
+    let manager = managed.as_array().unwrap().iter().find(of_resend).unwrap()["manager"].as_str().unwrap();
+    assert!(!manager.starts_with("kubectl"), "Flux takes back what {manager} writes");
     let annotation =
         || world.object("clinicuser", "bea")["metadata"]["annotations"]["clinic-operator.dev/resend"].clone();
     let value = annotation();

@@ -111,6 +111,10 @@ fn a_cluster_that_cannot_be_used_is_told_with_where_to_look() {
     changed(&viewer, &[("/users/0/user", exec)]);
     let error = viewer.fails(3, &["members"]);
     assert!(error.starts_with("there is no Clinic"), "it asked the cluster: {error}");
+    // A proxy of the environment is not for this machine.
+    let mut command = viewer.command(&["clinic", "members"]);
+    let output = command.env("HTTPS_PROXY", format!("http://127.0.0.1:{}", free_port())).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
     let error = viewer.fails(1, &["members", "--context", "nowhere"]);
     assert!(error.contains("nowhere"), "{error}");
     let error = viewer.fails(1, &["members", "--kubeconfig", "/nonexistent/kubeconfig"]);
