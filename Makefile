@@ -1,6 +1,6 @@
 # What a person types. Each target says what it does in `make help`; the work is in scripts and in cargo.
 .DEFAULT_GOAL := help
-.PHONY: help preflight packages axe control-plane inbox build test torture lint fmt crds charts demo bench sabotage clean-cache
+.PHONY: help preflight packages axe control-plane inbox build image image-twice test test-cluster torture lint fmt crds charts demo bench sabotage clean-cache
 SHELL := bash
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clinic-operator
@@ -24,7 +24,13 @@ inbox: ## Install the demo's inbox into the cache (once, about 30 s)
 	@demo/inbox/run --install-only
 
 build: ## Compile the operator
-	cargo build --release
+	@image/compile
+
+image: ## Build target/image/clinic-operator.tar, an OCI image, without a container engine
+	@image/build
+
+image-twice: ## Build the image in two folders with nothing compiled and demand the same digest (about 10 min)
+	@image/reproduce
 
 lint: ## Formatting and clippy, without a warning
 	cargo fmt --check
@@ -46,7 +52,7 @@ demo: preflight ## Manifests become accounts and mails; DEMO_EXIT=1 ends after t
 	@KUBECONFIG=$(OWN_CLUSTER) demo/run
 
 bench: preflight control-plane ## The figures of the README, with the machine they were taken on
-	cargo build --release
+	@image/compile
 	CLINIC_OPERATOR_BINARY="$(CURDIR)/target/release/clinic-operator" cargo bench --profile figures --bench figures
 
 sabotage: preflight control-plane ## Break each invariant on purpose and demand that its test fails; ONLY=name for one

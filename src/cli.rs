@@ -23,12 +23,13 @@ use crate::adapters::random::secret_bytes;
 use crate::api::crds::{crds, to_yaml};
 use crate::config::{self, ConfigError, LogConfig};
 use crate::controller::{self, ControllerError};
+use crate::kubectl::{self, StartedAs};
 use crate::logging;
 use crate::portal::{self, PortalError};
 
 /// Manages the accounts of a medical clinic declaratively.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about, after_help = "Linked as kubectl-clinic on the PATH it is the plugin `kubectl clinic`.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -117,6 +118,9 @@ enum CommandError {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     logging::leave_out_what_panics_say();
+    if let Some(started_as) = StartedAs::of(std::env::args_os().next().as_deref()) {
+        return kubectl::main(started_as);
+    }
     let result = match Cli::parse().command {
         Command::Controller { part, identity } => in_runtime(run_controller(part, &identity)),
         Command::Portal(part) => in_runtime(run_portal(part)),
@@ -150,7 +154,7 @@ async fn run_controller(part: Part, name: &str) -> Result<(), CommandError> {
     let identity = if config.leader_election { Some(identity(name)?) } else { None };
     let settings =
         controller::Settings { namespace: part.namespace, listen: config.listen, mailer: config.mailer(), identity };
-    Ok(controller::run(clients, settings, stop).await?)
+    Ok(Box::pin(controller::run(clients, settings, stop)).await?)
 }
 
 /// A name that no other process has, nor one that comes after it in the same pod.
@@ -178,12 +182,12 @@ async fn probe_all(certificate: Option<PathBuf>, tries: u16, urls: Vec<Uri>) -> 
         None => None,
     };
     for url in urls {
-        let mut tried = 1;
+        let mut count = 1;
         while let Err(error) = probe(&url, trusted.as_ref()).await {
-            if tried >= tries {
+            if count >= tries {
                 return Err(CommandError::Probe(url.to_string(), error));
             }
-            tried += 1;
+            count += 1;
             sleep(Duration::from_secs(1)).await;
         }
         print(&format!("{url} answers\n"))?;

@@ -26,7 +26,9 @@ pub fn start(log: LogConfig) {
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let registry = tracing_subscriber::registry();
     match log.format {
-        LogFormat::Json => registry.with(layer.json().flatten_event(true).with_filter(filter)).init(),
+        LogFormat::Json => {
+            registry.with(layer.json().flatten_event(true).with_span_list(false).with_filter(filter)).init()
+        }
         LogFormat::Text => registry.with(layer.with_filter(filter)).init(),
     }
 }

@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 8] = [
     &["domain"],
     &["api"],
     &["adapters"],
-    &["controller", "portal", "validate"],
+    &["controller", "kubectl", "portal", "validate"],
     &["config", "lib"],
     &["logging"],
     &["cli"],

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use clinic_operator::adapters::kubernetes::rules;
 use clinic_operator::api::crds::{crds, to_yaml};
-use clinic_operator::controller::rights;
+use clinic_operator::{controller, portal};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
@@ -40,11 +40,14 @@ fn the_files_under_crds_are_what_the_types_say() {
 }
 
 #[test]
-fn the_chart_grants_the_rights_that_the_controller_asks_for() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/clinic-operator/files/role-rules.yaml");
-    let generated = serde_yaml::to_string(&rules(&rights::rights())).expect("rules can be written as YAML");
-    let written = fs::read_to_string(&file).expect("the file can be read");
-    assert_eq!(written, generated, "run `make crds` and commit the result");
+fn the_chart_grants_the_rights_that_controller_and_portal_ask_for() {
+    for (part, rights) in [("controller", controller::rights::rights()), ("portal", portal::rights::rights())] {
+        let file = format!("charts/clinic-operator/files/{part}-role-rules.yaml");
+        let generated = serde_yaml::to_string(&rules(&rights)).expect("rules can be written as YAML");
+        let written =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file)).expect("the file can be read");
+        assert_eq!(written, generated, "{file}: run `make crds` and commit the result");
+    }
 }
 
 #[test]

@@ -15,3 +15,8 @@ pub fn secret_bytes<const N: usize>() -> Result<[u8; N], getrandom::Error> {
 pub fn fraction() -> f64 {
     secret_bytes().map_or(0.5, |bytes| f64::from(u16::from_le_bytes(bytes)) / 65536.0)
 }
+
+/// Sixteen hexadecimal digits that tell one piece of work from another in a log: all zero if the operating system has no randomness.
+pub fn log_id() -> String {
+    secret_bytes().map_or_else(|_| "0".repeat(16), |bytes| format!("{:016x}", u64::from_le_bytes(bytes)))
+}

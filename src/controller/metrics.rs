@@ -1,5 +1,11 @@
 //! What the controller counts, under the Prometheus conventions. No label holds an address or the name of an object.
 
+mod words;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -8,18 +14,30 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::adapters::probes::{Word, text};
+use self::words::{kind_in_a_word, outcome_in_a_word, stage_in_a_word};
+use super::cache::Class;
+use super::queue::Depth;
+use crate::adapters::kubernetes::Requests;
+use crate::adapters::metrics::{Word, register_common, text};
 use crate::domain::delivery::Stage;
 use crate::domain::guard::Guard;
 use crate::domain::invitation::{MailKind, Outcome};
+use crate::domain::lifecycle::State;
 
-/// Upper bounds in seconds: moments as a rule, minutes while a queue waits, hours while a relay is down.
-const INVITED_AFTER: [f64; 10] = [1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
+/// Upper bounds in seconds: moments as a rule, minutes while a queue waits or the operator is away, hours while something is down.
+const WAITED: [f64; 10] = [1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
+/// Upper bounds in seconds: without a write it takes less than the first, each write takes some milliseconds of a healthy API server.
+const WORKED: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0, 60.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reconciled {
     controller: Word,
     result: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct By {
+    controller: Word,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -34,9 +52,23 @@ struct Held {
     guard: Word,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Standing {
+    state: Word,
+    classification: Word,
+}
+
 /// What is read when somebody asks, not counted.
 #[derive(Clone, Debug)]
 pub struct Now {
+    /// How the queue of the work stands.
+    pub queue: Depth,
+    /// Members in each state and class; `None`: they have no state yet.
+    pub members: Vec<((Option<State>, Class), usize)>,
+    /// For how long access is over that a record still grants; zero: of nobody.
+    pub overdue: SignedDuration,
+    /// The time to the next end of access; `None`: none is planned.
+    pub next_end: Option<SignedDuration>,
     /// Accounts whose mail waits for its turn.
     pub waiting: usize,
     /// For how long the one has waited that has waited longest.
@@ -50,23 +82,45 @@ pub struct Now {
 /// The counters.
 #[derive(Clone, Debug)]
 pub struct Metrics {
+    requests: Requests,
     reconciles: Family<Reconciled, Counter>,
+    durations: Family<By, Histogram>,
+    retrying: Gauge,
     mails: Family<Mailed, Counter>,
     invited_after: Histogram,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        let (reconciles, mails) = (Family::default(), Family::default());
-        Self { reconciles, mails, invited_after: Histogram::new(INVITED_AFTER) }
-    }
+    ended_after: Histogram,
+    leads: Arc<AtomicBool>,
+    transitions: Counter,
+    door_is_open: Gauge,
 }
 
 impl Metrics {
-    /// Counts a reconcile.
-    pub fn reconciled(&self, controller: &'static str, succeeded: Result<(), ()>) {
+    /// Nothing counted yet; what the API server is asked is counted there.
+    pub fn new(requests: Requests) -> Self {
+        Self {
+            requests,
+            reconciles: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(WORKED)),
+            retrying: Gauge::default(),
+            mails: Family::default(),
+            invited_after: Histogram::new(WAITED),
+            ended_after: Histogram::new(WAITED),
+            leads: Arc::default(),
+            transitions: Counter::default(),
+            door_is_open: Gauge::default(),
+        }
+    }
+
+    /// Counts a reconcile that took so long.
+    pub fn reconciled(&self, controller: &'static str, succeeded: Result<(), ()>, took: Duration) {
         let result = Word(if succeeded.is_ok() { "success" } else { "error" });
         self.reconciles.get_or_create(&Reconciled { controller: Word(controller), result }).inc();
+        self.durations.get_or_create(&By { controller: Word(controller) }).observe(took.as_secs_f64());
+    }
+
+    /// Takes in for how many keys the last reconcile failed.
+    pub fn retrying(&self, keys: usize) {
+        self.retrying.set(i64::try_from(keys).unwrap_or(i64::MAX));
     }
 
     /// Counts a mail, with the stage at which it failed.
@@ -85,10 +139,93 @@ impl Metrics {
         self.invited_after.observe(time.as_secs_f64().max(0.0));
     }
 
+    /// Takes in how long after the end of somebody's access their record said so.
+    pub fn access_ended(&self, after: SignedDuration) {
+        self.ended_after.observe(after.as_secs_f64().max(0.0));
+    }
+
+    /// Takes in whether this replica leads. One that does not tries nothing again.
+    pub fn leading(&self, leads: bool) {
+        if !leads {
+            self.retrying.set(0);
+        }
+        if self.leads.swap(leads, Ordering::Relaxed) != leads {
+            self.transitions.inc();
+        }
+    }
+
+    /// Takes in whether the door for restores is open.
+    pub fn restore_door(&self, is_open: bool) {
+        self.door_is_open.set(i64::from(is_open));
+    }
+
     /// All of it as text, in the `OpenMetrics` format.
     pub fn text(&self, now: &Now) -> String {
-        let mut registry = Registry::with_prefix("clinic_operator");
+        let mut registry = Registry::default();
+        register_common(&mut registry, "controller", &self.requests);
+        let ours = registry.sub_registry_with_prefix("clinic_operator");
+        self.register_members(ours, now);
+        self.register_work(ours, now);
+        self.register_mail(ours, now);
+        text(&registry)
+    }
+
+    fn register_members(&self, registry: &mut Registry, now: &Now) {
+        let members: Family<Standing, Gauge> = Family::default();
+        for ((state, class), count) in &now.members {
+            let standing =
+                Standing { state: Word(state.map_or("None", State::name)), classification: Word(class.word()) };
+            members.get_or_create(&standing).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+        registry.register("members", "Members and service accounts by state and classification", members);
+        let held: Family<Held, Gauge> = Family::default();
+        for (guard, count) in &now.held {
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            held.get_or_create(&Held { guard: Word(guard.word()) }).set(count);
+        }
+        registry.register("held_accounts", "Accounts that a guard holds back until a person releases them", held);
+        registry.register_with_unit(
+            "access_end_lateness",
+            "Time from the end of somebody's access to the write that says so in the record",
+            Unit::Seconds,
+            self.ended_after.clone(),
+        );
+        registry.register_with_unit(
+            "access_end_overdue",
+            "For how long access is over that a record still grants, 0 if none does",
+            Unit::Seconds,
+            whole_seconds(now.overdue),
+        );
+        if let Some(next) = now.next_end {
+            let help = "Time to the next end of somebody's access, absent if none is planned";
+            registry.register_with_unit("next_access_end", help, Unit::Seconds, whole_seconds(next));
+        }
+    }
+
+    fn register_work(&self, registry: &mut Registry, now: &Now) {
         registry.register("reconciles", "Reconciles by controller and result", self.reconciles.clone());
+        let help = "How long reconciles took, by controller";
+        registry.register_with_unit("reconcile_duration", help, Unit::Seconds, self.durations.clone());
+        registry.register(
+            "queue_depth",
+            "Keys whose time has come and that wait for their turn",
+            gauge(now.queue.waiting),
+        );
+        let oldest = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+        oldest.set(now.queue.oldest.as_secs_f64());
+        let help = "How long the key has waited that has waited longest";
+        registry.register_with_unit("queue_oldest_wait", help, Unit::Seconds, oldest);
+        registry.register("queue_under_way", "Keys that are worked on", gauge(now.queue.under_way));
+        registry.register("queue_retrying", "Keys whose last reconcile failed", self.retrying.clone());
+        let leads = gauge(usize::from(self.leads.load(Ordering::Relaxed)));
+        registry.register("leading", "1 while this replica is the one that works", leads);
+        let help = "How often this replica began or ceased to lead";
+        registry.register("leader_transitions", help, self.transitions.clone());
+        let help = "1 while the namespace's door for restores is open, so that the operator stands still";
+        registry.register("restore_door_open", help, self.door_is_open.clone());
+    }
+
+    fn register_mail(&self, registry: &mut Registry, now: &Now) {
         registry.register("mails", "Mails by kind, outcome and the stage at which they failed", self.mails.clone());
         registry.register("mails_waiting", "Accounts whose mail waits for its turn", gauge(now.waiting));
         registry.register_with_unit(
@@ -105,13 +242,6 @@ impl Metrics {
         );
         let up = gauge(usize::from(!now.mailer_fails));
         registry.register("mailer_up", "0 while the mail relay does not take mail that waits for it", up);
-        let held: Family<Held, Gauge> = Family::default();
-        for (guard, count) in &now.held {
-            let count = i64::try_from(*count).unwrap_or(i64::MAX);
-            held.get_or_create(&Held { guard: Word(guard.word()) }).set(count);
-        }
-        registry.register("held_accounts", "Accounts that a guard holds back until a person releases them", held);
-        text(&registry)
     }
 }
 
@@ -127,53 +257,29 @@ fn whole_seconds(time: SignedDuration) -> Gauge {
     gauge
 }
 
-fn kind_in_a_word(kind: MailKind) -> &'static str {
-    match kind {
-        MailKind::Invitation => "invitation",
-        MailKind::EmailConfirmation => "email_confirmation",
-        MailKind::EmailChangeNotice => "email_change_notice",
-    }
-}
-
-fn outcome_in_a_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Sending => "unknown",
-        Outcome::Sent => "sent",
-        Outcome::Refused => "refused",
-        Outcome::Deferred => "deferred",
-        Outcome::MailerFailed => "mailer_failed",
-        Outcome::Dropped => "dropped",
-    }
-}
-
-fn stage_in_a_word(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Connect => "connect",
-        Stage::Greeting => "greeting",
-        Stage::Ehlo => "ehlo",
-        Stage::StartTls => "starttls",
-        Stage::Auth => "auth",
-        Stage::MailFrom => "mail_from",
-        Stage::RcptTo => "rcpt_to",
-        Stage::Data => "data",
-        Stage::Content => "content",
-        Stage::AfterDot => "after_dot",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn everything_is_told_in_words_of_a_fixed_set() {
-        let metrics = Metrics::default();
-        metrics.reconciled("member", Ok(()));
+        let metrics = Metrics::new(Requests::default());
+        metrics.reconciled("member", Ok(()), Duration::from_millis(3));
+        metrics.retrying(5);
         metrics.mailed(MailKind::Invitation, Outcome::Sent, None);
         metrics.mailed(MailKind::EmailConfirmation, Outcome::MailerFailed, Some(Stage::Auth));
         metrics.invited_after(SignedDuration::from_secs(3));
         metrics.invited_after(SignedDuration::from_secs(-3));
+        metrics.access_ended(SignedDuration::from_secs(30));
+        metrics.restore_door(true);
+        for leads in [true, true, false, true] {
+            metrics.leading(leads);
+        }
         let now = Now {
+            queue: Depth { waiting: 7, oldest: Duration::from_millis(1500), under_way: 2 },
+            members: vec![((Some(State::Active), Class::Staff), 3), ((None, Class::ServiceAccount), 1)],
+            overdue: SignedDuration::from_secs(40),
+            next_end: Some(SignedDuration::from_hours(2)),
             waiting: 2,
             oldest: SignedDuration::from_secs(90),
             mailer_fails: true,
@@ -181,7 +287,20 @@ mod tests {
         };
         let text = metrics.text(&now);
         for line in [
+            "clinic_operator_members{state=\"Active\",classification=\"Staff\"} 3",
+            "clinic_operator_members{state=\"None\",classification=\"ServiceAccount\"} 1",
             "clinic_operator_reconciles_total{controller=\"member\",result=\"success\"} 1",
+            "clinic_operator_reconcile_duration_seconds_bucket{le=\"0.005\",controller=\"member\"} 1",
+            "clinic_operator_queue_depth 7",
+            "clinic_operator_queue_oldest_wait_seconds 1.5",
+            "clinic_operator_queue_under_way 2",
+            "clinic_operator_queue_retrying 5",
+            "clinic_operator_leading 1",
+            "clinic_operator_leader_transitions_total 3",
+            "clinic_operator_restore_door_open 1",
+            "clinic_operator_access_end_lateness_seconds_bucket{le=\"60.0\"} 1",
+            "clinic_operator_access_end_overdue_seconds 40",
+            "clinic_operator_next_access_end_seconds 7200",
             "clinic_operator_mails_total{kind=\"invitation\",outcome=\"sent\",stage=\"\"} 1",
             "clinic_operator_mails_total{kind=\"email_confirmation\",outcome=\"mailer_failed\",stage=\"auth\"} 1",
             "clinic_operator_mails_waiting 2",
@@ -194,5 +313,6 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
+        assert!(!metrics.text(&Now { next_end: None, ..now }).contains("next_access_end"));
     }
 }

@@ -8,12 +8,13 @@ pub mod context;
 mod door;
 pub mod mailer;
 pub mod members;
-mod metrics;
+pub mod metrics;
 mod outbox;
 mod probed;
 mod queue;
 pub mod rights;
 mod service_accounts;
+mod spans;
 mod term;
 
 use std::future::pending;
@@ -94,7 +95,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
         () = election => Ok(()),
         () = controller.terms(elected, stop) => Ok(()),
         () = watch_all(&controller.cache, &controller.clients, &controller.namespace) => Ok(()),
-        () = door::follow(&controller.clients.write, &controller.namespace, &controller.door) => Ok(()),
+        () = controller.follow_the_door() => Ok(()),
         result = probes::serve(listener, Arc::clone(&controller)) => result.map_err(|error| ControllerError::Listen(listen, error)),
     };
     if let Some(elector) = &mut elector {
@@ -122,7 +123,18 @@ impl Controller {
         let queue = Queue::new(Clock);
         let cache = Cache::new(queue.clone());
         let door = watch::channel(Door::Unknown).0;
-        Self { clients, namespace, mail, queue, cache, door, metrics: Metrics::default(), context: Mutex::default() }
+        let metrics = Metrics::new(clients.requests.clone());
+        Self { clients, namespace, mail, queue, cache, door, metrics, context: Mutex::default() }
+    }
+
+    async fn follow_the_door(&self) {
+        let told = async {
+            let mut door = self.door.subscribe();
+            while door.changed().await.is_ok() {
+                self.metrics.restore_door(*door.borrow() == Door::Open);
+            }
+        };
+        tokio::join!(door::follow(&self.clients.write, &self.namespace, &self.door), told);
     }
 
     /// One term after the other, until `stop` becomes true.
@@ -140,7 +152,11 @@ impl Controller {
         while !*stop.borrow() {
             tokio::select! {
                 () = asked(&mut stop) => return,
-                Some(tenure) = next(&mut elected) => self.term(tenure, &stop).await,
+                Some(tenure) = next(&mut elected) => {
+                    self.metrics.leading(true);
+                    self.term(tenure, &stop).await;
+                    self.metrics.leading(false);
+                }
             }
         }
     }

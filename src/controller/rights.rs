@@ -1,7 +1,7 @@
 //! What the controller may do, and nothing else: the one table from which its Role is generated and against which it checks
 //! itself when it starts.
 
-use crate::adapters::kubernetes::Right;
+use crate::adapters::kubernetes::{LEASE, Right};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 
 /// All rights of the controller, in the clinic's namespace.
@@ -21,6 +21,6 @@ pub fn rights() -> Vec<Right> {
         // In a Role of a namespace this is that Namespace's own object and no other: whether its door for restores is open.
         Right::on_core("", "namespaces", &["get"]),
         Right::on_core("coordination.k8s.io", "leases", &["create"]),
-        Right::on_core("coordination.k8s.io", "leases", &["get", "update"]).named("clinic-operator"),
+        Right::on_core("coordination.k8s.io", "leases", &["get", "update"]).named(LEASE),
     ]
 }

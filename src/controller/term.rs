@@ -9,13 +9,13 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::cache::Cache;
 use super::context::{Context, LOOK_AT_EVERYTHING_EVERY, ReconcileError};
 use super::mailer::{self, Mailer};
 use super::queue::{Key, Queue};
-use super::{accounts, clinic, members, service_accounts};
+use super::{accounts, clinic, members, service_accounts, spans};
 use crate::adapters::clock::Clock;
 use crate::adapters::random::fraction;
 use crate::domain::mailer::MailerStanding;
@@ -124,11 +124,16 @@ async fn work(context: &Context, queue: &Queue) {
     let failures = &failures;
     queue
         .run(|key| async move {
-            let (controller, result) = reconcile(context, &key).await;
-            context.metrics.reconciled(controller, result.as_ref().map(drop).map_err(drop));
+            let (span, begun) = (spans::of_a_reconcile(&key), context.clock.monotonic());
+            let result = reconcile(context, &key).instrument(span.clone()).await;
+            let _within = span.entered();
+            let took = begun.elapsed();
+            context.metrics.reconciled(key.controller(), result.as_ref().map(drop).map_err(drop), took);
             let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-            match result {
+            let again = match result {
                 Ok(again) => {
+                    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                    debug!(milliseconds, "reconciled");
                     failures.remove(&key);
                     again
                 }
@@ -139,17 +144,19 @@ async fn work(context: &Context, queue: &Queue) {
                     warn!(?key, %error, "a reconcile failed; it is tried again");
                     Some(wait.mul_f64(0.5 + fraction() / 2.0))
                 }
-            }
+            };
+            context.metrics.retrying(failures.len());
+            again
         })
         .await;
 }
 
-async fn reconcile(context: &Context, key: &Key) -> (&'static str, Result<Option<Duration>, ReconcileError>) {
+async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>, ReconcileError> {
     match key {
-        Key::Clinic => ("clinic", clinic::reconcile(context).await),
-        Key::Member(name) => ("member", members::reconcile(context, name).await),
-        Key::ServiceAccount(name) => ("service_account", service_accounts::reconcile(context, name).await),
-        Key::Account(name) => ("account", accounts::reconcile(context, name).await),
-        Key::Removals => ("removals", members::removal::reconcile(context).await),
+        Key::Clinic => clinic::reconcile(context).await,
+        Key::Member(name) => members::reconcile(context, name).await,
+        Key::ServiceAccount(name) => service_accounts::reconcile(context, name).await,
+        Key::Account(name) => accounts::reconcile(context, name).await,
+        Key::Removals => members::removal::reconcile(context).await,
     }
 }

@@ -47,8 +47,8 @@ pub fn line(text: &str, maximum: usize) -> Result<String, LineFault> {
 /// One character takes at most so many bytes when it is written as letter and marks.
 const LONGEST_DECOMPOSED: usize = 16;
 
-/// What `HIDDEN` in `api::schema` says.
-fn is_hidden(character: char) -> bool {
+/// Whether a character cannot be seen, or turns the direction of what follows: what `HIDDEN` in `api::schema` says.
+pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

@@ -51,7 +51,7 @@ pub enum MemberType {
 }
 
 /// The type classification of a practitioner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Classification {
     /// Permanent licensed practitioner; has a license.
     Standard,

@@ -180,6 +180,14 @@ fn about_confirmed_facts(situation: &Situation<'_>) -> String {
     }
 }
 
+/// What every sentence about an address names that its person has not confirmed yet.
+const CHANGED_ADDRESS: &str = "changed email address";
+
+/// Whether the message of an `Active` member says that a changed address waits to be confirmed, so that a resend mails something.
+pub fn waits_for_a_confirmation(message: &str) -> bool {
+    message.contains(CHANGED_ADDRESS)
+}
+
 /// An accepted member goes on signing in with the old address until the new one is confirmed.
 fn about_a_changed_address(situation: &Situation<'_>) -> String {
     let old = "until then the old one signs in";

@@ -164,3 +164,27 @@ fn what_the_person_confirmed_otherwise_is_named_and_not_quoted() {
     let expected = "Has access. The person confirmed something else than the manifest says: lastName, title. The member list shows what they confirmed.";
     assert_eq!(state(&otherwise).message, expected);
 }
+
+#[test]
+fn who_has_access_is_mailed_again_only_while_a_changed_address_waits() {
+    let zone = ClinicZone::find("America/Toronto").unwrap();
+    let (due, trouble) = (Due { kind: MailKind::EmailConfirmation, round: 2, continues: None }, Trouble::default());
+    for (invitation, waits) in [
+        (Standing::NoAddress, false),
+        (Standing::Settled, false),
+        (Standing::Due(due), true),
+        (Standing::Held { id: "invitations-1".into() }, true),
+        (Standing::UnderWay { until: at(0) }, true),
+        (Standing::BackingOff { until: at(0), trouble: trouble.clone() }, true),
+        (sent(), true),
+        (Standing::Expired { at: at(0) }, true),
+        (Standing::Refused { trouble }, true),
+        (Standing::Unknown, true),
+    ] {
+        let situation = Situation { access: Some(AccessReason::Granted), ..invited(&zone, &invitation) };
+        let situation = Situation { confirmed_otherwise: &["firstName", "lastName", "title"], ..situation };
+        let verdict = state(&situation);
+        assert_eq!(verdict.state, State::Active);
+        assert_eq!(waits_for_a_confirmation(&verdict.message), waits, "{}", verdict.message);
+    }
+}

@@ -9,7 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::adapters::probes::{Word, text};
+use crate::adapters::kubernetes::Requests;
+use crate::adapters::metrics::{Word, register_common, text};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
@@ -58,16 +59,29 @@ pub struct Now {
 }
 
 /// The counters.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Metrics {
+    requests: Requests,
     sign_ins: Family<Ended, Counter>,
     acceptances: Family<Ended, Counter>,
-    requests: Family<Answered, Counter>,
+    answers: Family<Answered, Counter>,
     removed_credentials: Counter,
     sealed_by_other_key: Gauge,
 }
 
 impl Metrics {
+    /// Nothing counted yet; what the API server is asked is counted there.
+    pub fn new(requests: Requests) -> Self {
+        Self {
+            requests,
+            sign_ins: Family::default(),
+            acceptances: Family::default(),
+            answers: Family::default(),
+            removed_credentials: Counter::default(),
+            sealed_by_other_key: Gauge::default(),
+        }
+    }
+
     /// Counts a try to sign in.
     pub fn sign_in(&self, outcome: SignIn) {
         let word = match outcome {
@@ -92,7 +106,7 @@ impl Metrics {
 
     /// Counts an answer. `route` is one of ours as it is declared, never a path that was asked for.
     pub fn answered(&self, route: &str, code: u16) {
-        self.requests.get_or_create(&Answered { route: route.to_owned(), code }).inc();
+        self.answers.get_or_create(&Answered { route: route.to_owned(), code }).inc();
     }
 
     /// Counts a credential that no account named.
@@ -107,10 +121,12 @@ impl Metrics {
 
     /// All of it as text, in the `OpenMetrics` format.
     pub fn text(&self, now: &Now) -> String {
-        let mut registry = Registry::with_prefix("clinic_operator_portal");
+        let mut all = Registry::default();
+        register_common(&mut all, "portal", &self.requests);
+        let registry = all.sub_registry_with_prefix("clinic_operator_portal");
         registry.register("sign_ins", "Tries to sign in by outcome", self.sign_ins.clone());
         registry.register("acceptances", "Tries to accept an invitation by outcome", self.acceptances.clone());
-        registry.register("requests", "Answers by route and HTTP status", self.requests.clone());
+        registry.register("requests", "Answers by route and HTTP status", self.answers.clone());
         let hashes = Counter::<u64, AtomicU64>::default();
         hashes.inc_by(now.hashes);
         registry.register("password_hashes", "Password hashes computed", hashes);
@@ -122,7 +138,7 @@ impl Metrics {
         silence.set(now.silent_for.map_or(-1, |silent| i64::try_from(silent.as_secs()).unwrap_or(i64::MAX)));
         let help = "Time since the API server last answered, -1 before it first did";
         registry.register_with_unit("api_silence", help, Unit::Seconds, silence);
-        text(&registry)
+        text(&all)
     }
 }
 
@@ -132,7 +148,7 @@ mod tests {
 
     #[test]
     fn everything_is_told_in_words_of_a_fixed_set() {
-        let metrics = Metrics::default();
+        let metrics = Metrics::new(Requests::default());
         metrics.sign_in(SignIn::SlowedDown);
         metrics.acceptance(Acceptance::Incomplete);
         metrics.answered("/sign-in", 422);

@@ -9,7 +9,7 @@ mod credentials;
 mod follow;
 mod invitations;
 mod keys;
-mod metrics;
+pub mod metrics;
 pub mod pages;
 mod probed;
 pub mod records;
@@ -43,6 +43,7 @@ use self::records::Records;
 use self::throttles::Throttles;
 use self::web::cookies::Cookies;
 use crate::adapters::clock::Clock;
+use crate::adapters::heart::Heart;
 use crate::adapters::kubernetes::{ApiError, Clients, PreflightError, Store, preflight};
 use crate::adapters::passwords::{HashError, Passwords};
 use crate::adapters::probes;
@@ -176,6 +177,7 @@ pub struct Portal {
     passwords: Passwords,
     throttles: Throttles,
     metrics: Metrics,
+    heart: Heart,
     live_reads: Semaphore,
     /// It is warned once of a proxy that nobody named.
     unnamed_proxy: Once,
@@ -245,7 +247,8 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
         keys: KeyRing::read(settings.keys).await?,
         passwords: Passwords::start()?,
         throttles: Throttles::default(),
-        metrics: Metrics::default(),
+        metrics: Metrics::new(clients.requests.clone()),
+        heart: Heart::new(Clock),
         live_reads: Semaphore::new(LIVE_READS),
         unnamed_proxy: Once::new(),
         namespace: namespace.clone(),
@@ -259,8 +262,8 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
         warn!("portalUrl is http://: for this machine alone");
     }
     tokio::select! {
-        () = portal.records.keep(&clients, &namespace, &portal.contact) => {}
-        () = portal.contact.keep(&clinics) => {}
+        () = portal.records.keep(&clients, &namespace, &portal.contact, &portal.heart) => {}
+        () = portal.heart.turn("the contact", [portal.contact.keep(&clinics)]) => {}
         () = portal.keys.keep() => {}
         () = care::keep(&portal) => {}
         () = encryption.keep() => {}

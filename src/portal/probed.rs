@@ -5,6 +5,10 @@ use super::metrics::Now;
 use crate::adapters::probes::Probed;
 
 impl Probed for Portal {
+    fn alive(&self) -> Result<(), &'static str> {
+        self.heart.hangs().map_or(Ok(()), Err)
+    }
+
     fn ready(&self) -> Result<(), &'static str> {
         if !*self.records.complete().borrow() {
             Err("the records are not complete yet")

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::sync::watch::{Receiver, Sender, channel};
 
 use super::contact::Contact;
+use crate::adapters::heart::Heart;
 use crate::adapters::kubernetes::{Clients, Packed, version, watch};
 use crate::api::{CLINIC_NAME, Clinic, ClinicAccount};
 use crate::domain::email::ClaimName;
@@ -65,7 +66,7 @@ impl Default for Records {
 
 impl Records {
     /// Keeps itself up to date until it is dropped.
-    pub async fn keep(&self, clients: &Clients, namespace: &str, contact: &Contact) {
+    pub async fn keep(&self, clients: &Clients, namespace: &str, contact: &Contact, heart: &Heart) {
         let of = |kind: Watched, resource: ApiResource| async move {
             watch(clients, namespace, &resource, |event| match event {
                 Some(event) => {
@@ -80,10 +81,9 @@ impl Records {
             })
             .await;
         };
-        tokio::join!(
-            of(Watched::Clinic, ApiResource::erase::<Clinic>(&())),
-            of(Watched::Accounts, ApiResource::erase::<ClinicAccount>(&())),
-        );
+        let clinic = of(Watched::Clinic, ApiResource::erase::<Clinic>(&()));
+        let accounts = of(Watched::Accounts, ApiResource::erase::<ClinicAccount>(&()));
+        heart.turn("a watch", [clinic, accounts]).await;
     }
 
     /// Becomes true once every kind was listed completely: before that nothing may be concluded from absence.

@@ -50,7 +50,9 @@ fn write_schemas(folder: &Path) {
     for (name, definition) in definitions.as_object().unwrap() {
         for kind in definition["x-kubernetes-group-version-kind"].as_array().into_iter().flatten() {
             let text = |field: &str| kind[field].as_str().unwrap().to_lowercase();
-            let file = format!("{}-{}-{}.json", text("group"), text("version"), text("kind"));
+            // The core group has no name; kubeconform then takes the version for it.
+            let group = Some(text("group")).filter(|group| !group.is_empty()).unwrap_or_else(|| text("version"));
+            let file = format!("{group}-{}-{}.json", text("version"), text("kind"));
             let schema = json!({"$ref": format!("definitions.json#/definitions/{name}")});
             fs::write(folder.join(file), schema.to_string()).unwrap();
         }

@@ -60,12 +60,11 @@ pub(crate) fn printed(script: &mut Command) -> PathBuf {
 /// Runs Helm, without a cluster unless the arguments name one, and without the settings of whoever runs the tests.
 pub(crate) fn helm<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
     static HELM: OnceLock<PathBuf> = OnceLock::new();
-    let home = std::env::temp_dir().join(format!("clinic-operator-helm-{}", std::process::id()));
     let helm = HELM.get_or_init(|| tool("helm"));
     Command::new(helm)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env_clear()
-        .env("HOME", home)
+        .env("HOME", env!("CARGO_TARGET_TMPDIR"))
         .env("PATH", "/usr/bin:/bin")
         .args(arguments)
         .stdin(Stdio::null())

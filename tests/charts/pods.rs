@@ -3,17 +3,17 @@
 
 use serde_json::{Value, json};
 
-use crate::helm::{CLINICS, control_plane, install, name_of, namespace, objects};
+use crate::helm::{CLINIC, CLINICS, control_plane, install, name_of, namespace, objects, parse, template};
 use crate::support::control_plane::{Namespace, Output};
 
 #[test]
 fn the_api_server_takes_every_object_without_a_warning() {
     for clinic in CLINICS {
         let namespace = namespace(clinic);
-        for object in objects(clinic, &["--namespace", namespace.name()]) {
-            let answer = try_out(&namespace, &object);
-            assert!(answer.success && answer.stderr.is_empty(), "{}: {}", name_of(&object), answer.stderr);
-        }
+        let objects = template(clinic, &["--namespace", namespace.name()]).ok();
+        let answer = try_out(&namespace, &objects);
+        assert!(answer.success && answer.stderr.is_empty(), "{}", answer.stderr);
+        assert_eq!(answer.stdout.lines().count(), parse(&objects).len());
     }
 }
 
@@ -22,17 +22,17 @@ fn the_api_server_takes_every_object_without_a_warning() {
 fn every_pod_is_restricted() {
     for clinic in CLINICS {
         let namespace = namespace(clinic);
-        install(clinic, crate::helm::CLINIC, &namespace, &[]).ok();
+        install(clinic, CLINIC, &namespace, &[]).ok();
         let objects = objects(clinic, &["--namespace", namespace.name()]);
         let deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
         let pods: Vec<_> = deployments.map(|deployment| pod_of(deployment, &namespace)).collect();
         assert_eq!(pods.len(), 2);
         for pod in pods {
-            let answer = try_out(&namespace, &pod);
+            let answer = try_out(&namespace, &pod.to_string());
             assert!(answer.success && answer.stderr.is_empty(), "{}: {}", name_of(&pod), answer.stderr);
             let mut loose = pod;
             loose["spec"]["securityContext"]["runAsNonRoot"] = json!(false);
-            let refused = try_out(&namespace, &loose).refused();
+            let refused = try_out(&namespace, &loose.to_string()).refused();
             assert!(refused.contains("violates PodSecurity \"restricted:latest\""), "{refused}");
         }
     }
@@ -86,7 +86,7 @@ fn pod_of(deployment: &Value, namespace: &Namespace) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
 }
 
-fn try_out(namespace: &Namespace, object: &Value) -> Output {
+fn try_out(namespace: &Namespace, objects: &str) -> Output {
     let arguments = ["apply", "--server-side", "--dry-run=server", "--filename", "-"];
-    control_plane().kubectl_stdin(namespace, &arguments, &object.to_string())
+    control_plane().kubectl_stdin(namespace, &arguments, objects)
 }

@@ -19,25 +19,33 @@ fn the_chart_of_the_definitions_takes_no_value() {
 
 #[test]
 fn what_is_missing_is_asked_for_with_a_sentence() {
-    for (unset, sentence) in [
-        ("portalUrl=", "portalUrl is required: the base URL of the portal and of the links in mails"),
-        ("mail.host=", "mail.host is required: the relay that takes the clinic's mail"),
-        ("mail.from=", "mail.from is required: the sender of every mail"),
+    let all = [
         (
-            "clinic.spec.displayName=null",
+            "portalUrl=https://portal.maple.example",
+            "portalUrl is required: the base URL of the portal and of the links in mails",
+        ),
+        ("mail.host=smtp.maple.example", "mail.host is required: the relay that takes the clinic's mail"),
+        ("mail.from=no-reply@maple.example", "mail.from is required: the sender of every mail"),
+        (
+            "clinic.spec.displayName=Maple",
             "clinic.spec.displayName is required, such as Maple Family Clinic; or clinic.create=false",
         ),
         (
-            "clinic.spec.timeZone=null",
+            "clinic.spec.timeZone=UTC",
             "clinic.spec.timeZone is required, such as America/Toronto; or clinic.create=false",
         ),
         (
-            "portal.keysSecret=",
+            "portal.keysSecret=portal-keys",
             "kubectl create secret generic portal-keys -n maple --from-literal=current=\"$(openssl rand -base64 32)\"",
         ),
-    ] {
-        let refused = template("maple", &["--set", unset]).refused();
-        assert!(refused.contains(sentence), "{unset}: {refused}");
+    ];
+    let template =
+        |values: &[&str]| helm(["template", "maple", CLINIC, "--namespace", "maple", "--set", &values.join(",")]);
+    template(&all.map(|(value, _)| value)).ok();
+    for (left_out, sentence) in all {
+        let others: Vec<_> = all.into_iter().map(|(value, _)| value).filter(|value| *value != left_out).collect();
+        let refused = template(&others).refused();
+        assert!(refused.contains(sentence), "{left_out}: {refused}");
     }
 }
 
@@ -76,7 +84,7 @@ fn a_wrong_value_is_named_and_what_is_right() {
         ("portal.service.type=Ingress", "'/portal/service/type'", "one of 'ClusterIP', 'NodePort', 'LoadBalancer'"),
         ("httpRoute.enabled=true", "'/httpRoute/parentRefs'", "minItems: got 0, want 1"),
         ("ingress.enabled=yes", "'/ingress/enabled'", "got string, want boolean"),
-        ("networkPolicy.apiServerPorts={}", "'/networkPolicy/apiServerPorts'", "want array"),
+        ("networkPolicy.apiServerPorts=443", "'/networkPolicy/apiServerPorts'", "got number, want array"),
         (
             "people.viewers[0].kind=Team,people.viewers[0].name=x",
             "'/people/viewers/0/kind'",

@@ -1,12 +1,11 @@
 //! Releases on a real API server: installed, upgraded, removed, installed again, side by side. Whether their pods run never
 //! stands here.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use crate::helm::{CLINIC, CRDS, control_plane, install, name_of, namespace, objects, on, read, values};
-use crate::support::control_plane::{ControlPlane, Namespace};
+use crate::support::control_plane::{ControlPlane, Namespace, crds};
 
 #[test]
 fn a_removed_clinic_keeps_its_clinic_and_members_and_takes_them_over_again() {
@@ -46,7 +45,7 @@ fn two_clinics_of_two_chart_versions_do_not_touch_each_other() {
     let older = folder.path().join("clinic-operator");
     copy(&crate::helm::path(CLINIC), &older);
     let chart = fs::read_to_string(older.join("Chart.yaml")).unwrap();
-    let changed = chart.replace("ersion: 0.2.0", "ersion: 0.1.9");
+    let changed = chart.replace("version: 0.2.0", "version: 0.1.9");
     assert_ne!(chart, changed);
     fs::write(older.join("Chart.yaml"), changed).unwrap();
 
@@ -63,17 +62,30 @@ fn two_clinics_of_two_chart_versions_do_not_touch_each_other() {
     assert_eq!(versions("birch", &birch), birch_before);
 }
 
+/// As before there was a chart for them.
+#[test]
+fn what_was_applied_by_hand_is_taken_over_where_it_is_asked_for() {
+    let by_hand = ControlPlane::without_kinds();
+    by_hand.install_kinds(&crds());
+    let arguments = ["install", "clinic-operator-crds", CRDS, "--namespace", "clinic-operator", "--create-namespace"];
+    let refused = on(&by_hand, &arguments).refused();
+    assert!(refused.contains("cannot be imported into the current release"), "{refused}");
+    on(&by_hand, &[&arguments[..], &["--take-ownership", "--force-conflicts"]].concat()).ok();
+}
+
 #[test]
 fn the_definitions_outlive_their_chart_and_are_taken_over_again() {
     let bare = ControlPlane::without_kinds();
     let release = ["clinic-operator-crds", "--namespace", "clinic-operator"];
     let definitions = || {
         let columns = "custom-columns=NAME:.metadata.name,UID:.metadata.uid";
-        bare.kubectl_as(&bare.kubeconfig, &["get", "crd", "--output", columns], None).ok()
+        let kinds = "crd,validatingadmissionpolicies,validatingadmissionpolicybindings";
+        bare.kubectl_as(&bare.kubeconfig, &["get", kinds, "--output", columns], None).ok()
     };
     on(&bare, &[&["install"], &release[..], &[CRDS, "--create-namespace"]].concat()).ok();
     let before = definitions();
     assert_eq!(before.lines().filter(|line| line.contains(".clinic-operator.dev")).count(), 6, "{before}");
+    assert!(before.contains("clinic-operator-records"), "the policies are among them: {before}");
     on(&bare, &[&["uninstall"], &release[..]].concat()).ok();
     assert_eq!(definitions(), before);
     on(&bare, &[&["install"], &release[..], &[CRDS]].concat()).ok();
@@ -88,16 +100,16 @@ fn kept(namespace: &Namespace) -> String {
     found
 }
 
-/// The resourceVersion of each object of a release.
-fn versions(clinic: &str, namespace: &Namespace) -> BTreeMap<String, String> {
+/// The objects of a release, each with its resourceVersion.
+fn versions(clinic: &str, namespace: &Namespace) -> Vec<String> {
     let objects = objects(clinic, &["--namespace", namespace.name(), "--skip-tests"]);
-    let version = |object| {
-        let name = name_of(object);
-        let version = ["get", &name, "--output=jsonpath={.metadata.resourceVersion}"];
-        let version = control_plane().kubectl(namespace, &version).ok();
-        (name, version)
-    };
-    objects.iter().map(version).collect()
+    let names: Vec<_> = objects.iter().map(name_of).collect();
+    let template =
+        "--output=jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{'\\n'}{end}";
+    let arguments = ["get"].into_iter().chain(names.iter().map(String::as_str)).chain([template]);
+    let found = control_plane().kubectl(namespace, &arguments.collect::<Vec<_>>()).ok();
+    assert_eq!(found.lines().count(), names.len(), "{found}");
+    found.lines().map(str::to_owned).collect()
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -1,13 +1,27 @@
 //! What the clinic's chart makes of values, object by object. What a cluster says to it never stands here.
 
+use std::fs;
+use std::process::Command;
+
+use clinic_operator::config;
+use clinic_operator::domain::portal_url::PortalUrl;
 use serde_json::{Value, json};
 
-use crate::helm::{CLINICS, hold, name_of, objects, read, template};
+use crate::helm::{CLINIC, CLINICS, CRDS, hold, name_of, objects, read, template, tool};
+use crate::support::control_plane::Output;
 
 #[test]
 fn the_objects_of_two_clinics_are_those_that_were_looked_at() {
     for clinic in CLINICS {
         hold(&format!("tests/charts/rendered/{clinic}.yaml"), &template(clinic, &[]).ok());
+    }
+}
+
+#[test]
+fn the_charts_name_the_version_of_the_program() {
+    for chart in [CLINIC, CRDS] {
+        let chart: Value = serde_yaml::from_str(&read(&format!("{chart}/Chart.yaml"))).unwrap();
+        assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"), "the image has the program's version for its tag");
     }
 }
 
@@ -35,6 +49,26 @@ fn a_changed_file_starts_the_pods_of_its_part_alone() {
     assert!(controller == same_controller && portal != other_portal, "sessions are the portal's");
 }
 
+/// The files that they name are not here; the pods have them.
+#[test]
+fn controller_and_portal_understand_their_files() {
+    for clinic in CLINICS {
+        let objects = objects(clinic, &[]);
+        let file = |part: &str| {
+            let name = format!("ConfigMap/{clinic}-clinic-operator-{part}");
+            let found = objects.iter().find(|object| name_of(object) == name).expect("a ConfigMap for each part");
+            found["data"]["config.yaml"].as_str().unwrap().to_owned()
+        };
+        let controller: config::controller::Config = serde_yaml::from_str(&file("controller")).unwrap();
+        let portal: config::portal::Config = serde_yaml::from_str(&file("portal")).unwrap();
+        assert_eq!(controller.portal_url, portal.portal_url, "links lead to the portal");
+        assert!(PortalUrl::parse(&portal.portal_url).is_ok(), "{}", portal.portal_url);
+        assert_eq!(controller.mail.host, format!("smtp.{clinic}.example"));
+        assert_eq!(portal.tls.is_some(), clinic == "birch");
+        assert_eq!(portal.session_outage_seconds, if clinic == "birch" { 300 } else { 600 });
+    }
+}
+
 #[test]
 fn a_digest_counts_more_than_a_tag() {
     let images = |more: &[&str]| {
@@ -49,7 +83,7 @@ fn a_digest_counts_more_than_a_tag() {
         });
         containers.collect::<Vec<_>>()
     };
-    assert_eq!(images(&[]), ["clinic-operator:0.2.0"; 3]);
+    assert_eq!(images(&[]), [concat!("clinic-operator:", env!("CARGO_PKG_VERSION")); 3]);
     assert_eq!(images(&["--set", "image.tag=next"]), ["clinic-operator:next"; 3]);
     let digest = format!("sha256:{}", "0".repeat(64));
     let both = format!("image.tag=next,image.digest={digest}");
@@ -59,14 +93,43 @@ fn a_digest_counts_more_than_a_tag() {
     );
 }
 
-/// The whole cluster's Prometheus reads all rules: one clinic's must not speak for another.
+/// A Prometheus evaluates the rules of every release over the metrics of every clinic.
 #[test]
-fn the_alerts_of_a_release_are_the_files_for_its_namespace() {
-    let made = find("PrometheusRule", &["--set", "monitoring.prometheusRule.enabled=true"]);
-    let file = read("charts/clinic-operator/files/alerts.yaml");
-    let expected: Value = serde_yaml::from_str(&file.replace(r#"namespace=~".+""#, r#"namespace="maple""#)).unwrap();
-    assert_eq!(made["spec"], expected);
+fn the_alerts_of_a_release_are_those_of_the_file_for_its_namespace_alone() {
+    let made = find("PrometheusRule", &["--set", "monitoring.prometheusRule.enabled=true"])["spec"].take();
+    let mut expected: Value = serde_yaml::from_str(&read("charts/clinic-operator/files/alerts.yaml")).unwrap();
+    for group in expected["groups"].as_array_mut().unwrap() {
+        for rule in group["rules"].as_array_mut().unwrap() {
+            let everywhere = rule["expr"].as_str().unwrap().trim().to_owned();
+            let here = r#"and on (namespace) label_replace(vector(1), "namespace", "maple", "", "")"#;
+            rule["expr"] = json!(format!("(\n{everywhere}\n)\n{here}"));
+        }
+    }
+    assert_eq!(made, expected);
+
+    let folder = tempfile::tempdir().unwrap();
+    let tests = folder.path().join("tests.yaml");
+    fs::write(folder.path().join("rules.yaml"), made.to_string()).unwrap();
+    fs::write(&tests, HERE_AND_ELSEWHERE).unwrap();
+    let answer: Output = Command::new(tool("promtool")).args(["test", "rules"]).arg(&tests).output().unwrap().into();
+    assert!(answer.success, "{}{}", answer.stdout, answer.stderr);
 }
+
+/// The same trouble in two clinics.
+const HERE_AND_ELSEWHERE: &str = r#"
+rule_files: [rules.yaml]
+evaluation_interval: 1m
+tests:
+- interval: 1m
+  input_series:
+  - {series: 'clinic_operator_restore_door_open{namespace="maple"}', values: '1x60'}
+  - {series: 'clinic_operator_restore_door_open{namespace="birch"}', values: '1x60'}
+  promql_expr_test:
+  - expr: count by (alertname, namespace) (ALERTS{alertstate="firing"})
+    eval_time: 45m
+    exp_samples:
+    - {labels: '{alertname="ClinicRestoreDoorOpen", namespace="maple"}', value: 1}
+"#;
 
 #[test]
 fn the_dashboard_of_a_release_is_the_file() {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs;
 
 use clinic_operator::api::crds::crds;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use serde_json::Value;
 
-use crate::helm::{hold, read};
+use crate::helm::{CLINIC, helm, hold, name_of, parse, read};
 
 const README: &str = "charts/clinic-operator/README.md";
 const BEGIN: &str = "<!-- values: written by `make charts` -->\n";
@@ -46,6 +47,25 @@ fn the_comments_tell_every_value_that_there_is() {
     let mut leaves = BTreeSet::new();
     leaves_of(&values, "", &|path| told.contains(path), &mut leaves);
     assert_eq!(leaves, told);
+}
+
+#[test]
+fn the_pages_examples_are_taken() {
+    let example = |page: &str, begin: &str| {
+        let page = read(page);
+        let block = page.split("```yaml\n").find(|block| block.starts_with(begin)).expect("the page has an example");
+        block.split_once("```").expect("the example ends").0.to_owned()
+    };
+    let values = example(README, "image:") + &example("docs/install.md", "people:");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("maple.yaml");
+    fs::write(&file, values).unwrap();
+    let objects = helm(["template", "maple", CLINIC, "--values", file.to_str().unwrap()]).ok();
+    let bound =
+        parse(&objects).into_iter().filter(|object| object["kind"] == "RoleBinding").map(|object| name_of(&object));
+    let of_people: Vec<_> = bound.filter(|name| name.contains("member") || name.contains("administrator")).collect();
+    let name = "RoleBinding/maple-clinic-operator";
+    assert_eq!(of_people, [format!("{name}-member-viewer"), format!("{name}-clinic-administrator")]);
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod harness;
 mod health;
 mod identity;
 mod interop;
+mod kubectl;
+mod leading;
 mod lists;
 mod mail_page;
 mod mail_queue;

@@ -6,6 +6,8 @@ mod ends;
 mod keys;
 mod limits;
 mod links;
+mod observed;
+mod operations_page;
 mod rights;
 mod secrecy;
 mod signing_in;

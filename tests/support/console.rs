@@ -29,8 +29,9 @@ pub(crate) fn shown_in(page: &str) -> Vec<Shown> {
     all
 }
 
-/// A text without what differs from run to run: digits, UIDs, and how wide columns are.
+/// A text without what differs from run to run: digits, UIDs, ids of reconciles, and how wide columns are.
 pub(crate) fn in_general(text: &str) -> String {
+    let text = without_ids(text);
     let masked = |word: &str| {
         let mut masked: Vec<char> =
             without_uids(word).chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
@@ -39,6 +40,14 @@ pub(crate) fn in_general(text: &str) -> String {
     };
     let words = |line: &str| line.split_whitespace().map(masked).collect::<Vec<String>>().join(" ");
     text.trim().lines().map(words).collect::<Vec<_>>().join("\n")
+}
+
+/// The ids of reconciles: sixteen hexadecimal digits.
+fn without_ids(text: &str) -> String {
+    const BEFORE: &str = "\"reconcile_id\":\"";
+    let mut parts = text.split(BEFORE);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| all + BEFORE + "ID" + part.get(16..).unwrap_or_default())
 }
 
 fn without_uids(word: &str) -> String {

@@ -225,7 +225,14 @@ impl ControlPlane {
 
     /// Another one, of the test that asks for it alone: a cluster in which our kinds were never installed.
     pub(crate) fn without_kinds() -> Self {
-        Self::boot("-bare", &[]).unwrap_or_else(|message| panic!("no control plane: {message}"))
+        static COUNTER: AtomicU32 = AtomicU32::new(1);
+        let suffix = format!("-bare-{}", COUNTER.fetch_add(1, Ordering::Relaxed));
+        Self::boot(&suffix, &[]).unwrap_or_else(|message| panic!("no control plane: {message}"))
+    }
+
+    /// One with a node, which has these images. It has none of our kinds.
+    pub(crate) fn with_node(images: &[PathBuf]) -> Result<Self, String> {
+        Self::run("tests/node/run", "-node", &[], images)
     }
 
     /// Another one, of the test that asks for it alone: with kube-controller-manager, which empties namespaces.
@@ -237,15 +244,20 @@ impl ControlPlane {
     }
 
     fn boot(suffix: &str, options: &[&str]) -> Result<Self, String> {
+        Self::run("tests/control-plane/run", suffix, options, &[])
+    }
+
+    fn run(script: &str, suffix: &str, options: &[&str], images: &[PathBuf]) -> Result<Self, String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = std::env::temp_dir().join(format!("clinic-operator-tests-{}{suffix}", std::process::id()));
-        let mut supervisor = Command::new(root.join("tests/control-plane/run"))
+        let mut supervisor = Command::new(root.join(script))
             .args(options)
             .arg(&folder)
+            .args(images)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("failed to start tests/control-plane/run: {error}"))?;
+            .map_err(|error| format!("failed to start {script}: {error}"))?;
         let mut line = String::new();
         let output = supervisor.stdout.take().ok_or("the supervisor has no output")?;
         BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;

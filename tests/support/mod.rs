@@ -12,6 +12,7 @@ pub(crate) mod operator;
 pub(crate) mod portal;
 pub(crate) mod postfix;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod smtp;
 pub(crate) mod smtp_dialogue;

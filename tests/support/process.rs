@@ -143,6 +143,11 @@ impl Process {
         self.files.log()
     }
 
+    /// The file with all of it.
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.files.log_file()
+    }
+
     /// Where it serves its metrics, on loopback.
     pub(crate) fn port(&self) -> u16 {
         self.files.port

@@ -1,7 +1,7 @@
 //! A scripted SMTP server on loopback: takes and records every mail, unless a script says otherwise.
 //! Never here: the dialogue itself (`smtp_dialogue`), or a relay to anywhere.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -112,8 +112,9 @@ impl Shared {
 
 /// The server; it stops accepting when dropped.
 pub(crate) struct SmtpServer {
-    /// Its port on 127.0.0.1.
+    /// Its port.
     pub(crate) port: u16,
+    address: IpAddr,
     shared: Arc<Shared>,
 }
 
@@ -125,21 +126,26 @@ impl SmtpServer {
 
     /// Starts a server on a port that was free a moment ago.
     pub(crate) fn start_at(port: u16) -> Self {
-        Self::serve(port, None)
+        Self::serve(Ipv4Addr::LOCALHOST.into(), port, None)
+    }
+
+    /// Starts a server on another address of this machine, one that pods reach.
+    pub(crate) fn start_on(address: IpAddr) -> Self {
+        Self::serve(address, 0, None)
     }
 
     /// Starts a server that offers STARTTLS with this certificate.
     pub(crate) fn start_with_tls(config: Arc<ServerConfig>) -> Self {
-        Self::serve(0, Some(config))
+        Self::serve(Ipv4Addr::LOCALHOST.into(), 0, Some(config))
     }
 
-    fn serve(port: u16, start_tls: Option<Arc<ServerConfig>>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("loopback has a free port");
+    fn serve(address: IpAddr, port: u16, start_tls: Option<Arc<ServerConfig>>) -> Self {
+        let listener = TcpListener::bind((address, port)).expect("an address of this machine, and a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
         let shared = Arc::new(Shared { start_tls, ..Shared::default() });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || accept(&listener, &accepting));
-        Self { port, shared }
+        Self { port, address, shared }
     }
 
     /// Begins a script: `relay.at(Stage::RcptTo).of("anna@maple.example").times(1).reply(550, "5.1.1 unknown")`.
@@ -196,7 +202,7 @@ impl Drop for SmtpServer {
     fn drop(&mut self) {
         self.shared.state().closed = true;
         // Wakes the accepting thread, which then sees that it is over.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let _ = TcpStream::connect((self.address, self.port));
     }
 }
 

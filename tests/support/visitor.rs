@@ -38,13 +38,17 @@ pub(crate) struct Form {
 
 impl Visitor {
     pub(crate) fn of(port: u16) -> Self {
+        Self::to(format!("http://127.0.0.1:{port}"))
+    }
+
+    /// Somebody who goes to this base URL.
+    pub(crate) fn to(base: String) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_idle_connections(0)
             .timeout_global(Some(Duration::from_secs(60)))
             .build();
-        let base = format!("http://127.0.0.1:{port}");
         Self { agent: config.into(), base, cookies: BTreeMap::new(), headers: BTreeMap::new() }
     }
 
@@ -79,13 +83,18 @@ impl Visitor {
 
     /// Sends a form as a browser does from one of our own pages.
     pub(crate) fn submit(&mut self, form: &Form) -> Answer {
+        self.try_to_submit(form).unwrap_or_else(|error| panic!("POST {}: {error}", form.action))
+    }
+
+    /// The same; the error is that nobody answers.
+    pub(crate) fn try_to_submit(&mut self, form: &Form) -> Result<Answer, ureq::Error> {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&form.fields).finish();
         let headers = [
             ("content-type", "application/x-www-form-urlencoded"),
             ("sec-fetch-site", "same-origin"),
             ("origin", "null"),
         ];
-        self.send("POST", &form.action, &headers, &body)
+        self.try_to_send("POST", &form.action, &headers, &body)
     }
 
     /// Follows to where an answer leads.
@@ -97,6 +106,17 @@ impl Visitor {
 
     /// Any request.
     pub(crate) fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.try_to_send(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// Any request; the error is that nobody answers, or not to the end.
+    pub(crate) fn try_to_send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Answer, ureq::Error> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         let mine = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
         for (name, value) in mine.chain(headers.iter().copied()) {
@@ -111,15 +131,15 @@ impl Visitor {
         } else {
             self.agent.run(request.body(body).expect("a request"))
         };
-        let mut answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let mut answer = answer?;
         for set in answer.headers().get_all("set-cookie") {
             self.take(set.to_str().expect("a cookie is ASCII"));
         }
-        Answer {
+        Ok(Answer {
             status: answer.status().as_u16(),
             headers: answer.headers().clone(),
-            body: answer.body_mut().read_to_string().expect("a page is text"),
-        }
+            body: answer.body_mut().read_to_string()?,
+        })
     }
 
     fn take(&mut self, set: &str) {

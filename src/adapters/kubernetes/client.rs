@@ -4,8 +4,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kube::Config;
+use kube::client::{Client, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use kube::{Client, Config};
+
+use super::Requests;
 
 /// No single request but a watch may take longer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(20);
@@ -25,6 +28,8 @@ pub struct Clients {
     pub watches_end_after: Duration,
     /// The API server's address, for messages.
     pub server: String,
+    /// What `write` was used for.
+    pub requests: Requests,
 }
 
 /// Why there is no client.
@@ -39,6 +44,9 @@ pub enum ConnectError {
     /// Neither a kubeconfig nor a pod's credentials.
     #[error("failed to find a cluster: no kubeconfig (set --kubeconfig or KUBECONFIG), and not in a pod ({0})")]
     NoCluster(String),
+    /// The credentials of a kubeconfig.
+    #[error("failed to get credentials for the cluster: {0}")]
+    Credentials(String),
     /// The configuration cannot be used.
     #[error("failed to set up the API client: {0}")]
     Client(String),
@@ -74,19 +82,21 @@ pub async fn connect(kubeconfig: Option<&Path>, watches_end_after: Duration) -> 
     bounded.write_timeout = Some(REQUEST_LIMIT);
     bounded.reset_reader_on_write = true;
     bounded.default_retry = false;
-    let client =
-        |config| Client::try_from(config).map_err(|error: kube::Error| ConnectError::Client(error.to_string()));
-    Ok(Clients { watch: client(watching)?, write: client(bounded)?, watches_end_after, server })
+    let unusable = |error: kube::Error| ConnectError::Client(error.to_string());
+    let requests = Requests::default();
+    let watch = Client::try_from(watching).map_err(unusable)?;
+    let write = ClientBuilder::try_from(bounded).map_err(unusable)?.with_layer(&requests).build();
+    Ok(Clients { watch, write, watches_end_after, server, requests })
 }
 
-fn is_absent(error: &KubeconfigError) -> bool {
+pub(super) fn is_absent(error: &KubeconfigError) -> bool {
     let no_file = matches!(error, KubeconfigError::ReadConfig(error, _) if error.kind() == ErrorKind::NotFound);
     no_file || matches!(error, KubeconfigError::FindPath)
 }
 
 /// What is wrong with a kubeconfig. Of a syntax error only the place: its words and lines may quote a token.
 #[expect(clippy::wildcard_enum_match_arm, reason = "an enum of kube's, whose other faults quote no value")]
-fn words(error: &KubeconfigError) -> String {
+pub(super) fn words(error: &KubeconfigError) -> String {
     match error {
         KubeconfigError::ReadConfig(error, _) => error.to_string(),
         KubeconfigError::Parse(error) => error.location().map_or_else(

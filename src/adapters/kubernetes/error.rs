@@ -77,14 +77,14 @@ impl From<&Status> for ApiError {
 
 /// The part of RBAC's own refusal that names verb and resource. Who asks may be called by an email address, and an admission
 /// webhook that refuses with 403 says what it likes: neither is repeated.
-fn missing_right(message: &str) -> Option<&str> {
+pub(super) fn missing_right(message: &str) -> Option<&str> {
     let (_, refusal) = message.split_once(" is forbidden: User \"")?;
     let start = refusal.find("cannot ")?;
     refusal.get(start..).filter(|right| !right.contains('@'))
 }
 
 /// Transport errors name hosts and system errors only; their causes say what happened.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use self::decide::{Observed, decide};
 use super::cache::Index;
-use super::context::{Context, ReconcileError, wait_until};
+use super::context::{Context, Guarded, ReconcileError, wait_until};
 use super::outbox::Turn;
 use crate::adapters::kubernetes::merge_difference;
 use crate::api::account::{Access, ClinicAccount, ClinicAccountSpec, Delivery, Hold};
@@ -36,6 +36,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
     };
     let now = context.clock.now();
     let decision = decide(&observed, now);
+    let ended = end_that_is_yet_to_be_written(&account.spec, &decision.access);
     let mut patch = Map::new();
     if access_differs(&account.spec, &decision.access) {
         patch.extend(block("access", &account.spec.access, &Some(decision.access))?);
@@ -45,7 +46,10 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
         patch.extend(block("delivery", &account.spec.delivery, &Some(delivery))?);
     }
     if !patch.is_empty() {
-        context.patch_account(&account, &Value::Object(patch)).await?;
+        let written = context.patch_account(&account, &Value::Object(patch)).await?;
+        if let (Guarded::Written, Some(end)) = (written, ended) {
+            context.metrics.access_ended(context.clock.now().duration_since(end));
+        }
     }
     match decision.mail {
         Some(due) if guard::lets_in(context, &account, &observed, &due).await? => {
@@ -91,6 +95,12 @@ pub fn access_differs(account: &ClinicAccountSpec, wanted: &Access) -> bool {
         Some(access) => access != wanted,
         None => wanted.reason != AccessReason::NotAccepted,
     }
+}
+
+/// When access ended, if the record still grants it.
+fn end_that_is_yet_to_be_written(account: &ClinicAccountSpec, wanted: &Access) -> Option<Timestamp> {
+    let granted = account.access.as_ref().is_some_and(|access| access.granted);
+    account.desired.access_until.filter(|_| granted && wanted.reason == AccessReason::TrainingEnded)
 }
 
 /// The ledger once a person has released its hold; `None`: it has none, or another.

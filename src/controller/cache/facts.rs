@@ -1,6 +1,8 @@
 //! What the lookups need to know of an object, read from its packed text. One that does not fit its type has no facts but its
 //! UID. Nothing is kept here.
 
+use jiff::Timestamp;
+
 use super::guards::Guarded;
 use super::kind::Kind;
 use crate::adapters::kubernetes::Packed;
@@ -18,6 +20,8 @@ pub(super) struct Facts {
     pub uid: String,
     /// What the guards count of an account.
     pub guarded: Guarded,
+    /// When an account's access ends, while it has any.
+    pub ends: Option<Timestamp>,
 }
 
 /// Whether nothing differs that anybody's decision depends on.
@@ -43,17 +47,23 @@ pub(super) fn facts(kind: Kind, packed: &Packed) -> Facts {
         Kind::Clinic | Kind::ServiceAccount => None,
         Kind::ClinicUser => packed.unpack::<ClinicUser>().map(|user| {
             let wanted = Email::parse(&user.spec.email).ok().map(|email| email.key().claim());
-            (wanted.into_iter().collect(), String::new(), Guarded::default())
+            Facts { claims: wanted.into_iter().collect(), ..Facts::default() }
         }),
         Kind::ClinicAccount => packed.unpack::<ClinicAccount>().map(|account| {
-            let guarded = Guarded::of(&account.spec);
-            (account.spec.claims(), account.spec.desired.holder.uid, guarded)
+            let spec = account.spec;
+            let has_access = spec.access.as_ref().is_some_and(|access| access.granted);
+            Facts {
+                claims: spec.claims(),
+                guarded: Guarded::of(&spec),
+                ends: spec.desired.access_until.filter(|_| has_access),
+                points_to: spec.desired.holder.uid,
+                ..Facts::default()
+            }
         }),
         Kind::EmailClaim => packed.unpack::<EmailClaim>().map(|claim| {
             let name = claim.metadata.name.as_deref().and_then(ClaimName::parse);
-            (name.into_iter().collect(), claim.spec.account, Guarded::default())
+            Facts { claims: name.into_iter().collect(), points_to: claim.spec.account, ..Facts::default() }
         }),
     };
-    let (claims, points_to, guarded) = known.unwrap_or_default();
-    Facts { claims, points_to, uid: packed.uid(), guarded }
+    Facts { uid: packed.uid(), ..known.unwrap_or_default() }
 }

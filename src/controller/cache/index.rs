@@ -7,6 +7,8 @@ use std::sync::Arc;
 use kube::api::DynamicObject;
 use kube::core::ObjectMeta;
 
+use super::class::Class;
+use super::ends::Ends;
 use super::facts::{Facts, differ_in_status_only, facts, state};
 use super::guards::Guards;
 use super::kind::Kind;
@@ -22,6 +24,7 @@ struct Entry {
     packed: Packed,
     /// A member's state; `None` for others, and before there is one.
     state: Option<State>,
+    class: Class,
 }
 
 /// A claim and the name of an object that has or wants its address.
@@ -37,6 +40,7 @@ pub struct Index {
     member_by_uid: BTreeMap<Box<str>, Arc<str>>,
     claims_by_account: BTreeSet<(Arc<str>, ClaimName)>,
     guards: Guards,
+    ends: Ends,
     listed: HashSet<Kind>,
     /// Up to which resourceVersion the watch of a kind has told everything.
     told: HashMap<Kind, u64>,
@@ -53,12 +57,15 @@ impl Index {
         let known = self.entry(kind, &name);
         if kind == Kind::Clinic && known.is_some_and(|known| differ_in_status_only(&known.packed, &packed)) {
             // Nobody's decision depends on it; and each change of a member changes it.
-            self.objects.entry(kind).or_default().insert(name.into(), Entry { packed, state: None });
+            self.objects
+                .entry(kind)
+                .or_default()
+                .insert(name.into(), Entry { packed, state: None, class: Class::Unknown });
             return BTreeSet::from([Key::Clinic]);
         }
         let mut work = self.forget(kind, &name);
         let facts = facts(kind, &packed);
-        let entry = Entry { state: state(kind, &packed), packed };
+        let entry = Entry { state: state(kind, &packed), class: Class::of(kind, &packed), packed };
         let name: Arc<str> = name.into();
         self.link(kind, &name, &facts);
         work.append(&mut self.affected(kind, &name, &facts));
@@ -225,6 +232,22 @@ impl Index {
         of(Kind::ClinicUser).chain(of(Kind::ServiceAccount)).map(|entry| entry.state)
     }
 
+    /// How many members there are in each state and class.
+    pub fn census(&self) -> BTreeMap<(Option<State>, Class), usize> {
+        let mut census = BTreeMap::new();
+        for kind in [Kind::ClinicUser, Kind::ServiceAccount] {
+            for entry in self.objects.get(&kind).into_iter().flat_map(BTreeMap::values) {
+                *census.entry((entry.state, entry.class)).or_default() += 1;
+            }
+        }
+        census
+    }
+
+    /// When access ends.
+    pub fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
     /// All work there is.
     pub fn everything(&self) -> BTreeSet<Key> {
         let mut work = BTreeSet::from([Key::Clinic, Key::Removals]);
@@ -267,6 +290,7 @@ impl Index {
             Kind::ClinicAccount => {
                 self.accounts_by_holder.remove(&(facts.points_to.as_str().into(), Arc::clone(&name)));
                 self.guards.forget(&name);
+                self.ends.forget(&name, facts.ends);
                 for claim in &facts.claims {
                     self.accounts_by_claim.remove(&(*claim, Arc::clone(&name)));
                 }
@@ -296,6 +320,7 @@ impl Index {
             Kind::ClinicAccount => {
                 self.accounts_by_holder.insert((facts.points_to.as_str().into(), Arc::clone(name)));
                 self.guards.learn(name, &facts.guarded);
+                self.ends.learn(name, facts.ends);
                 if !self.has_member(&facts.points_to) {
                     self.guards.orphans.insert(Arc::clone(name));
                 }

@@ -1,6 +1,7 @@
 //! What the cache takes in, and whom a change wakes.
 
 use super::*;
+use crate::domain::member::Classification;
 use serde_json::{Value, json};
 
 fn object(kind: &str, name: &str, version: u32, body: &Value) -> DynamicObject {
@@ -109,4 +110,58 @@ fn the_guards_count_each_account_once_and_forget_what_is_over() {
     assert!(index.guards().holds().is_empty());
     index.apply(Kind::ClinicAccount, account(3, &json!({"desired": {"removed": {"at": "2026-11-24T08:00:00Z"}}})));
     assert_eq!((index.guards().removed_lately(now), index.guards().removed_before(now)), (0, 1));
+}
+
+#[test]
+fn who_has_access_until_an_instant_is_known_by_it_until_the_record_says_otherwise() {
+    let mut index = Index::default();
+    let ends = |index: &Index, now: &str| {
+        let ends = index.ends();
+        [ends.earliest(), ends.next(now.parse().unwrap())].map(|end| end.map(|end| end.to_string()).unwrap_or_default())
+    };
+    let account = |name: &str, version: u32, until: &str, granted: bool| {
+        let reason = if granted { "Granted" } else { "TrainingEnded" };
+        let spec = json!({"desired": {"accessUntil": until}, "access": {"granted": granted, "reason": reason}});
+        let mut account = account(version, &spec);
+        account.metadata.name = Some(name.into());
+        account
+    };
+    let (first, second) = ("2029-07-15T04:00:00Z", "2029-08-15T04:00:00Z");
+    index.apply(Kind::ClinicAccount, account("a-1", 1, first, true));
+    index.apply(Kind::ClinicAccount, account("a-2", 2, second, true));
+    assert_eq!(ends(&index, "2029-07-01T00:00:00Z"), [first, first]);
+    assert_eq!(ends(&index, first), [first, second], "over, and the record still grants it");
+    index.apply(Kind::ClinicAccount, account("a-1", 3, first, false));
+    assert_eq!(ends(&index, first), [second, second]);
+    index.remove(Kind::ClinicAccount, "a-2", None);
+    assert_eq!(ends(&index, first), ["", ""]);
+}
+
+#[test]
+fn members_are_counted_by_state_and_class_once_each() {
+    let mut index = Index::default();
+    let member = |name: &str, version: u32, state: Option<&str>, spec: &Value| {
+        let mut body = json!({"spec": {"email": "ana@maple.example"}});
+        json_patch::merge(&mut body["spec"], spec);
+        if let Some(state) = state {
+            body["status"] = json!({ "state": state });
+        }
+        object("ClinicUser", name, version, &body)
+    };
+    let locum = json!({"type": "Practitioner", "classification": "Locum"});
+    let staff = json!({"type": "Staff"});
+    index.apply(Kind::ClinicUser, member("ana", 1, None, &locum));
+    index.apply(Kind::ClinicUser, member("ana", 2, Some("Active"), &locum));
+    index.apply(Kind::ClinicUser, member("bea", 3, Some("Active"), &locum));
+    index.apply(Kind::ClinicUser, member("cai", 4, None, &staff));
+    index.apply(Kind::ClinicUser, member("dan", 5, Some("Invalid"), &json!({"type": 7})));
+    let of_service_account = json!({"spec": {"email": "ana@maple.example", "displayName": "Lab", "manager": {"firstName": "A", "lastName": "B"}}, "status": {"state": "Active"}});
+    index.apply(Kind::ServiceAccount, object("ServiceAccount", "lab", 6, &of_service_account));
+    let expected = BTreeMap::from([
+        ((Some(State::Active), Class::Practitioner(Classification::Locum)), 2),
+        ((Some(State::Active), Class::ServiceAccount), 1),
+        ((None, Class::Staff), 1),
+        ((None, Class::Unknown), 1),
+    ]);
+    assert_eq!(index.census(), expected);
 }

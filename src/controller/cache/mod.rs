@@ -1,6 +1,8 @@
 //! The cache, shared: watches and our own writes feed it, and every change puts the work that it makes necessary in the queue.
 //! Nothing is handed out before every list is complete.
 
+mod class;
+mod ends;
 mod facts;
 mod guards;
 mod index;
@@ -15,11 +17,13 @@ use kube::api::DynamicObject;
 use serde::Serialize;
 use tokio::sync::watch::{Receiver, Sender, channel};
 
+pub use class::Class;
 pub use index::Index;
 pub use kind::Kind;
 pub use watch::watch_all;
 
-use super::queue::{Key, Queue};
+use super::queue::{Depth, Key, Queue};
+use crate::adapters::heart::Heart;
 
 /// The Clinic's status counts members, so every change of one changes it: it is written once for all changes in this time.
 const CLINIC_STATUS_AT_MOST_EVERY: Duration = Duration::from_secs(2);
@@ -46,6 +50,16 @@ impl Cache {
     /// Becomes true once every kind was listed completely.
     pub fn complete(&self) -> Receiver<bool> {
         self.complete.subscribe()
+    }
+
+    /// How the queue of the work stands.
+    pub fn depth(&self) -> Depth {
+        self.queue.depth()
+    }
+
+    /// What watches that loops turn.
+    pub fn heart(&self) -> &Heart {
+        self.queue.heart()
     }
 
     /// Takes in the answer to a write of ours or to a live read.

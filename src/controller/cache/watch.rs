@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use futures::future::join_all;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::ObjectMeta;
 use kube::runtime::watcher::Event;
@@ -22,7 +21,7 @@ pub async fn watch_all(cache: &Cache, clients: &Clients, namespace: &str) {
         };
         watch(clients, namespace, &resource(kind), take_in).await;
     };
-    join_all(Kind::ALL.map(one)).await;
+    cache.heart().turn("a watch", Kind::ALL.map(one)).await;
 }
 
 fn take_in(cache: &Cache, kind: Kind, event: Event<DynamicObject>, listing: &mut HashSet<String>) {

@@ -12,11 +12,14 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tokio::time::sleep;
+use tracing::{Instrument, info, warn};
 
 use self::send::send;
 use super::context::Context;
 use super::queue::Key;
+use super::spans::of_a_mail;
+use crate::adapters::heart::TURNS_AT_LEAST_EVERY;
 use crate::adapters::mail::Relay;
 use crate::domain::mailer::{Begun, Evidence, MailerStanding, Pace, Past, RelayHealth};
 
@@ -77,7 +80,12 @@ impl Mailer {
     }
 
     /// Mails until it is to stop; then takes no new mail and ends the ones under way.
-    pub async fn run(self: Arc<Self>, mut pace: Pace) {
+    pub async fn run(self: Arc<Self>, pace: Pace) {
+        let heart = self.context.cache.heart().clone();
+        heart.turn("the mailer", [self.take_turns(pace)]).await;
+    }
+
+    async fn take_turns(self: Arc<Self>, mut pace: Pace) {
         let connections = self.settings.connections.get();
         let slots = Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(1)));
         let mut stop = self.stop.clone();
@@ -99,6 +107,7 @@ impl Mailer {
                 _ = stop.wait_for(|stop| *stop) => break,
                 // What it has shown about the relay counts for the next turn.
                 Some(_) = under_way.join_next() => {}
+                () = sleep(TURNS_AT_LEAST_EVERY) => {}
                 Ok(slot) = turn => {
                     if let Some(account) = self.context.outbox.next() {
                         pace.leaves(self.context.clock.now());
@@ -112,7 +121,7 @@ impl Mailer {
 
     async fn mail(self: Arc<Self>, account: String, slot: OwnedSemaphorePermit) {
         let begun = self.health().begin();
-        send(&self, &account, begun).await;
+        send(&self, &account, begun).instrument(of_a_mail(&account)).await;
         drop(slot);
         if self.context.outbox.done(&account) {
             self.context.cache.work_on(Key::Account(account.into()), Duration::ZERO);

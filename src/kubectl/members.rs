@@ -1,0 +1,158 @@
+//! `kubectl clinic members`: the list of active members as the clinic's settings page shows it: name, title, and position,
+//! classification or type. What a member's designation is was decided by the operator.
+
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::output::{Format, csv, folded, table, tell};
+use super::seen::Member;
+use super::session::Session;
+use crate::domain::lifecycle::State;
+
+/// Which members, and how.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(super) struct Options {
+    /// Every member, whatever the state
+    #[arg(short, long)]
+    all: bool,
+    /// Their email addresses too, as the manifests have them
+    #[arg(long)]
+    emails: bool,
+    /// table, json or csv
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", hide_possible_values = true)]
+    output: Format,
+}
+
+/// One row. Every field is always there but `email`, which must be asked for.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    name: Option<&'a str>,
+    title: Option<&'a str>,
+    designation: Option<&'a str>,
+    state: Option<&'a str>,
+    access_until: Option<&'a str>,
+    manifest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+}
+
+/// The fields of JSON and CSV.
+const FIELDS: [&str; 6] = ["name", "title", "designation", "state", "accessUntil", "manifest"];
+
+impl<'a> Row<'a> {
+    fn new(member: &'a Member, options: Options) -> Self {
+        let listed = member.status.member.as_ref();
+        Self {
+            name: member.shown_name(),
+            title: listed.and_then(|listed| listed.title.as_deref()),
+            designation: listed.and_then(|listed| listed.designation.as_deref()),
+            state: member.status.state.as_deref(),
+            access_until: member.status.access_until.as_deref(),
+            manifest: member.reference(),
+            email: member.email.as_deref().filter(|_| options.emails),
+        }
+    }
+
+    /// In the order of [`FIELDS`].
+    fn fields(&self) -> [&str; 6] {
+        let text = |field: Option<&'a str>| field.unwrap_or_default();
+        [
+            text(self.name),
+            text(self.title),
+            text(self.designation),
+            text(self.state),
+            text(self.access_until),
+            &self.manifest,
+        ]
+    }
+}
+
+/// The list.
+pub(super) async fn members(session: &Session, options: &Options) -> Result<String, Failure> {
+    let members = session.members().await?;
+    if members.is_empty() && session.clinic_if_any().await?.is_none() {
+        return Err(session.no_clinic().await);
+    }
+    let (text, left_out) = list(&members, *options)?;
+    if options.output == Format::Table && text.is_empty() {
+        let others = if left_out > 0 { format!("; --all shows {left_out} others") } else { String::new() };
+        let which = if options.all { "member" } else { "active member" };
+        tell(&format!("There is no {which} in {}{others}.", session.namespace()));
+    }
+    Ok(text)
+}
+
+/// The list, and how many members are not in it.
+fn list(members: &[Member], options: Options) -> Result<(String, usize), Failure> {
+    let is_listed = |member: &&Member| options.all || member.state() == Some(State::Active);
+    let mut listed: Vec<&Member> = members.iter().filter(is_listed).collect();
+    listed.sort_by_cached_key(|member| order(member));
+    let rows: Vec<Row<'_>> = listed.iter().map(|member| Row::new(member, options)).collect();
+    let text = match options.output {
+        Format::Table if rows.is_empty() => String::new(),
+        Format::Table => as_table(&rows, options),
+        Format::Json => serde_json::to_string_pretty(&rows)? + "\n",
+        Format::Csv => as_csv(&rows, options),
+    };
+    Ok((text, members.len() - rows.len()))
+}
+
+/// By name; who has none yet comes last, by manifest.
+fn order(member: &Member) -> (bool, String, String, String) {
+    let name = member.shown_name();
+    (name.is_none(), name.map(folded).unwrap_or_default(), name.unwrap_or_default().to_owned(), member.reference())
+}
+
+fn as_table(rows: &[Row<'_>], options: Options) -> String {
+    let of = |row: &Row<'_>| row.fields().map(str::to_owned);
+    let email = |row: &Row<'_>| row.email.unwrap_or_default().to_owned();
+    match (options.all, options.emails) {
+        (false, false) => table(
+            ["NAME", "TITLE", "POSITION OR TYPE", "MANIFEST"],
+            &rows
+                .iter()
+                .map(|row| {
+                    let [name, title, designation, _, _, manifest] = of(row);
+                    [name, title, designation, manifest]
+                })
+                .collect::<Vec<_>>(),
+        ),
+        (false, true) => table(
+            ["NAME", "TITLE", "POSITION OR TYPE", "EMAIL", "MANIFEST"],
+            &rows
+                .iter()
+                .map(|row| {
+                    let [name, title, designation, _, _, manifest] = of(row);
+                    [name, title, designation, email(row), manifest]
+                })
+                .collect::<Vec<_>>(),
+        ),
+        (true, false) => table(
+            ["NAME", "TITLE", "POSITION OR TYPE", "STATE", "ACCESS UNTIL", "MANIFEST"],
+            &rows.iter().map(of).collect::<Vec<_>>(),
+        ),
+        (true, true) => table(
+            ["NAME", "TITLE", "POSITION OR TYPE", "STATE", "ACCESS UNTIL", "EMAIL", "MANIFEST"],
+            &rows
+                .iter()
+                .map(|row| {
+                    let [name, title, designation, state, until, manifest] = of(row);
+                    [name, title, designation, state, until, email(row), manifest]
+                })
+                .collect::<Vec<_>>(),
+        ),
+    }
+}
+
+fn as_csv(rows: &[Row<'_>], options: Options) -> String {
+    let mut records = vec![FIELDS.to_vec()];
+    records.extend(rows.iter().map(|row| row.fields().to_vec()));
+    if options.emails {
+        let emails = std::iter::once("email").chain(rows.iter().map(|row| row.email.unwrap_or_default()));
+        for (record, email) in records.iter_mut().zip(emails) {
+            record.push(email);
+        }
+    }
+    csv(records)
+}

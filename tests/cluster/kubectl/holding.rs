@@ -1,0 +1,126 @@
+//! `kubectl clinic holds` and `release`: what is held is shown with what follows, and goes on when somebody who may releases it.
+
+use serde_json::{Value, json};
+
+use super::Person;
+use crate::support::control_plane::control_plane;
+use crate::support::wait::{PATIENCE, eventually_ok};
+use crate::world::{CLINIC, World, staff};
+
+/// Waits until one hold of so many is listed; its id.
+#[track_caller]
+fn held(world: &World, count: u32) -> String {
+    let holds = eventually_ok(PATIENCE, &format!("a hold of {count}"), || {
+        let holds = world.object("clinic", "clinic")["status"]["holds"].clone();
+        if holds[0]["count"] == count { Ok(holds) } else { Err(holds) }
+    });
+    holds[0]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn removals_that_are_held_are_shown_and_an_administrator_releases_them() {
+    let world = World::new("holding");
+    let viewer = Person::viewer(&world);
+    let said = viewer.says(&["holds"]);
+    let nothing = format!("Nothing is held in {}.\n", world.namespace.name());
+    assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (0, "", nothing.as_str()));
+    let names = ["ana", "bea", "cyd", "dan", "eve"];
+    let accounts = names.map(|name| world.accepted(name, &staff(name, &format!("{name}@maple.example"))));
+    world.kubectl(&["delete", "clinicuser", "ana", "bea", "cyd", "dan"]);
+    let id = held(&world, 2);
+    let listed = world.object("clinic", "clinic")["status"]["holds"][0]["members"].clone();
+    let members: Vec<&str> = listed.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(
+        viewer.ok(&["holds"]),
+        format!(
+            "\
+{id}
+  Keep their access without a manifest (2): {}
+  If it is meant:  kubectl clinic release {id}
+                   ends their access at once and keeps their accounts
+  If it is not:    bring their manifests back; each goes on as before
+",
+            members.join(", ")
+        )
+    );
+    let holds: Value = serde_json::from_str(&viewer.ok(&["holds", "-o", "json"])).unwrap();
+    assert_eq!(holds, json!([{"id": id, "guard": "removals", "count": 2, "members": members}]));
+    let error = viewer.fails(4, &["release", &id]);
+    let right = "patch resource \"clinics\" in API group \"clinic-operator.dev\" in the namespace";
+    assert!(error.starts_with(&format!("you may not {right}")), "{error}");
+    let administrator = Person::administrator(&world);
+    let error = administrator.fails(3, &["release", "removals-20000101T000000Z"]);
+    assert_eq!(error, format!("there is no hold \"removals-20000101T000000Z\"; what is held: {id}"));
+    assert_eq!(administrator.ok(&["release", &id]), format!("Released {id} (2): their access has ended.\n"));
+    // It came back when that was so.
+    let granted = |account: &String| world.object("clinicaccount", account)["spec"]["access"]["granted"] == true;
+    let still: Vec<bool> = accounts.iter().map(granted).collect();
+    assert_eq!(still, [false, false, false, false, true]);
+    let again = administrator.ok(&["release", &id]);
+    assert_eq!(again, format!("Nothing is held under {id} any more: it was released before.\n"));
+    let error = administrator.fails(3, &["release", "removals-20000101T000000Z"]);
+    assert!(error.ends_with("nothing is held"), "{error}");
+}
+
+#[test]
+fn invitations_that_are_held_go_out_after_a_release() {
+    let world = World::without_clinic("inviting");
+    world.apply(&CLINIC.replace("1000", "1"));
+    world.apply(&["ana", "bea", "cyd"].map(|name| staff(name, &format!("{name}@maple.example"))).concat());
+    let id = held(&world, 2);
+    let administrator = Person::administrator(&world);
+    let shown = administrator.ok(&["holds"]);
+    assert!(shown.contains("  Are not invited (2): ") && shown.contains("mails each of them an invitation"), "{shown}");
+    let said = administrator.says(&["release", &id]);
+    assert_eq!(said.stdout, format!("Released {id} (2): their invitations go out.\n"), "{said:?}");
+    assert_eq!(world.relay.wait_for(3, PATIENCE).len(), 3);
+}
+
+/// A policy as the charts have it: the annotation takes the verb `administer`.
+#[test]
+fn whom_a_policy_refuses_the_release_is_told_which_verb_it_takes() {
+    let world = World::without_clinic("policy");
+    world.apply(&CLINIC.replace("1000", "1"));
+    world.apply(&["ana", "bea"].map(|name| staff(name, &format!("{name}@maple.example"))).concat());
+    let id = held(&world, 1);
+    let namespace = world.namespace.name();
+    let name = format!("only-administrators-{namespace}");
+    let admission = "admissionregistration.k8s.io/v1";
+    let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
+    let rules = json!([{"apiGroups": ["clinic-operator.dev"], "apiVersions": ["*"], "resources": ["clinics"], "operations": ["UPDATE"]}]);
+    let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": admission, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": {
+            "matchConstraints": {"resourceRules": rules},
+            "validations": [{
+                "expression": "object.metadata.?annotations[?'clinic-operator.dev/release-hold'] == oldObject.metadata.?annotations[?'clinic-operator.dev/release-hold'] || authorizer.group('clinic-operator.dev').resource('clinics').namespace(request.namespace).check('administer').allowed()",
+                "message": "only administrators release holds", "reason": "Forbidden",
+            }],
+        }},
+        {"apiVersion": admission, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name}, "spec": {
+            "policyName": name, "validationActions": ["Deny"], "matchResources": {"namespaceSelector": selector},
+        }},
+    ]});
+    control_plane().kubectl_stdin(&world.namespace, &["apply", "-f", "-"], &objects.to_string()).ok();
+    // May write the Clinic, but not decide for it.
+    let mut rules = super::EDITOR.to_vec();
+    rules.push(("clinic-operator.dev", &["clinics"], &["patch"]));
+    let manager = Person::new(&world.namespace, "manager", &rules);
+    eventually_ok(PATIENCE, "the policy to be in force", || {
+        let dry =
+            ["annotate", "clinic", "clinic", "clinic-operator.dev/release-hold=x", "--overwrite", "--dry-run=server"];
+        let said = manager.kubectl(&dry);
+        if said.code == 0 { Err(said.stdout) } else { Ok(()) }
+    });
+    let error = manager.fails(4, &["release", &id]);
+    assert!(error.starts_with("refused: "), "{error}");
+    assert!(
+        error.ends_with(
+            "; a release takes the verb administer on clinics.clinic-operator.dev: ask an administrator of the clinic"
+        ),
+        "{error}"
+    );
+    assert_eq!(held(&world, 1), id);
+    Person::administrator(&world).ok(&["release", &id]);
+    world.member_in("Invited", "ana");
+    world.member_in("Invited", "bea");
+}

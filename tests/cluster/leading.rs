@@ -1,0 +1,209 @@
+//! Two replicas of the controller and their lease: one works, the other is ready to; whatever becomes of the first, nobody is mailed twice
+//! and nothing is lost. Never here: two that work at once (`operators_at_once`), or how an elector decides (its own tests).
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::crash::{UNTIL_UNKNOWN, nth};
+use crate::support::control_plane::control_plane;
+use crate::support::operator::{Operator, OperatorOptions};
+use crate::support::proxy::{Fault, Proxy};
+use crate::support::smtp::{Answer, SmtpServer, Stage};
+use crate::support::test_clock::TestClock;
+use crate::support::wait::{PATIENCE, eventually, eventually_ok, never};
+use crate::world::{World, condition, staff};
+
+/// Longer than a lease lasts without its holder, on a busy machine.
+const TAKE_OVER: Duration = Duration::from_secs(90);
+/// Longer than the pause between two looks at the namespace.
+const DOOR: Duration = Duration::from_secs(120);
+const QUIET: Duration = Duration::from_secs(4);
+const WORKS: &str = "this controller works";
+const STANDS_STILL: &str = "this controller stands still";
+
+fn with_lease(test_clock: Option<&TestClock>) -> OperatorOptions {
+    OperatorOptions {
+        configuration: vec![("/leaderElection", json!(true))],
+        test_clock: test_clock.map(TestClock::path),
+        ..OperatorOptions::default()
+    }
+}
+
+/// A clinic whose operator leads, and a second operator that stands by.
+fn two(prefix: &str) -> (World, Operator) {
+    let world = World::with(prefix, with_lease(None));
+    leads(&world.operator);
+    let second = Operator::start(&world.namespace, &world.relay, with_lease(None));
+    (world, second)
+}
+
+/// How often the operator began and ended to work.
+fn terms(operator: &Operator) -> (usize, usize) {
+    let log = operator.log();
+    (log.matches(WORKS).count(), log.matches(STANDS_STILL).count())
+}
+
+#[track_caller]
+fn leads(operator: &Operator) {
+    eventually_ok(TAKE_OVER, "the operator to work", || {
+        let (begun, ended) = terms(operator);
+        if begun > ended { Ok(()) } else { Err(operator.log()) }
+    });
+}
+
+fn lease(world: &World) -> Value {
+    let lease = world.kubectl(&["get", "lease", "clinic-operator", "-o", "json"]);
+    serde_json::from_str::<Value>(&lease).expect("kubectl prints JSON")["spec"].clone()
+}
+
+#[track_caller]
+fn signal(operator: &Operator, signal: &str) {
+    let sent = Command::new("kill").args([signal, &operator.id().to_string()]).status().expect("kill starts");
+    assert!(sent.success());
+}
+
+/// Every write of the operators but those of the lease.
+fn writes(world: &World) -> usize {
+    world.operators_writes().iter().filter(|write| write.resource != "leases").count()
+}
+
+#[test]
+fn of_two_one_works_and_the_other_is_ready_and_at_rest_nothing_but_the_lease_is_written() {
+    let (world, second) = two("standby");
+    assert_eq!(second.readiness(), Some(200), "its caches are complete");
+    world.apply(&["ana", "bea"].map(|name| staff(name, &format!("{name}@maple.example"))).concat());
+    for name in ["ana", "bea"] {
+        world.member_in("Invited", name);
+    }
+    assert_eq!((terms(&world.operator), terms(&second)), ((1, 0), (0, 0)));
+    let mut before = writes(&world);
+    eventually(PATIENCE, "the operators to come to rest", || {
+        crate::support::wait::pass(QUIET);
+        let now = writes(&world);
+        (std::mem::replace(&mut before, now) == now).then_some(())
+    });
+    let renewed = lease(&world)["renewTime"].clone();
+    eventually(PATIENCE, "the lease to be renewed", || (lease(&world)["renewTime"] != renewed).then_some(()));
+    never(QUIET, "a write but of the lease", || (writes(&world) != before).then(|| world.operators_writes()));
+    assert_eq!(world.relay.mails().len(), 2);
+    assert_eq!(lease(&world)["leaseTransitions"], 0);
+}
+
+#[test]
+fn a_leader_that_is_asked_to_stop_gives_the_lease_up_and_the_other_goes_on() {
+    let (mut world, second) = two("handover");
+    world.apply(&staff("ana", "ana@maple.example"));
+    world.member_in("Invited", "ana");
+    let (status, _) = world.operator.terminate();
+    assert!(status.success());
+    assert!(world.operator.log().contains("the lease was given up"), "{}", world.operator.log());
+    leads(&second);
+    world.apply(&staff("bea", "bea@maple.example"));
+    world.member_in("Invited", "bea");
+    assert_eq!(world.relay.mails().len(), 2);
+    let lease = lease(&world);
+    assert_eq!(lease["leaseTransitions"], 1, "{lease}");
+}
+
+#[test]
+fn a_leader_killed_between_write_ahead_and_mail_loses_no_mail_and_the_next_one_sends_it_once() {
+    let clock = TestClock::new();
+    clock.set("2027-03-01T12:00:00Z");
+    let namespace = control_plane().namespace("leader-killed");
+    let relay = SmtpServer::start();
+    let first = Operator::start(&namespace, &relay, with_lease(Some(&clock)));
+    let mut world = World::of(namespace, relay, first);
+    leads(&world.operator);
+    let second = Operator::start(&world.namespace, &world.relay, with_lease(Some(&clock)));
+    world.relay.at(Stage::Greeting).times(1).answer(Answer::Silence);
+    world.apply(&staff("ana", "ana@maple.example"));
+    eventually(PATIENCE, "the relay to be called", || (world.relay.happened() > 0).then_some(()));
+    world.outcomes_are("ana", &["Sending"]);
+    world.operator.kill();
+    leads(&second);
+    world.member_in("Pending", "ana");
+    assert_eq!(world.relay.mails().len(), 0, "nobody can know yet whether it arrived");
+    clock.advance(UNTIL_UNKNOWN);
+    world.member_in("Invited", "ana");
+    world.outcomes_are("ana", &["Sending", "Sent"]);
+    never(QUIET, "a second mail", || (world.relay.mails().len() != 1).then(|| world.relay.mails().len()));
+}
+
+#[test]
+fn a_leader_that_stood_still_past_its_lease_writes_nothing_that_counts_and_mails_nobody() {
+    let mut world = World::with("stopped", with_lease(None));
+    let proxy = Proxy::start();
+    world.operator.restart_at(&proxy.url);
+    world.operator.wait_until_ready();
+    leads(&world.operator);
+    let ended_before = terms(&world.operator).1;
+    let second = Operator::start(&world.namespace, &world.relay, with_lease(None));
+    // Its write-ahead is on the way when it is stopped, and arrives only when the other has long mailed.
+    proxy.fault(nth("PATCH", &["/clinicaccounts/"], 0), Fault::Pause);
+    world.apply(&staff("ana", "ana@maple.example"));
+    eventually(PATIENCE, "the write-ahead to be on its way", || (proxy.happened() > 0).then_some(()));
+    signal(&world.operator, "-STOP");
+    leads(&second);
+    world.member_in("Invited", "ana");
+    let ledger = world.attempts("ana");
+    proxy.mend();
+    signal(&world.operator, "-CONT");
+    eventually_ok(PATIENCE, "the first to find out", || {
+        let (_, ended) = terms(&world.operator);
+        if ended > ended_before { Ok(()) } else { Err(world.operator.log()) }
+    });
+    world.apply(&staff("bea", "bea@maple.example"));
+    world.member_in("Invited", "bea");
+    never(QUIET, "a mail of the first", || (world.relay.mails().len() != 2).then(|| world.relay.mails().len()));
+    assert_eq!(world.attempts("ana"), ledger);
+    let stale = world
+        .operators_writes()
+        .into_iter()
+        .filter(|write| (write.resource.as_str(), write.verb.as_str(), write.code) == ("clinicaccounts", "patch", 409));
+    assert_eq!(stale.count(), 1, "the write that arrived late was refused by its guard");
+}
+
+#[test]
+fn a_lease_that_somebody_else_writes_ends_the_work_and_a_silent_holder_is_waited_for_once() {
+    let world = World::with("stolen", with_lease(None));
+    leads(&world.operator);
+    let theirs = json!({"spec": {"holderIdentity": "somebody"}}).to_string();
+    world.kubectl(&["patch", "lease", "clinic-operator", "--type=merge", "-p", &theirs]);
+    eventually_ok(PATIENCE, "the operator to stand still", || {
+        let terms = terms(&world.operator);
+        if terms == (1, 1) { Ok(()) } else { Err(terms) }
+    });
+    world.apply(&staff("ana", "ana@maple.example"));
+    leads(&world.operator);
+    world.member_in("Invited", "ana");
+    assert_eq!(lease(&world)["leaseTransitions"], 1);
+}
+
+#[test]
+fn while_the_door_for_restores_is_open_the_operator_stands_still_and_the_clinic_says_so() {
+    let world = World::with("door", with_lease(None));
+    world.apply(&staff("ana", "ana@maple.example"));
+    world.member_in("Invited", "ana");
+    let ready_is = |reason: &str| {
+        eventually_ok(DOOR, &format!("the clinic to be {reason}"), || {
+            let clinic = world.object("clinic", "clinic");
+            let ready = condition(&clinic, "Ready").cloned().unwrap_or_default();
+            if ready["reason"] == reason { Ok(clinic) } else { Err(ready) }
+        })
+    };
+    let namespace = world.namespace.name().to_owned();
+    world.kubectl(&["annotate", "namespace", &namespace, "clinic-operator.dev/restore-door=open"]);
+    let clinic = ready_is("RestoreDoorOpen");
+    assert_eq!(condition(&clinic, "Stalled").unwrap()["status"], "True");
+    assert_eq!(clinic["status"]["members"]["invited"], 1, "the rest of the status stays");
+    let before = writes(&world);
+    world.apply(&staff("bea", "bea@maple.example"));
+    never(QUIET, "a write with the door open", || (writes(&world) != before).then(|| world.operators_writes()));
+    assert_eq!(world.operator.readiness(), Some(200), "it waits, but nothing is wrong with it");
+    world.kubectl(&["annotate", "namespace", &namespace, "clinic-operator.dev/restore-door-"]);
+    ready_is("Open");
+    world.member_in("Invited", "bea");
+    assert_eq!(world.relay.mails().len(), 2);
+}
