@@ -3,13 +3,15 @@
 
 use std::io::{BufRead, BufReader};
 
+use clinic_operator::domain::email::Email;
 use serde_json::{Value, json};
 
-use crate::crash::behind_a_proxy;
 use crate::support::control_plane::{Namespace, control_plane};
-use crate::support::proxy::{Fault, Which};
+use crate::support::operator::OperatorOptions;
+use crate::support::proxy::{Fault, Proxy, Which};
+use crate::support::smtp::SmtpServer;
 use crate::support::wait::{PATIENCE, eventually, eventually_ok};
-use crate::world::staff;
+use crate::world::{World, staff};
 
 /// Verbs that are no requests: the admission policies ask who has them.
 const MARKS: [&str; 2] = ["operate", "authenticate"];
@@ -104,8 +106,8 @@ fn requests(user: &str) -> Vec<Request> {
 
 /// A claim of `ana@maple.example`, left behind by nobody known, of which the controller's watch says nothing: so it finds the
 /// address taken when it wants it, and reads whose it is.
-fn taken(world: &crate::world::World) {
-    let claim = clinic_operator::domain::email::Email::parse("ana@maple.example").unwrap().key().claim().to_string();
+fn taken(world: &World) {
+    let claim = Email::parse("ana@maple.example").unwrap().key().claim().to_string();
     let object = json!({
         "apiVersion": "clinic-operator.dev/v1alpha1", "kind": "EmailClaim", "metadata": {"name": claim},
         "spec": {"account": "a-00000000-0000-4000-8000-000000000000"},
@@ -115,12 +117,17 @@ fn taken(world: &crate::world::World) {
 
 #[test]
 fn the_controller_uses_every_right_that_it_has_and_asks_for_nothing_else() {
-    let (mut world, proxy) = behind_a_proxy("rights");
+    let options =
+        OperatorOptions { configuration: vec![("/leaderElection", json!(true))], ..OperatorOptions::default() };
+    let mut world = World::at_with("rights", "2027-03-01T12:00:00Z", SmtpServer::start(), options);
+    let proxy = Proxy::start();
     // What it is not told it finds out, and reads again.
     for kind in [&["/emailclaims?", "watch=true"], &["/clinicaccounts?", "watch=true"]] {
         proxy.fault(Which { method: "GET", has: kind, has_not: None, only: None }, Fault::Hold);
     }
-    world.operator.restart();
+    world.operator.terminate();
+    world.operator.restart_at(&proxy.url);
+    world.operator.wait_until_ready();
     eventually(PATIENCE, "the watches to be held", || (proxy.happened() > 1).then_some(()));
     taken(&world);
     world.apply(&staff("ana", "ana@maple.example"));
