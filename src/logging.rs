@@ -27,7 +27,7 @@ pub fn start(log: LogConfig) {
     let registry = tracing_subscriber::registry();
     match log.format {
         LogFormat::Json => {
-            registry.with(layer.json().flatten_event(true).with_span_list(false).with_filter(filter)).init()
+            registry.with(layer.json().flatten_event(true).with_span_list(false).with_filter(filter)).init();
         }
         LogFormat::Text => registry.with(layer.with_filter(filter)).init(),
     }

@@ -145,7 +145,7 @@ mod tests {
         });
         let mut both = pin!(heart.turn("both", loops));
         assert!(both.as_mut().now_or_never().is_none());
-        *passed.lock().unwrap() = HANGS_AFTER - Duration::from_secs(1);
+        *passed.lock().unwrap() = HANGS_AFTER.saturating_sub(Duration::from_secs(1));
         assert_eq!(heart.hangs(), None, "a moment before");
         one.notify_one();
         assert!(both.as_mut().now_or_never().is_none());

@@ -60,19 +60,19 @@ fn tell(registry: &mut Registry, process: &Process) {
 }
 
 /// `stat` and `status` of the process and `stat` of the machine (proc(5)).
-fn parse(stat: &str, status: &str, machine: &str) -> Option<Process> {
+fn parse(process: &str, memory: &str, machine: &str) -> Option<Process> {
     // The second field, the program's name in parentheses, may hold anything.
-    let (_, rest) = stat.rsplit_once(") ")?;
+    let (_, rest) = process.rsplit_once(") ")?;
     let field = |number: usize| rest.split(' ').nth(number - 3)?.parse::<f64>().ok();
-    let (user, system, start) = (field(14)?, field(15)?, field(22)?);
+    let (user, system, begun) = (field(14)?, field(15)?, field(22)?);
     let booted: f64 = machine.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     let kilobytes = |name: &str| {
-        let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let value = memory.lines().find_map(|line| line.strip_prefix(name))?;
         value.trim().strip_suffix(" kB")?.parse::<i64>().ok()
     };
     Some(Process {
         cpu: (user + system) / TICKS,
-        started: booted + start / TICKS,
+        started: booted + begun / TICKS,
         resident_bytes: kilobytes("VmRSS:")? * 1024,
         virtual_bytes: kilobytes("VmSize:")? * 1024,
         open_files: None,

@@ -16,7 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use self::words::{kind_in_a_word, outcome_in_a_word, stage_in_a_word};
 use super::cache::Class;
-use super::queue::Depth;
+pub use super::queue::Depth;
 use crate::adapters::kubernetes::Requests;
 use crate::adapters::metrics::{Word, register_common, text};
 use crate::domain::delivery::Stage;
@@ -173,17 +173,16 @@ impl Metrics {
     fn register_members(&self, registry: &mut Registry, now: &Now) {
         let members: Family<Standing, Gauge> = Family::default();
         for ((state, class), count) in &now.members {
-            let standing =
-                Standing { state: Word(state.map_or("None", State::name)), classification: Word(class.word()) };
-            members.get_or_create(&standing).set(i64::try_from(*count).unwrap_or(i64::MAX));
+            let (state, classification) = (Word(state.map_or("None", State::name)), Word(class.word()));
+            members.get_or_create(&Standing { state, classification }).set(i64::try_from(*count).unwrap_or(i64::MAX));
         }
         registry.register("members", "Members and service accounts by state and classification", members);
-        let held: Family<Held, Gauge> = Family::default();
+        let back: Family<Held, Gauge> = Family::default();
         for (guard, count) in &now.held {
             let count = i64::try_from(*count).unwrap_or(i64::MAX);
-            held.get_or_create(&Held { guard: Word(guard.word()) }).set(count);
+            back.get_or_create(&Held { guard: Word(guard.word()) }).set(count);
         }
-        registry.register("held_accounts", "Accounts that a guard holds back until a person releases them", held);
+        registry.register("held_accounts", "Accounts that a guard holds back until a person releases them", back);
         registry.register_with_unit(
             "access_end_lateness",
             "Time from the end of somebody's access to the write that says so in the record",
@@ -196,9 +195,9 @@ impl Metrics {
             Unit::Seconds,
             whole_seconds(now.overdue),
         );
-        if let Some(next) = now.next_end {
+        if let Some(time) = now.next_end {
             let help = "Time to the next end of somebody's access, absent if none is planned";
-            registry.register_with_unit("next_access_end", help, Unit::Seconds, whole_seconds(next));
+            registry.register_with_unit("next_access_end", help, Unit::Seconds, whole_seconds(time));
         }
     }
 

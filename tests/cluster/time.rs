@@ -1,8 +1,9 @@
 //! Access and time (I4), by the compiled binary whose clock the test sets: days pass in seconds.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::support::control_plane::control_plane;
 use crate::support::operator::OperatorOptions;
 use crate::support::test_clock::{self, TestClock, VARIABLE};
 use crate::support::wait::{PATIENCE, eventually_ok};
@@ -117,6 +118,55 @@ fn an_operator_that_was_down_at_the_instant_records_the_end_when_it_starts() {
     world.operator.restart();
     world.access(&account, "TrainingEnded");
     world.member_in("TrainingEnded", "sam");
+}
+
+#[test]
+fn how_late_the_record_of_an_end_is_is_told_until_it_is_written_and_after() {
+    let world = World::at("late", "2026-12-17T12:00:00Z");
+    let account = world.accepted("sam", &trainee("sam", "2026-12-17"));
+    world.access(&account, "Granted");
+    let told = |line: &str, wanted: fn(u64) -> bool| {
+        eventually_ok(PATIENCE, line, || {
+            let metrics = world.operator.metrics();
+            let value = metrics.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
+            let value = value.and_then(|value| value.parse().ok());
+            if value.is_some_and(wanted) { Ok(()) } else { Err(value) }
+        });
+    };
+    told("clinic_operator_access_end_overdue_seconds", |seconds| seconds == 0);
+    told("clinic_operator_next_access_end_seconds", |seconds| seconds > 1_000_000);
+
+    // Without the right to write it.
+    let role = || -> Value {
+        serde_json::from_str(&world.kubectl(&["get", "role", "clinic-operator", "-o", "json"])).unwrap()
+    };
+    let (granted, mut without) = (role(), role());
+    let rules = without["rules"].as_array_mut().unwrap();
+    let of_accounts = rules.iter_mut().find(|rule| rule["resources"][0] == "clinicaccounts").unwrap();
+    of_accounts["verbs"].as_array_mut().unwrap().retain(|verb| verb != "patch");
+    let patch = |role: &Value| {
+        let rules = json!({ "rules": role["rules"] }).to_string();
+        world.kubectl(&["patch", "role", "clinic-operator", "--type=merge", "-p", &rules]);
+    };
+    patch(&without);
+    let may = || {
+        let identity = format!("system:serviceaccount:{}:clinic-operator", world.namespace.name());
+        let verb = ["auth", "can-i", "patch", "clinicaccounts", "--as", &identity];
+        control_plane().kubectl(&world.namespace, &verb).stdout.trim() == "yes"
+    };
+    eventually_ok(PATIENCE, "the right to be taken away", || if may() { Err("it is there") } else { Ok(()) });
+    world.clock().set("2027-01-01T07:30:00Z");
+    told("clinic_operator_access_end_overdue_seconds", |seconds| seconds >= 9000);
+    told("clinic_operator_queue_retrying", |keys| keys >= 1);
+    told("clinic_operator_access_end_lateness_seconds_count", |ends| ends == 0);
+
+    patch(&granted);
+    world.access(&account, "TrainingEnded");
+    told("clinic_operator_access_end_overdue_seconds", |seconds| seconds == 0);
+    told("clinic_operator_queue_retrying", |keys| keys == 0);
+    told("clinic_operator_access_end_lateness_seconds_bucket{le=\"3600.0\"}", |ends| ends == 0);
+    told("clinic_operator_access_end_lateness_seconds_bucket{le=\"21600.0\"}", |ends| ends == 1);
+    assert!(!world.operator.metrics().contains("next_access_end"), "none is planned");
 }
 
 #[test]
