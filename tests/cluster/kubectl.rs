@@ -23,23 +23,20 @@ use crate::support::process::{program, write_private};
 use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{World, confirmed};
 
-/// Looks at members and the Clinic, and at nothing else.
-const VIEWER: &[(&str, &[&str], &[&str])] =
-    &[("clinic-operator.dev", &["clinicusers", "clinicserviceaccounts", "clinics"], &["get", "list", "watch"])];
-/// Edits members too, and sees their events.
-const EDITOR: &[(&str, &[&str], &[&str])] = &[
-    ("clinic-operator.dev", &["clinicusers", "clinicserviceaccounts", "clinics"], &["get", "list", "watch"]),
-    ("clinic-operator.dev", &["clinicusers", "clinicserviceaccounts"], &["create", "update", "patch", "delete"]),
-    ("", &["events"], &["get", "list", "watch"]),
-];
-/// Decides for the clinic, and reads the record.
-const ADMINISTRATOR: &[(&str, &[&str], &[&str])] = &[
-    ("clinic-operator.dev", &["clinicusers", "clinicserviceaccounts", "clinics"], &["get", "list", "watch"]),
-    ("clinic-operator.dev", &["clinicusers", "clinicserviceaccounts"], &["create", "update", "patch", "delete"]),
-    ("clinic-operator.dev", &["clinics"], &["update", "patch", "administer"]),
-    ("clinic-operator.dev", &["clinicaccounts"], &["get", "list", "watch"]),
-    ("", &["events"], &["get", "list", "watch"]),
-];
+/// The Roles that the chart brings for people, as it renders them.
+const VIEWER: &str = "member-viewer";
+const EDITOR: &str = "member-editor";
+const ADMINISTRATOR: &str = "clinic-administrator";
+
+/// The rules of one of them.
+fn rules(role: &str) -> Vec<Value> {
+    let rendered = include_str!("../charts/rendered/birch.yaml");
+    let objects = rendered.split("\n---\n").map(|text| serde_yaml::from_str::<Value>(text).expect("YAML"));
+    let name = format!("birch-clinic-operator-{role}");
+    let mut roles = objects.filter(|object| object["kind"] == "Role" && object["metadata"]["name"] == *name);
+    let role = roles.next().unwrap_or_else(|| panic!("the chart has a Role {name}"));
+    role["rules"].as_array().expect("rules").clone()
+}
 
 /// Somebody with a kubeconfig of their own.
 struct Person {
@@ -58,13 +55,12 @@ struct Said {
 impl Person {
     /// With these rules as their Role in the namespace, which their context names.
     #[track_caller]
-    fn new(namespace: &Namespace, name: &str, rules: &[(&str, &[&str], &[&str])]) -> Self {
+    fn new(namespace: &Namespace, name: &str, rules: &[Value]) -> Self {
         let control_plane = control_plane();
-        let rule = |(group, resources, verbs): &(&str, &[&str], &[&str])| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
         let rbac = "rbac.authorization.k8s.io";
         let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}},
-            {"apiVersion": format!("{rbac}/v1"), "kind": "Role", "metadata": {"name": name}, "rules": rules.iter().map(rule).collect::<Vec<_>>()},
+            {"apiVersion": format!("{rbac}/v1"), "kind": "Role", "metadata": {"name": name}, "rules": rules},
             {"apiVersion": format!("{rbac}/v1"), "kind": "RoleBinding", "metadata": {"name": name},
                 "roleRef": {"apiGroup": rbac, "kind": "Role", "name": name},
                 "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace.name()}]},
@@ -83,15 +79,15 @@ impl Person {
     }
 
     fn viewer(world: &World) -> Self {
-        Self::new(&world.namespace, "viewer", VIEWER)
+        Self::new(&world.namespace, "viewer", &rules(VIEWER))
     }
 
     fn editor(world: &World) -> Self {
-        Self::new(&world.namespace, "editor", EDITOR)
+        Self::new(&world.namespace, "editor", &rules(EDITOR))
     }
 
     fn administrator(world: &World) -> Self {
-        Self::new(&world.namespace, "administrator", ADMINISTRATOR)
+        Self::new(&world.namespace, "administrator", &rules(ADMINISTRATOR))
     }
 
     /// `kubectl clinic …`

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Person;
-use crate::support::control_plane::control_plane;
+use super::{EDITOR, Person, rules};
 use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{CLINIC, World, staff};
 
@@ -76,41 +75,16 @@ fn invitations_that_are_held_go_out_after_a_release() {
     assert_eq!(world.relay.wait_for(3, PATIENCE).len(), 3);
 }
 
-/// A policy as the charts have it: the annotation takes the verb `administer`.
 #[test]
 fn whom_a_policy_refuses_the_release_is_told_which_verb_it_takes() {
     let world = World::without_clinic("policy");
     world.apply(&CLINIC.replace("1000", "1"));
     world.apply(&["ana", "bea"].map(|name| staff(name, &format!("{name}@maple.example"))).concat());
     let id = held(&world, 1);
-    let namespace = world.namespace.name();
-    let name = format!("only-administrators-{namespace}");
-    let admission = "admissionregistration.k8s.io/v1";
-    let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
-    let rules = json!([{"apiGroups": ["clinic-operator.dev"], "apiVersions": ["*"], "resources": ["clinics"], "operations": ["UPDATE"]}]);
-    let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
-        {"apiVersion": admission, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": {
-            "matchConstraints": {"resourceRules": rules},
-            "validations": [{
-                "expression": "object.metadata.?annotations[?'clinic-operator.dev/release-hold'] == oldObject.metadata.?annotations[?'clinic-operator.dev/release-hold'] || authorizer.group('clinic-operator.dev').resource('clinics').namespace(request.namespace).check('administer').allowed()",
-                "message": "only administrators release holds", "reason": "Forbidden",
-            }],
-        }},
-        {"apiVersion": admission, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name}, "spec": {
-            "policyName": name, "validationActions": ["Deny"], "matchResources": {"namespaceSelector": selector},
-        }},
-    ]});
-    control_plane().kubectl_stdin(&world.namespace, &["apply", "-f", "-"], &objects.to_string()).ok();
     // May write the Clinic, but not decide for it.
-    let mut rules = super::EDITOR.to_vec();
-    rules.push(("clinic-operator.dev", &["clinics"], &["patch"]));
+    let mut rules = rules(EDITOR);
+    rules.push(json!({"apiGroups": ["clinic-operator.dev"], "resources": ["clinics"], "verbs": ["patch"]}));
     let manager = Person::new(&world.namespace, "manager", &rules);
-    eventually_ok(PATIENCE, "the policy to be in force", || {
-        let dry =
-            ["annotate", "clinic", "clinic", "clinic-operator.dev/release-hold=x", "--overwrite", "--dry-run=server"];
-        let said = manager.kubectl(&dry);
-        if said.code == 0 { Err(said.stdout) } else { Ok(()) }
-    });
     let error = manager.fails(4, &["release", &id]);
     assert!(error.starts_with("refused: "), "{error}");
     assert!(

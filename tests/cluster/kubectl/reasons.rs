@@ -3,7 +3,7 @@
 use clinic_operator::domain::acceptance::parse_link;
 use jiff::SignedDuration;
 
-use super::{Person, line, signed_in};
+use super::{Person, VIEWER, line, rules, signed_in};
 use crate::support::smtp::Stage;
 use crate::support::wait::PATIENCE;
 use crate::world::{CLINIC, World, staff};
@@ -41,9 +41,13 @@ fn who_was_invited_is_shown_with_mails_and_events_to_those_who_may_read_them() {
     ] {
         assert!(!screen.contains(secret), "{screen}");
     }
-    // A viewer sees the same without mails and events, and is told so.
+    // A viewer sees the same without mails, who may not read events without those too, and both are told so.
+    let mut fewer = rules(VIEWER);
     let screen = Person::viewer(&world).ok(&["why", "ana"]);
     assert!(screen.contains("\nMails: left out; you may not read the record (get clinicaccounts)\n"), "{screen}");
+    assert!(screen.contains("   Invited   Invited at "), "{screen}");
+    fewer.retain(|rule| rule["resources"][0] != "events");
+    let screen = Person::new(&world.namespace, "fewer", &fewer).ok(&["why", "ana"]);
     assert!(screen.contains("\nEvents: left out; you may not read them (list events)\n"), "{screen}");
     assert_eq!(line(&screen, "Waits for"), "the person, who has the mail");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Person, VIEWER};
+use super::{Person, VIEWER, rules};
 use crate::support::control_plane::control_plane;
 use crate::support::http::free_port;
 use crate::support::process::write_private;
@@ -139,7 +139,7 @@ fn a_cluster_without_our_kinds_is_told_so() {
 fn the_flags_of_kubectl_name_another_clinic() {
     let world = World::new("flags");
     world.apply(&staff("ana", "ana@maple.example"));
-    let viewer = Person::new(&world.namespace, "viewer", VIEWER);
+    let viewer = Person::new(&world.namespace, "viewer", &rules(VIEWER));
     changed(&viewer, &[("/contexts/0/context/namespace", json!("default"))]);
     viewer.fails(4, &["why", "ana"]);
     let namespace = world.namespace.name();
