@@ -147,9 +147,8 @@ fn check(ground: &Ground, told: impl Fn(&Row, Option<usize>) -> String) {
         for row in writes() {
             let Row(what, (method, resource, name, body), _) = &row;
             let (resource, status) = resource.split_once('/').unwrap_or((resource, ""));
-            let parts: Vec<_> = [*name, status].into_iter().filter(|part| !part.is_empty()).collect();
-            let rest = format!("{}?dryRun=All", parts.iter().map(|part| format!("/{part}")).collect::<String>());
-            let path = ground.namespace.path(resource) + &rest;
+            let path = [&ground.namespace.path(resource), *name, status];
+            let path = path.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/") + "?dryRun=All";
             let answer = control_plane().ask(user.as_deref(), method, &path, body.as_ref());
             let expected = told(&row, place).replace("NS", ground.namespace.name());
             let is_so = match &answer {
