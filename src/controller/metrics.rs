@@ -264,7 +264,6 @@ mod tests {
     fn everything_is_told_in_words_of_a_fixed_set() {
         let metrics = Metrics::new(Requests::default());
         metrics.reconciled("member", Ok(()), Duration::from_millis(3));
-        metrics.retrying(5);
         metrics.mailed(MailKind::Invitation, Outcome::Sent, None);
         metrics.mailed(MailKind::EmailConfirmation, Outcome::MailerFailed, Some(Stage::Auth));
         metrics.invited_after(SignedDuration::from_secs(3));
@@ -274,6 +273,7 @@ mod tests {
         for leads in [true, true, false, true] {
             metrics.leading(leads);
         }
+        metrics.retrying(5);
         let now = Now {
             queue: Depth { waiting: 7, oldest: Duration::from_millis(1500), under_way: 2 },
             members: vec![((Some(State::Active), Class::Staff), 3), ((None, Class::ServiceAccount), 1)],
@@ -312,6 +312,9 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
-        assert!(!metrics.text(&Now { next_end: None, ..now }).contains("next_access_end"));
+        metrics.leading(false);
+        let text = metrics.text(&Now { next_end: None, ..now });
+        assert!(!text.contains("next_access_end"), "none is planned");
+        assert!(text.contains("queue_retrying 0\n"), "who does not lead tries nothing again");
     }
 }
