@@ -1,6 +1,7 @@
 //! What every reconcile is given: the cache, the clock, the outbox, the mailer's standing, and the two writes that several
 //! of them make: a status and a block of an account. What is written is decided elsewhere.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,12 +9,14 @@ use k8s_openapi::api::core::v1::Event;
 use kube::core::ObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::Notify;
 use tokio::sync::watch::Receiver;
 
 use super::accounts::FirstInvitations;
 use super::cache::{Cache, Kind};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
+use super::term::Standing;
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{ApiError, Clients, Store, Stored, Tenure, guard, merge_difference};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
@@ -30,6 +33,8 @@ pub struct Context {
     pub clock: Clock,
     /// In which all of it is done.
     pub tenure: Tenure,
+    /// Told when the API server refuses a write: the door for restores may have been opened.
+    pub refused: Arc<Notify>,
     /// Status of the clinic.
     pub clinics: Store<Clinic>,
     /// Status of members.
@@ -63,14 +68,15 @@ impl Context {
         namespace: &str,
         cache: Cache,
         tenure: Tenure,
-        mailer: Receiver<MailerStanding>,
-        mailer_for_members: Receiver<MailerStanding>,
+        refused: Arc<Notify>,
+        standing: &Standing,
         metrics: Metrics,
     ) -> Self {
         Self {
             cache,
             clock: Clock,
             tenure,
+            refused,
             clinics: Store::new(&clients.write, namespace),
             users: Store::new(&clients.write, namespace),
             service_accounts: Store::new(&clients.write, namespace),
@@ -79,8 +85,8 @@ impl Context {
             events: Store::new(&clients.write, namespace),
             namespace: namespace.to_owned(),
             outbox: Outbox::default(),
-            mailer,
-            mailer_for_members,
+            mailer: standing.told.subscribe(),
+            mailer_for_members: standing.for_members.subscribe(),
             first_invitations: FirstInvitations::default(),
             metrics,
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt};
-use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::adapters::kubernetes::ApiError;
@@ -18,7 +18,7 @@ pub const RESTORE_DOOR: &str = "clinic-operator.dev/restore-door";
 pub const OPEN: &str = "open";
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// Between two looks that fail.
+/// Between two looks at least, and after one that failed.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// How the door stands.
@@ -32,8 +32,8 @@ pub enum Door {
     Open,
 }
 
-/// Looks until dropped. When a look fails the door stays as it was seen last.
-pub async fn follow(client: &Client, namespace: &str, door: &watch::Sender<Door>) {
+/// Looks until dropped, and sooner when a write was `refused`. When a look fails the door stays as it was seen last.
+pub async fn follow(client: &Client, namespace: &str, door: &watch::Sender<Door>, refused: &Notify) {
     let mut failing = false;
     loop {
         let wait = match look(client, namespace).await {
@@ -52,7 +52,9 @@ pub async fn follow(client: &Client, namespace: &str, door: &watch::Sender<Door>
                 LOOK_AGAIN_AFTER
             }
         };
-        sleep(wait).await;
+        // A right that is missing is refused again and again.
+        sleep(LOOK_AGAIN_AFTER).await;
+        drop(timeout(wait.saturating_sub(LOOK_AGAIN_AFTER), refused.notified()).await);
     }
 }
 

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use self::cache::{Cache, watch_all};
@@ -86,7 +86,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
     let elected = elector.as_ref().map_or_else(|| watch::channel(Some(Tenure::for_good())).1, Elector::elected);
     let election = async {
         match &mut elector {
-            Some(elector) => elector.run().await,
+            Some(elector) => controller.cache.heart().turn("the lease", [elector.run()]).await,
             None => pending().await,
         }
     };
@@ -113,6 +113,7 @@ struct Controller {
     queue: Queue,
     cache: Cache,
     door: watch::Sender<Door>,
+    refused: Arc<Notify>,
     metrics: Metrics,
     /// Of the term that runs.
     context: Mutex<Option<Arc<Context>>>,
@@ -124,7 +125,8 @@ impl Controller {
         let cache = Cache::new(queue.clone());
         let door = watch::channel(Door::Unknown).0;
         let metrics = Metrics::new(clients.requests.clone());
-        Self { clients, namespace, mail, queue, cache, door, metrics, context: Mutex::default() }
+        let (refused, context) = (Arc::default(), Mutex::default());
+        Self { clients, namespace, mail, queue, cache, door, refused, metrics, context }
     }
 
     async fn follow_the_door(&self) {
@@ -134,7 +136,8 @@ impl Controller {
                 self.metrics.restore_door(*door.borrow() == Door::Open);
             }
         };
-        tokio::join!(door::follow(&self.clients.write, &self.namespace, &self.door), told);
+        let followed = door::follow(&self.clients.write, &self.namespace, &self.door, &self.refused);
+        tokio::join!(self.cache.heart().turn("the look at the door", [followed]), told);
     }
 
     /// One term after the other, until `stop` becomes true.
@@ -175,8 +178,8 @@ impl Controller {
             &self.namespace,
             self.cache.clone(),
             tenure.clone(),
-            standing.told.subscribe(),
-            standing.for_members.subscribe(),
+            Arc::clone(&self.refused),
+            &standing,
             self.metrics.clone(),
         ));
         let over = async {
