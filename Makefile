@@ -35,12 +35,17 @@ image-twice: ## Build the image in two folders with nothing compiled and demand 
 lint: ## Formatting and clippy, without a warning
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --test node -- -D warnings
 	cargo clippy --features test-clock --bin clinic-operator-test-clock -- -D warnings
 
 STARTED := $(shell date +%s)
 
-test: preflight packages axe lint control-plane ## Every test, on a real API server; ends with the counts. ONLY=part-of-a-name for some
+test: preflight packages axe lint control-plane ## Every test, on a real API server and, where that can be, a real node; ends with the counts. ONLY=part-of-a-name for some
 	@STARTED=$(STARTED) tests/run $(ONLY)
+
+test-cluster: preflight packages image ## Clinics on a real node from the release image: charts, pods, Services (needs root). ONLY=part-of-a-name for some
+	@tests/node/run --check
+	@CLINIC_OPERATOR_IMAGE="$(CURDIR)/target/image/clinic-operator.tar" cargo test --test node -- $(ONLY)
 
 torture: preflight control-plane ## The long tests, with progress and a summary (about half an hour); ONLY=part for one
 	@tests/torture $(ONLY)

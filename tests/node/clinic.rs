@@ -161,7 +161,11 @@ impl Clinic {
         eventually_ok(LONG, "a leader", || {
             let lease = ["get", "lease", "clinic-operator", "-o", "jsonpath={.spec.holderIdentity}"];
             let lease = node().kubectl(&self.namespace, &lease);
-            if lease.success && !lease.stdout.is_empty() { Ok(lease.stdout) } else { Err(lease) }
+            // Behind the pod's name stands which of its processes it is.
+            match lease.stdout.split_once('_') {
+                Some((pod, _)) => Ok(pod.to_owned()),
+                None => Err(lease),
+            }
         })
     }
 

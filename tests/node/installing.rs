@@ -76,6 +76,10 @@ fn uninstalled_and_installed_again_nobody_is_mailed_and_nothing_is_lost() {
     let clinic = Clinic::installed("maple");
     clinic.accepted("ana");
     let link = clinic.invited("bea");
+    eventually_ok(PATIENCE, "the Clinic to count both", || {
+        let members = node().object(&clinic.namespace, "clinic", "clinic")["status"]["members"].clone();
+        if members["active"] == 1 && members["invited"] == 1 { Ok(()) } else { Err(members) }
+    });
     let before = clinic.records();
     let mails = clinic.relay.mails().len();
     clinic.helm(&["uninstall", "maple", "--wait", "--timeout", "90s"]).ok();
@@ -83,7 +87,11 @@ fn uninstalled_and_installed_again_nobody_is_mailed_and_nothing_is_lost() {
         let pods = [clinic.pods("controller"), clinic.pods("portal")].concat();
         if pods.is_empty() { Ok(()) } else { Err(pods) }
     });
-    assert_eq!(clinic.records(), before, "what people have stays");
+    let after = clinic.records();
+    assert_eq!(after.len(), before.len(), "what people have stays");
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(after, before, "what people have stays as it is");
+    }
     clinic.install(&[]);
     let mut ana = clinic.visitor();
     eventually_ok(PATIENCE, "the portal to be reached", || sign_in(&mut ana, "ana"));

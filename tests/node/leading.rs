@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::clinic::{A_WHILE, Clinic, accept, path, staff};
 use crate::node::{LONG, WITH_CLOCK, among_others, node, requests_of, signal};
 use crate::support::smtp::{Answer, Stage};
+use crate::support::visitor::Visitor;
 use crate::support::wait::{eventually_ok, never};
 
 /// Seconds after which an outcome that is not known yet is taken for unknown, and a bit.
@@ -80,9 +81,13 @@ fn a_leader_that_stands_still_past_its_lease_is_succeeded_and_then_writes_nothin
     let leader = clinic.leader();
     signal(&clinic.namespace, &leader, "SIGSTOP");
     let before = requests_of(&leader).len();
+    assert!(before > 0, "its requests are known by its pod's name");
     let next = clinic.leader_after(&leader);
     clinic.invited("bea");
     signal(&clinic.namespace, &leader, "SIGCONT");
+    let address = clinic.kubectl(&["get", "pod", &leader, "-o", "jsonpath={.status.podIP}"]);
+    let mut awake = Visitor::to(format!("http://{address}:8080"));
+    eventually_ok(LONG, "the former leader to go on", || awake.try_to_send("GET", "/metrics", &[], ""));
     clinic.invited("carl");
     never(A_WHILE, "the former leader to lead again", || (clinic.leader() != next).then(|| clinic.leader()));
     let writes = requests_of(&leader).split_off(before);

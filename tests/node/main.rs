@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "the pictures are taken by other tests")]
 mod browser;
 mod clinic;
+mod image;
 mod installing;
 mod leading;
 mod node;

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -26,12 +26,12 @@ static DISTURBED: RwLock<()> = RwLock::new(());
 
 /// Among others.
 pub(crate) fn among_others() -> RwLockReadGuard<'static, ()> {
-    DISTURBED.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    DISTURBED.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// While no other test runs.
 pub(crate) fn alone() -> RwLockWriteGuard<'static, ()> {
-    DISTURBED.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    DISTURBED.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The node of this test process; the first caller boots it and the others wait.
@@ -51,7 +51,7 @@ pub(crate) fn node() -> &'static ControlPlane {
 }
 
 /// That of the release, which `make test-cluster` names; else one of the binary that the other tests run.
-fn image() -> PathBuf {
+pub(crate) fn image() -> PathBuf {
     match std::env::var_os("CLINIC_OPERATOR_IMAGE") {
         Some(image) => image.into(),
         None => packed(&program(), env!("CARGO_PKG_VERSION")),
@@ -59,7 +59,9 @@ fn image() -> PathBuf {
 }
 
 /// An image of a binary, made as that of the release is.
-fn packed(binary: &str, tag: &str) -> PathBuf {
+pub(crate) fn packed(binary: &str, tag: &str) -> PathBuf {
+    static PACKING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = PACKING.lock().unwrap_or_else(PoisonError::into_inner);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("clinic-operator-{tag}.tar"));
     let mut build = Command::new(root.join("image/build"));

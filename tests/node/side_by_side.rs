@@ -19,8 +19,7 @@ fn two_clinics_of_two_versions_of_the_chart_do_not_disturb_each_other() {
     maple.accepted("ana");
     birch.accepted("ana");
     assert_eq!((maple.mails_to("ana").len(), birch.mails_to("ana").len()), (1, 1), "each by its own relay");
-    let mut visitor = birch.visitor();
-    sign_in(&mut visitor, "ana").expect("her password of that clinic");
+    sign_in(&mut birch.visitor(), "ana").expect("her password of that clinic");
     for (clinic, other) in [(&maple, &birch), (&birch, &maple)] {
         for part in ["controller", "portal"] {
             let who = format!("system:serviceaccount:{}:{}", clinic.namespace.name(), clinic.part(part));
@@ -35,5 +34,5 @@ fn two_clinics_of_two_versions_of_the_chart_do_not_disturb_each_other() {
     birch.invited("bea");
     let after = birch.records();
     assert!(before.iter().filter(|object| object["kind"] == "ClinicAccount").all(|object| after.contains(object)));
-    eventually_ok(PATIENCE, "the other portal", || sign_in(&mut visitor, "ana"));
+    eventually_ok(PATIENCE, "the other portal", || sign_in(&mut birch.visitor(), "ana"));
 }
