@@ -1,6 +1,6 @@
 # What a person types. Each target says what it does in `make help`; the work is in scripts and in cargo.
 .DEFAULT_GOAL := help
-.PHONY: help preflight packages axe control-plane inbox build image image-twice test test-cluster torture lint fmt crds charts demo bench sabotage clean-cache
+.PHONY: help preflight packages axe tools control-plane inbox build image image-twice test test-cluster torture lint fmt crds charts demo bench sabotage clean-cache
 SHELL := bash
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clinic-operator
@@ -40,7 +40,11 @@ lint: ## Formatting and clippy, without a warning
 
 STARTED := $(shell date +%s)
 
-test: preflight packages axe lint control-plane ## Every test, on a real API server and, where that can be, a real node; ends with the counts. ONLY=part-of-a-name for some
+tools:
+	@tests/tools/build helm kubeconform promtool prometheus gitops-health >/dev/null
+	@tests/charts/kinds >/dev/null
+
+test: preflight packages axe lint control-plane tools ## Every test, on a real API server and, where that can be, a real node; ends with the counts. ONLY=part-of-a-name for some
 	@STARTED=$(STARTED) tests/run $(ONLY)
 
 test-cluster: preflight packages image ## Clinics on a real node from the release image: charts, pods, Services (needs root). ONLY=part-of-a-name for some

@@ -39,7 +39,7 @@ pub(crate) fn node() -> &'static ControlPlane {
     static NODE: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
     let node = NODE.get_or_init(|| {
         let images = [image(), packed(&test_clock::program(), WITH_CLOCK)];
-        let node = ControlPlane::with_node(&images)?;
+        let node = ControlPlane::run("tests/node/run", "-node", &[], &images)?;
         let install = ["install", "clinic-operator-crds", "charts/clinic-operator-crds", "--namespace", "clinics"];
         helm(&node.kubeconfig, &[&install[..], &["--create-namespace", "--wait"]].concat()).ok();
         Ok(node)

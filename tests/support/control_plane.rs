@@ -230,11 +230,6 @@ impl ControlPlane {
         Self::boot(&suffix, &[]).unwrap_or_else(|message| panic!("no control plane: {message}"))
     }
 
-    /// One with a node, which has these images. It has none of our kinds.
-    pub(crate) fn with_node(images: &[PathBuf]) -> Result<Self, String> {
-        Self::run("tests/node/run", "-node", &[], images)
-    }
-
     /// Another one, of the test that asks for it alone: with kube-controller-manager, which empties namespaces.
     pub(crate) fn with_controllers() -> Self {
         let booted = Self::boot("-controllers", &["--with-controller-manager"]);
@@ -247,7 +242,8 @@ impl ControlPlane {
         Self::run("tests/control-plane/run", suffix, options, &[])
     }
 
-    fn run(script: &str, suffix: &str, options: &[&str], images: &[PathBuf]) -> Result<Self, String> {
+    /// What this script boots, which takes the options, a folder and the images. It has none of our kinds.
+    pub(crate) fn run(script: &str, suffix: &str, options: &[&str], images: &[PathBuf]) -> Result<Self, String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = std::env::temp_dir().join(format!("clinic-operator-tests-{}{suffix}", std::process::id()));
         let mut supervisor = Command::new(root.join(script))

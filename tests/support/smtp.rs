@@ -121,7 +121,7 @@ pub(crate) struct SmtpServer {
 impl SmtpServer {
     /// Starts a server that takes everything.
     pub(crate) fn start() -> Self {
-        Self::start_at(0)
+        Self::start_on(Ipv4Addr::LOCALHOST.into())
     }
 
     /// Starts a server on a port that was free a moment ago.
@@ -129,7 +129,7 @@ impl SmtpServer {
         Self::serve(Ipv4Addr::LOCALHOST.into(), port, None)
     }
 
-    /// Starts a server on another address of this machine, one that pods reach.
+    /// Starts a server on an address of this machine, for instance one that pods reach.
     pub(crate) fn start_on(address: IpAddr) -> Self {
         Self::serve(address, 0, None)
     }

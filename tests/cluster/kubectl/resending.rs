@@ -128,8 +128,8 @@ fn a_value_that_git_sets_is_left_to_git() {
     let managed = world.object("clinicuser", "bea")["metadata"]["managedFields"].clone();
     let of_resend =
         |entry: &&Value| entry["fieldsV1"]["f:metadata"]["f:annotations"]["f:clinic-operator.dev/resend"].is_object();
-    let manager = managed.as_array().unwrap().iter().find(of_resend).unwrap()["manager"].as_str().unwrap();
-    assert!(!manager.starts_with("kubectl"), "Flux takes back what {manager} writes");
+    let writer = managed.as_array().unwrap().iter().find(of_resend).unwrap()["manager"].as_str().unwrap();
+    assert!(!writer.starts_with("kubectl"), "Flux takes back what {writer} writes");
     let annotation =
         || world.object("clinicuser", "bea")["metadata"]["annotations"]["clinic-operator.dev/resend"].clone();
     let value = annotation();
