@@ -60,9 +60,10 @@ OWN_CLUSTER = $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
 demo: preflight ## Manifests become accounts and mails; DEMO_EXIT=1 ends after the last step, KUBECONFIG=… uses your cluster
 	@KUBECONFIG=$(OWN_CLUSTER) demo/run
 
-bench: preflight control-plane ## The figures of the README, with the machine they were taken on
-	@image/compile
+bench: preflight control-plane image ## The figures of the README, with the machine they were taken on
 	CLINIC_OPERATOR_BINARY="$(CURDIR)/target/release/clinic-operator" cargo bench --profile figures --bench figures
+	@image/build target/image/clinic-operator.tar 2>&1 >/dev/null | grep compressed
+	@! tests/node/run --check || CLINIC_OPERATOR_IMAGE="$(CURDIR)/target/image/clinic-operator.tar" cargo test -q --test node -- --nocapture nobody_is_refused 2>/dev/null | grep -o '[0-9]* of [0-9]* sign-ins .*'
 
 sabotage: preflight control-plane ## Break each invariant on purpose and demand that its test fails; ONLY=name for one
 	@tests/sabotage/run $(ONLY)

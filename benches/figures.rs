@@ -20,6 +20,7 @@ mod throughput;
 
 use std::collections::BTreeMap;
 
+use self::footprint::Footprint;
 use self::machine::Memory;
 use self::throughput::Run;
 
@@ -104,26 +105,30 @@ fn print_race(runs: &[(Run, Run)], relay: f64) {
     println!("  (the SMTP server of the bench alone takes {relay:.0} mails/s)\n");
 }
 
-fn print_footprints(footprints: &[(usize, Memory)]) {
-    println!("Memory of the operator at rest (RSS), and its peak since it started:");
-    for (members, memory) in footprints {
+fn print_footprints(footprints: &[Footprint]) {
+    println!("Memory at rest (RSS, with the program's file in it), and from start to ready:");
+    for Footprint { members, controller, portal } in footprints {
         let aim = match members {
             5_000 => " (aim < 24)",
             10_000 => " (aim < 40)",
             _ => "",
         };
         println!(
-            "  {members:>6} members  {:>5.1} MiB{aim}, peak {:.1} MiB; {:.1} MiB is the program's file",
-            mebibytes(memory.now),
-            mebibytes(memory.peak),
-            mebibytes(memory.file)
+            "  {members:>6} members  controller {:>5.1} MiB{aim}, peak {:.1}, file {:.1}, ready in {:.2} s; portal {:>5.1} MiB, file {:.1}, ready in {:.2} s",
+            mebibytes(controller.memory.now),
+            mebibytes(controller.memory.peak),
+            mebibytes(controller.memory.file),
+            controller.ready.as_secs_f64(),
+            mebibytes(portal.memory.now),
+            mebibytes(portal.memory.file),
+            portal.ready.as_secs_f64(),
         );
     }
-    if let (Some((_, first)), Some((members, last))) = (footprints.first(), footprints.last()) {
-        let kibibytes = throughput::as_number(usize::try_from(last.now.saturating_sub(first.now)).unwrap_or(0));
+    if let (Some(first), Some(last)) = (footprints.first(), footprints.last()) {
+        let more = last.controller.memory.now.saturating_sub(first.controller.memory.now);
         println!(
-            "  {:.1} KiB a member; nothing was written: nothing had changed (I5)\n",
-            kibibytes / throughput::as_number(*members)
+            "  {:.1} KiB a member in the controller; nothing was written: nothing had changed (I5)\n",
+            throughput::as_number(usize::try_from(more).unwrap_or(0)) / throughput::as_number(last.members)
         );
     }
 }

@@ -1,5 +1,5 @@
-//! How much memory the operator takes beside so many members. It is started when they are all there and has nothing to
-//! write, which is asserted (invariant I5). Never here: how fast anything is.
+//! How much memory controller and portal take beside so many members, and after how long they are ready. They are started when all
+//! members are there, and the controller has nothing to write, which is asserted (invariant I5). Never here: work.
 
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use super::audit::writes;
 use super::machine::{Memory, memory, processor_seconds};
 use super::members::{Record, clinic, create, load};
 use super::throughput::{fast, wait_until_invited};
-use crate::support::operator::Operator;
+use crate::support::operator::{self, Operator};
+use crate::support::portal::{self, PortalOptions};
 use crate::support::smtp::SmtpServer;
-use crate::support::wait::{eventually_ok, pass};
+use crate::support::wait::{eventually_ok, now, pass};
 
 /// How many members there are when the memory is read.
-const SIZES: [usize; 3] = [0, 5_000, 10_000];
+const SIZES: [usize; 4] = [0, 1_000, 5_000, 10_000];
 /// Members of one progress line.
 const BATCH: usize = 1_000;
 /// An operator that used no processor time for so long has come to rest.
@@ -22,8 +23,23 @@ const REST: Duration = Duration::from_secs(3);
 /// For coming to rest.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Members, and the operator's memory at rest.
-pub(crate) async fn measure(administrator: &Client, record: &Record) -> Vec<(usize, Memory)> {
+/// What was measured of a part at rest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) memory: Memory,
+    /// From its start to the first 200 of `/readyz`.
+    pub(crate) ready: Duration,
+}
+
+/// Members, and the two parts beside them.
+pub(crate) struct Footprint {
+    pub(crate) members: usize,
+    pub(crate) controller: Part,
+    pub(crate) portal: Part,
+}
+
+/// One footprint for each of the sizes.
+pub(crate) async fn measure(administrator: &Client, record: &Record) -> Vec<Footprint> {
     let namespace = clinic("footprint");
     let relay = SmtpServer::start();
     let mut loaded = 0;
@@ -34,16 +50,25 @@ pub(crate) async fn measure(administrator: &Client, record: &Record) -> Vec<(usi
             loaded += BATCH;
             eprintln!("loaded {loaded} members");
         }
-        let operator = Operator::start(&namespace, &relay, fast());
-        come_to_rest(operator.id());
-        let memory = memory(operator.id());
-        eprintln!("{size} members: {memory:?} KiB, {:.2} s of processor time", processor_seconds(operator.id()));
+        let prepared = operator::Prepared::new(&namespace, &relay, fast());
+        let (begin, controller) = (now(), prepared.start());
+        let controller = at_rest(controller.id(), begin.elapsed());
         let written = writes(&namespace);
         assert!(written.is_empty(), "nothing changed, so nothing is written: {:?}", written.first());
-        footprints.push((size, memory));
+        let portal = portal::Prepared::new(&namespace, PortalOptions::default());
+        let (begin, portal) = (now(), portal.start());
+        let portal = at_rest(portal.id(), begin.elapsed());
+        eprintln!("{size} members: {controller:?}, {portal:?} (KiB)");
+        footprints.push(Footprint { members: size, controller, portal });
     }
     assert!(relay.mails().is_empty(), "nothing changed, so nobody is mailed");
     footprints
+}
+
+/// `ready`: after how long it was.
+fn at_rest(process: u32, ready: Duration) -> Part {
+    come_to_rest(process);
+    Part { memory: memory(process), ready }
 }
 
 /// Members whose mail waits.
