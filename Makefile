@@ -68,7 +68,7 @@ bench: preflight control-plane image ## The figures of the README, with the mach
 sabotage: preflight control-plane ## Break each invariant on purpose and demand that its test fails; ONLY=name for one
 	@tests/sabotage/run $(ONLY)
 
-crds: ## Write what is generated from the Rust types: crds/ and the rules of the chart's Role
+crds: ## Write what is generated from the Rust types: crds/ and the rules of the chart's Roles
 	cargo run -q -- crds --output crds/
 	cargo run -q -- role --rules > charts/clinic-operator/files/controller-role-rules.yaml
 	cargo run -q -- role --portal --rules > charts/clinic-operator/files/portal-role-rules.yaml
@@ -79,5 +79,5 @@ charts: ## Write what the charts' tests compare with: the README's table of valu
 fmt: ## Format the code
 	cargo fmt
 
-clean-cache: ## Remove what is in the cache: control plane, inbox, axe-core
+clean-cache: ## Remove what is in the cache: everything that was built or fetched
 	rm -rf "$(CACHE)"

@@ -17,13 +17,14 @@ mod service_accounts;
 mod spans;
 mod term;
 
-use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use self::cache::{Cache, watch_all};
@@ -33,13 +34,16 @@ use self::metrics::Metrics;
 use self::queue::Queue;
 use self::term::Standing;
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::{Clients, Elector, PreflightError, Tenure, preflight};
+use crate::adapters::kubernetes::{Clients, Elector, PreflightError, Tenure, next_tenure, preflight};
 use crate::adapters::mail::TlsMode;
 use crate::adapters::probes;
 
 /// After how long the API server is to end a watch (it allows 295 s at most, as kube sees it): what changes meanwhile is told at
 /// once anyway.
 pub const WATCHES_END_AFTER: Duration = Duration::from_secs(290);
+
+/// How long mails under way are waited for when the process is asked to stop.
+const LAST_MAIL_WITHIN: Duration = Duration::from_secs(20);
 
 /// Why the controller ended.
 #[derive(Debug, thiserror::Error)]
@@ -82,25 +86,26 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
         warn!("mail.tls is None: mails, their links and the relay's password travel in the clear");
     }
     let controller = Arc::new(Controller::new(clients, namespace, mail));
-    let mut elector = identity.map(|identity| Elector::new(&controller.clients.write, &controller.namespace, identity));
+    let elector = identity.map(|identity| Elector::new(&controller.clients.write, &controller.namespace, identity));
     let elected = elector.as_ref().map_or_else(|| watch::channel(Some(Tenure::for_good())).1, Elector::elected);
-    let election = async {
-        match &mut elector {
-            Some(elector) => controller.cache.heart().turn("the lease", [elector.run()]).await,
-            None => pending().await,
-        }
-    };
-    // The lease is renewed until the last term has ended.
+    // A task of its own, so that no amount of work keeps it from renewing the lease in time.
+    let (release, to_be_released) = watch::channel(false);
+    let election = elector.map(|mut elector| {
+        let heart = controller.cache.heart().clone();
+        tokio::spawn(async move { heart.turn("the lease", [elector.run(to_be_released)]).await })
+    });
     let ended = tokio::select! {
-        () = election => Ok(()),
         () = controller.terms(elected, stop) => Ok(()),
         () = watch_all(&controller.cache, &controller.clients, &controller.namespace) => Ok(()),
         () = controller.follow_the_door() => Ok(()),
         result = probes::serve(listener, Arc::clone(&controller)) => result.map_err(|error| ControllerError::Listen(listen, error)),
     };
-    if let Some(elector) = &mut elector {
-        elector.give_up().await;
+    // Others may work while the last mails end: these are theirs to send no more, and their outcome is the same whoever writes it.
+    release.send_replace(true);
+    if let Some(election) = election {
+        drop(election.await);
     }
+    controller.let_mails_end().await;
     info!("stopped");
     ended
 }
@@ -117,6 +122,8 @@ struct Controller {
     metrics: Metrics,
     /// Of the term that runs.
     context: Mutex<Option<Arc<Context>>>,
+    /// The mailers of all terms, each until its last mail has ended.
+    mailers: Mutex<JoinSet<()>>,
 }
 
 impl Controller {
@@ -125,8 +132,8 @@ impl Controller {
         let cache = Cache::new(queue.clone());
         let door = watch::channel(Door::Unknown).0;
         let metrics = Metrics::new(clients.requests.clone());
-        let (refused, context) = (Arc::default(), Mutex::default());
-        Self { clients, namespace, mail, queue, cache, door, refused, metrics, context }
+        let (refused, context, mailers) = (Arc::default(), Mutex::default(), Mutex::default());
+        Self { clients, namespace, mail, queue, cache, door, refused, metrics, context, mailers }
     }
 
     async fn follow_the_door(&self) {
@@ -155,8 +162,7 @@ impl Controller {
         while !*stop.borrow() {
             tokio::select! {
                 () = asked(&mut stop) => return,
-                Some(tenure) = next(&mut elected) => {
-                    self.metrics.leading(true);
+                Some(tenure) = next_tenure(&mut elected) => {
                     self.term(tenure, &stop).await;
                     self.metrics.leading(false);
                 }
@@ -172,6 +178,7 @@ impl Controller {
             () = tenure.ended() => return,
             Ok(door) = door.wait_for(|door| *door != Door::Unknown) => *door,
         };
+        self.metrics.leading(true);
         let standing = Standing::default();
         let context = Arc::new(Context::new(
             &self.clients,
@@ -198,9 +205,23 @@ impl Controller {
         }
         info!("this controller works");
         *self.current() = Some(Arc::clone(&context));
-        term::run(context, &self.queue, &self.mail, standing, over).await;
+        let mailer = |mailer| drop(self.mailers().spawn(mailer));
+        term::run(context, &self.queue, &self.mail, standing, mailer, over).await;
         *self.current() = None;
         info!("this controller stands still");
+    }
+
+    /// Waits for the mails under way. Where their outcome stays unknown, a copy follows: so for nearly as long as Kubernetes grants.
+    async fn let_mails_end(&self) {
+        let mut mailers = std::mem::take(&mut *self.mailers());
+        let ended = async { while mailers.join_next().await.is_some() {} };
+        if timeout(LAST_MAIL_WITHIN, ended).await.is_err() {
+            warn!("stopping with a mail under way: its outcome counts as unknown");
+        }
+    }
+
+    fn mailers(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.mailers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Arc<Context>>> {
@@ -210,9 +231,4 @@ impl Controller {
 
 async fn asked(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
-}
-
-/// The next tenure that lasts; `None`: there never will be another.
-async fn next(elected: &mut watch::Receiver<Option<Tenure>>) -> Option<Tenure> {
-    elected.wait_for(|tenure| tenure.as_ref().is_some_and(Tenure::lasts)).await.ok()?.clone()
 }

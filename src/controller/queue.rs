@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::adapters::clock::Clock;
@@ -137,12 +138,21 @@ impl Queue {
                 let under_way = UnderWay::begin(&self.under_way);
                 let again = work(key.clone()).await;
                 drop(under_way);
+                // A look that finds nothing to do waits for nothing: without this the others would never get their turn.
+                yield_now().await;
                 if let Some(delay) = again {
                     self.add_after(key, delay);
                 }
             }
         });
         self.heart.turn("the queue", lanes).await;
+    }
+
+    /// Forgets what waits.
+    pub fn clear(&self) {
+        for lane in self.lanes.iter() {
+            *lane.waiting() = Waiting::default();
+        }
     }
 
     /// What watches that loops turn: those of the queue, and others.

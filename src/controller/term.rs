@@ -2,16 +2,16 @@
 //! else in memory, as a process does, and it can end at any moment. Who leads is decided elsewhere.
 
 use std::collections::HashMap;
-use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{Instrument, debug, info, warn};
 
-use super::cache::Cache;
+use super::cache::{Cache, Kind};
 use super::context::{Context, LOOK_AT_EVERYTHING_EVERY, ReconcileError};
 use super::mailer::{self, Mailer};
 use super::queue::{Key, Queue};
@@ -21,8 +21,6 @@ use crate::adapters::kubernetes::ApiError;
 use crate::adapters::random::fraction;
 use crate::domain::mailer::MailerStanding;
 
-/// How long mails under way are waited for when the term ends.
-const LAST_MAIL_WITHIN: Duration = Duration::from_secs(4);
 /// How long the relay must have worked before members are told that it does.
 const STEADY_AFTER: Duration = Duration::from_secs(60);
 /// First wait after a reconcile failed; doubled with each failure in a row.
@@ -44,39 +42,56 @@ impl Default for Standing {
     }
 }
 
-/// Works until `over`. The caches are complete. Mails under way are given a few seconds to end.
+/// Works until `over`. The caches are complete. `run_mailer` runs the mailer, which ends later: what the relay did with the mails under
+/// way is written whoever leads by then.
 pub async fn run(
     context: Arc<Context>,
     queue: &Queue,
     mail: &mailer::Settings,
     standing: Standing,
+    run_mailer: impl FnOnce(BoxFuture<'static, ()>),
     over: impl Future<Output = ()>,
 ) {
     let (end, is_to_end) = watch::channel(false);
     let Standing { told, for_members } = standing;
     let stands = told.subscribe();
     let mailer = Arc::new(Mailer::new(Arc::clone(&context), mail.clone(), told, is_to_end));
-    // Nothing is worked on before it is known how the relay stood.
-    let pace = mailer.recollect();
-    for_members.send_replace(stands.borrow().clone());
-    context.cache.work_on_everything();
-    let others = async {
+    let all = async {
+        catch_up(&context).await;
+        // Nothing is worked on before it is known how the relay stood.
+        let pace = mailer.recollect();
+        for_members.send_replace(stands.borrow().clone());
+        queue.clear();
+        context.cache.work_on_everything();
+        run_mailer(mailer.run(pace).boxed());
         tokio::select! {
             () = work(&context, queue) => {}
             () = tell_how_the_mailer_stands(&context.cache, stands, &for_members) => {}
             () = look_at_everything_now_and_then(&context.cache, context.clock) => {}
-            () = over => {}
         }
-        end.send_replace(true);
     };
-    // The mailer ends after the others: outcomes of mails under way are still written.
-    let mails = mailer.run(pace).shared();
     tokio::select! {
-        () = others => {}
-        () = mails.clone().then(|()| pending::<()>()) => {}
+        () = all => {}
+        () = over => {}
     }
-    if timeout(LAST_MAIL_WITHIN, mails).await.is_err() {
-        warn!("stopping with a mail under way: its outcome counts as unknown");
+    end.send_replace(true);
+}
+
+/// Reads all accounts once more. What another one did when it led may not have reached the cache yet, or never will if its watch broke
+/// without a word, and the guards count it. Who leads from the beginning for good has no other before it.
+async fn catch_up(context: &Context) {
+    if context.tenure.is_for_good() {
+        return;
+    }
+    let mut wait = FIRST_RETRY;
+    let put = async |account| {
+        context.cache.put(Kind::ClinicAccount, &account);
+        Ok(())
+    };
+    while let Err(error) = context.accounts.each(put).await {
+        warn!(%error, "failed to read the accounts; nothing is done before that");
+        sleep(wait).await;
+        wait = wait.saturating_mul(2).min(LONGEST_RETRY);
     }
 }
 

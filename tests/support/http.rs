@@ -2,6 +2,7 @@
 
 use std::io::{Error, Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 /// Fetches `http://127.0.0.1:<port><path>`: the status code and the body.
@@ -20,8 +21,14 @@ pub(crate) fn get(port: u16, path: &str) -> Result<(u16, String), Error> {
     Ok((status.ok_or_else(|| Error::other("no status code"))?, body.to_owned()))
 }
 
-/// A loopback port that was free a moment ago.
+/// A port of loopback on which nothing listens, another one each time: below the range out of which systems take ports for outgoing
+/// connections and that of the control plane, so that nothing else takes it before it is used.
 pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    const RANGE: u16 = 9_000;
+    let start = u16::try_from(std::process::id() % u32::from(RANGE)).expect("less than the range");
+    (0..RANGE)
+        .map(|_| 10_000 + (start + TAKEN.fetch_add(1, Ordering::Relaxed) % RANGE) % RANGE)
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("loopback has a free port")
 }

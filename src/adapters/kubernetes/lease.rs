@@ -29,8 +29,10 @@ const TAKEN_AFTER: Duration = Duration::from_secs(15);
 const RENEWED_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks at the Lease, renewals included.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How long one request may take.
-const ONE_REQUEST: Duration = Duration::from_secs(4);
+/// Between two looks, the first of which failed.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// How long one look may take: a request as a rule, three if somebody else wrote meanwhile.
+const ONE_LOOK: Duration = Duration::from_secs(4);
 
 /// The time in which a controller works. It can end at any moment, and says so; a copy tells the same.
 #[derive(Clone, Debug)]
@@ -72,6 +74,11 @@ impl Tenure {
         Self { end: watch::channel(End::Never).1, clock: Clock }
     }
 
+    /// Whether it is one that never ends.
+    pub fn is_for_good(&self) -> bool {
+        *self.end.borrow() == End::Never
+    }
+
     /// Whether it lasts still.
     pub fn lasts(&self) -> bool {
         !self.end.borrow().has_come(self.clock)
@@ -101,6 +108,17 @@ impl Tenure {
     }
 }
 
+/// The next tenure that lasts; `None`: there never will be another.
+pub async fn next_tenure(elected: &mut watch::Receiver<Option<Tenure>>) -> Option<Tenure> {
+    loop {
+        let lasts = elected.wait_for(|tenure| tenure.as_ref().is_some_and(Tenure::lasts));
+        // Now and then, since one can last again although nobody tells: when the wall clock jumped and was set back.
+        if let Ok(found) = timeout(LOOK_EVERY, lasts).await {
+            return found.ok()?.clone();
+        }
+    }
+}
+
 /// What is to be done about the Lease.
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
@@ -115,13 +133,18 @@ enum Step {
 /// A Lease as it was first seen in its present version.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
-    version: String,
+    /// `None`: there is none, but there was one before.
+    version: Option<String>,
     since: Instant,
 }
 
 /// Decides by what is read now, and for how long it has been so.
 fn decide(lease: Option<&Lease>, me: &str, seen: Option<&Seen>, now: Instant) -> Step {
-    let Some(spec) = lease.map(|lease| lease.spec.clone().unwrap_or_default()) else { return Step::Create };
+    let still_for = seen.map(|seen| now.saturating_duration_since(seen.since));
+    let Some(spec) = lease.map(|lease| lease.spec.clone().unwrap_or_default()) else {
+        // One that somebody deleted still has a holder, who does not know yet.
+        return if still_for.is_none_or(|still_for| still_for >= TAKEN_AFTER) { Step::Create } else { Step::Wait };
+    };
     let holder = spec.holder_identity.unwrap_or_default();
     if holder.is_empty() || holder == me {
         return Step::Take;
@@ -129,10 +152,7 @@ fn decide(lease: Option<&Lease>, me: &str, seen: Option<&Seen>, now: Instant) ->
     // A holder of another version may need longer.
     let promised = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
     let silent = TAKEN_AFTER.max(Duration::from_secs(promised));
-    match seen {
-        Some(seen) if now.saturating_duration_since(seen.since) >= silent => Step::Take,
-        Some(_) | None => Step::Wait,
-    }
+    if still_for.is_some_and(|still_for| still_for >= silent) { Step::Take } else { Step::Wait }
 }
 
 /// The Lease as its next holder writes it: from `before`, whose resourceVersion guards it.
@@ -183,105 +203,137 @@ impl Elector {
         self.elected.subscribe()
     }
 
-    /// Takes part until dropped.
-    pub async fn run(&mut self) {
+    /// Takes part until `stop` becomes true or its sender is gone, and then gives the Lease up, so that nobody has to wait for it to run
+    /// out: the work must have stopped by then. A look under way is ended first.
+    pub async fn run(&mut self, mut stop: watch::Receiver<bool>) {
         let mut failing = false;
-        loop {
-            match timeout(ONE_REQUEST, self.look()).await {
-                Ok(Ok(())) => failing = false,
-                // Once, not every two seconds.
-                Ok(Err(error)) if !failing => {
-                    warn!(%error, "failed to read or renew the lease");
-                    failing = true;
-                }
-                Err(_) if !failing => {
-                    warn!("the API server did not answer in time about the lease");
-                    failing = true;
-                }
-                Ok(Err(_)) | Err(_) => {}
+        while !*stop.borrow() {
+            let failed = match timeout(ONE_LOOK, self.look()).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("no answer from the API server in time".to_owned()),
+            };
+            match &failed {
+                // Once, not every half second.
+                Some(error) if !failing => warn!(error, "failed to read or renew the lease"),
+                Some(_) | None => {}
             }
-            sleep(LOOK_EVERY).await;
+            failing = failed.is_some();
+            let pause = if failing { LOOK_AGAIN_AFTER } else { LOOK_EVERY };
+            if let Ok(Err(_)) = timeout(pause, stop.wait_for(|stop| *stop)).await {
+                break;
+            }
+        }
+        if timeout(ONE_LOOK, self.give_up()).await.is_err() {
+            warn!("failed to give up the lease: the next controller waits until it runs out");
         }
     }
 
     async fn look(&mut self) -> Result<(), ApiError> {
         if self.held.as_ref().is_some_and(|held| held.end.borrow().has_come(self.clock)) {
             warn!("the lease was not renewed in time: this controller stands by");
-            self.held = None;
+            self.leave();
         }
-        let lease = match &self.held {
-            Some(held) => Some(held.lease.clone()),
-            None => self.read().await?,
-        };
-        let (asked, asked_at) = (self.clock.monotonic(), self.clock.now());
-        let wanted = taken(lease.as_ref(), &self.me, asked_at);
-        let written = match decide(lease.as_ref(), &self.me, self.seen.as_ref(), asked) {
-            Step::Wait => return Ok(()),
-            Step::Create => self.leases.create(&PostParams::default(), &wanted).await,
-            Step::Take => self.leases.replace(LEASE, &PostParams::default(), &wanted).await,
-        };
-        match written.map_err(ApiError::from) {
-            Ok(lease) => {
-                self.keep(lease, End::of_what_was_asked(asked, asked_at));
-                Ok(())
+        loop {
+            let lease = match &self.held {
+                Some(held) => Some(held.lease.clone()),
+                None => self.read().await?,
+            };
+            let (asked, asked_at) = (self.clock.monotonic(), self.clock.now());
+            let wanted = taken(lease.as_ref(), &self.me, asked_at);
+            let written = match decide(lease.as_ref(), &self.me, self.seen.as_ref(), asked) {
+                Step::Wait => return Ok(()),
+                Step::Create => self.leases.create(&PostParams::default(), &wanted).await,
+                Step::Take => self.leases.replace(LEASE, &PostParams::default(), &wanted).await,
+            };
+            match written.map_err(ApiError::from) {
+                Ok(lease) => {
+                    self.keep(lease, End::of_what_was_asked(asked, asked_at));
+                    return Ok(());
+                }
+                // Somebody has written it since, perhaps this one, by a renewal whose answer was lost.
+                Err(ApiError::Conflict | ApiError::AlreadyExists | ApiError::NotFound)
+                    if self.still_has_it().await? => {}
+                Err(ApiError::Conflict | ApiError::AlreadyExists | ApiError::NotFound) => return Ok(()),
+                Err(error) => return Err(error),
             }
-            // Somebody has written it since. If it still is ours, the next look renews it in time.
-            Err(ApiError::Conflict | ApiError::AlreadyExists | ApiError::NotFound) => self.look_again().await,
-            Err(error) => Err(error),
         }
     }
 
     /// Reads the Lease, and notes when it was first seen as it is.
     async fn read(&mut self) -> Result<Option<Lease>, ApiError> {
         let lease = self.leases.get_opt(LEASE).await?;
-        let version = lease.as_ref().and_then(ResourceExt::resource_version).unwrap_or_default();
-        if self.seen.as_ref().is_none_or(|seen| seen.version != version) {
+        let version = lease.as_ref().and_then(ResourceExt::resource_version);
+        let is_news = match &self.seen {
+            Some(seen) => seen.version != version,
+            None => version.is_some(),
+        };
+        if is_news {
             self.seen = Some(Seen { version, since: self.clock.monotonic() });
         }
         Ok(lease)
     }
 
-    async fn look_again(&mut self) -> Result<(), ApiError> {
+    /// Whether this one has the Lease, as it is now read.
+    async fn still_has_it(&mut self) -> Result<bool, ApiError> {
         let lease = self.read().await?;
-        let is_ours =
-            lease.as_ref().and_then(|lease| lease.spec.as_ref()?.holder_identity.as_deref()) == Some(&self.me);
+        let holder = lease.as_ref().and_then(|lease| lease.spec.as_ref()?.holder_identity.as_deref());
+        let is_ours = holder == Some(&self.me);
         match (lease, &mut self.held) {
             (Some(lease), Some(held)) if is_ours => held.lease = lease,
-            (_, Some(held)) => {
+            (_, Some(_)) => {
                 warn!("another controller has taken the lease: this one stands by");
-                held.end.send_replace(End::Passed);
-                self.held = None;
+                self.leave();
             }
             (_, None) => {}
         }
-        Ok(())
+        Ok(is_ours && self.held.is_some())
     }
 
     fn keep(&mut self, lease: Lease, end: End) {
-        if let Some(held) = &mut self.held {
-            held.lease = lease;
-            held.end.send_replace(end);
-            return;
+        match &mut self.held {
+            // A tenure that has ended stays so, since whoever worked in it has stopped: another one begins.
+            Some(held) if !held.end.borrow().has_come(self.clock) => {
+                held.lease = lease;
+                held.end.send_replace(end);
+            }
+            Some(_) | None => {
+                self.leave();
+                info!(identity = self.me, "this controller has the lease");
+                let (sender, receiver) = watch::channel(end);
+                self.held = Some(Held { lease, end: sender });
+                self.elected.send_replace(Some(Tenure { end: receiver, clock: self.clock }));
+            }
         }
-        info!(identity = self.me, "this controller has the lease");
-        let (sender, receiver) = watch::channel(end);
-        self.held = Some(Held { lease, end: sender });
-        self.elected.send_replace(Some(Tenure { end: receiver, clock: self.clock }));
     }
 
-    /// Gives the Lease up, so that nobody has to wait. Call it when the work has stopped.
-    pub async fn give_up(&mut self) {
-        let Some(held) = self.held.take() else { return };
-        held.end.send_replace(End::Passed);
-        let mut lease = taken(Some(&held.lease), &self.me, self.clock.now());
-        if let Some(spec) = &mut lease.spec {
-            spec.holder_identity = None;
+    /// Ends the tenure for good.
+    fn leave(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.end.send_replace(End::Passed);
         }
-        let written = timeout(ONE_REQUEST, self.leases.replace(LEASE, &PostParams::default(), &lease)).await;
-        if matches!(written, Ok(Ok(_))) {
-            info!("the lease was given up");
-        } else {
-            warn!("failed to give up the lease: the next controller waits until it runs out");
+    }
+
+    async fn give_up(&mut self) {
+        let Some(held) = &self.held else { return };
+        let mut lease = Some(held.lease.clone());
+        held.end.send_replace(End::Passed);
+        // The second time as it is read, if a renewal was carried out whose answer was lost.
+        for _ in 0..2 {
+            let Some(known) = lease else { return };
+            let mut free = taken(Some(&known), &self.me, self.clock.now());
+            if let Some(spec) = &mut free.spec {
+                spec.holder_identity = None;
+            }
+            let written = self.leases.replace(LEASE, &PostParams::default(), &free).await.map_err(ApiError::from);
+            match written {
+                Ok(_) => return info!("the lease was given up"),
+                Err(error) => warn!(%error, "failed to give up the lease"),
+            }
+            lease = match self.still_has_it().await {
+                Ok(true) => self.held.as_ref().map(|held| held.lease.clone()),
+                Ok(false) | Err(_) => None,
+            };
         }
     }
 }

@@ -15,7 +15,7 @@ mod watch;
 
 pub use client::{BEYOND_THE_END, Clients, ConnectError, connect};
 pub use error::ApiError;
-pub use lease::{Elector, LEASE, Tenure};
+pub use lease::{Elector, LEASE, Tenure, next_tenure};
 pub use merge::merge_difference;
 pub use packed::{Packed, version};
 pub use person::{Login, Person, PersonError, Selection, keeper_of};
