@@ -50,6 +50,18 @@ fn what_is_missing_is_asked_for_with_a_sentence() {
 }
 
 #[test]
+fn labels_that_tell_pods_apart_are_not_to_be_set() {
+    let refused = template("maple", &["--set", "podLabels.app\\.kubernetes\\.io/component=x"]).refused();
+    assert!(refused.contains("invalid propertyName 'app.kubernetes.io/component'"), "{refused}");
+}
+
+#[test]
+fn what_leads_people_to_the_portal_needs_its_name() {
+    let refused = template("maple", &["--set", "portalUrl=https://[::1]:8443,ingress.enabled=true"]).refused();
+    assert!(refused.contains("has no DNS name, which an Ingress or HTTPRoute needs"), "{refused}");
+}
+
+#[test]
 fn a_wrong_value_is_named_and_what_is_right() {
     let mut wrong = Vec::new();
     for (value, path, words) in [
@@ -69,6 +81,7 @@ fn a_wrong_value_is_named_and_what_is_right() {
         ("mail.from=Maple Clinic", "'/mail/from'", "name_and_address_in_angle_brackets_or_address"),
         ("mail.timeoutSeconds=81", "'/mail/timeoutSeconds'", "maximum: got 81, want 80"),
         ("mail.mailsPerMinute=0", "'/mail/mailsPerMinute'", "minimum: got 0, want 1"),
+        ("mail.mailsPerMinute=100001", "'/mail/mailsPerMinute'", "maximum: got 100,001, want 100,000"),
         ("mail.credentialsSecret=user:pass", "'/mail/credentialsSecret'", "name_of_an_object"),
         ("mail.auth=XOAUTH2,mail.credentialsSecret=", "'/mail/credentialsSecret'", "minLength: got 0, want 1"),
         ("clinic.spec.timeZone=EST5", "'/clinic/spec/timeZone'", "time_zone_such_as_America_Toronto"),
@@ -92,6 +105,7 @@ fn a_wrong_value_is_named_and_what_is_right() {
         ),
         ("people.viewers[0].kind=Group", "'/people/viewers/0'", "missing property 'name'"),
         ("monitoring.serviceMonitor.interval=often", "'/monitoring/serviceMonitor/interval'", "time_such_as_30s"),
+        ("monitoring.prometheusRule.runbookUrl=runbooks", "'/monitoring/prometheusRule/runbookUrl'", "https"),
         ("runAsUser=0", "'/runAsUser'", "minimum: got 0, want 1"),
     ] {
         let refused = template("maple", &["--set", value]);

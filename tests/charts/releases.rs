@@ -33,9 +33,13 @@ fn a_removed_clinic_keeps_its_clinic_and_members_and_takes_them_over_again() {
 fn a_second_release_in_a_namespace_is_refused() {
     let namespace = namespace("second");
     install("maple", CLINIC, &namespace, &[]).ok();
-    let arguments = ["install", "other", CLINIC, "--namespace", namespace.name(), "--values", &values("maple")];
-    let refused = on(control_plane(), &arguments).refused();
-    assert!(refused.contains("Clinic \"clinic\"") && refused.contains("cannot be imported"), "{refused}");
+    for clinic in ["true", "false"] {
+        let create = format!("clinic.create={clinic}");
+        let file = values("maple");
+        let second = ["install", "other", CLINIC, "--namespace", namespace.name(), "--values", &file, "--set", &create];
+        let refused = on(control_plane(), &second).refused();
+        assert!(refused.contains("clinic-operator-release") && refused.contains("cannot be imported"), "{refused}");
+    }
 }
 
 #[test]

@@ -46,12 +46,16 @@ app.kubernetes.io/component: {{ .component }}
 {{- required "portalUrl is required: the base URL of the portal and of the links in mails, such as https://portal.maple.example" .Values.portalUrl -}}
 {{- end -}}
 
-{{- /* The host of portalUrl, without scheme and port. */ -}}
+{{- /* The host of portalUrl, without scheme and port, for what leads people to it. */ -}}
 {{- define "clinic-operator.portalHost" -}}
-{{- include "clinic-operator.portalUrl" . | trimPrefix "https://" | trimPrefix "http://" | regexFind "^[^:]*" -}}
+{{- $host := include "clinic-operator.portalUrl" . | trimPrefix "https://" | trimPrefix "http://" | regexFind "^[^:]*" -}}
+{{- if not (regexMatch "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$" $host) -}}
+{{- fail (printf "portalUrl: %q has no DNS name, which an Ingress or HTTPRoute needs" .Values.portalUrl) -}}
+{{- end -}}
+{{- $host -}}
 {{- end -}}
 
-{{- /* Without it no credential can be sealed. It is not made here: a key that a chart draws anew is a clinic that cannot sign in. */ -}}
+{{- /* Without it no credential can be sealed. It is not made here: a key that a chart makes anew is a clinic that cannot sign in. */ -}}
 {{- define "clinic-operator.keysSecret" -}}
 {{- $make := printf "kubectl create secret generic portal-keys -n %s --from-literal=current=\"$(openssl rand -base64 32)\"" .Release.Namespace -}}
 {{- required (printf "portal.keysSecret is required: the Secret with the key that credentials are sealed with. Make it once, keep a copy, and name it:\n\n  %s\n\n  --set portal.keysSecret=portal-keys\n" $make) .Values.portal.keysSecret -}}
@@ -79,8 +83,8 @@ mail:
   credentials: /etc/clinic-operator/smtp
   {{- end }}
   auth: {{ .Values.mail.auth }}
-  mailsPerMinute: {{ .Values.mail.mailsPerMinute }}
-  connections: {{ .Values.mail.connections }}
+  mailsPerMinute: {{ int64 .Values.mail.mailsPerMinute }}
+  connections: {{ int64 .Values.mail.connections }}
   timeoutSeconds: {{ .Values.mail.timeoutSeconds }}
 {{- end -}}
 
