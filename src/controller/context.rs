@@ -10,13 +10,12 @@ use kube::core::ObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Notify;
-use tokio::sync::watch::Receiver;
+use tokio::sync::watch::{self, Receiver};
 
 use super::accounts::FirstInvitations;
 use super::cache::{Cache, Kind};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
-use super::term::Standing;
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{ApiError, Clients, Store, Stored, Tenure, guard, merge_difference};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
@@ -24,6 +23,20 @@ use crate::domain::mailer::MailerStanding;
 
 /// Everything is looked at so often, since clocks can jump.
 pub const LOOK_AT_EVERYTHING_EVERY: Duration = Duration::from_secs(3600);
+
+/// How the relay stands: what the mailer tells, and what members are told.
+pub struct Standing {
+    /// What the mailer tells.
+    pub told: watch::Sender<MailerStanding>,
+    /// What members are told.
+    pub for_members: watch::Sender<MailerStanding>,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self { told: watch::channel(MailerStanding::Up).0, for_members: watch::channel(MailerStanding::Up).0 }
+    }
+}
 
 /// See the file's head.
 pub struct Context {

@@ -28,11 +28,10 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use self::cache::{Cache, watch_all};
-use self::context::Context;
+use self::context::{Context, Standing};
 use self::door::Door;
 use self::metrics::Metrics;
 use self::queue::Queue;
-use self::term::Standing;
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{Clients, Elector, PreflightError, Tenure, next_tenure, preflight};
 use crate::adapters::mail::TlsMode;

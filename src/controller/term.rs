@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{Instrument, debug, info, warn};
 
 use super::cache::{Cache, Kind};
-use super::context::{Context, LOOK_AT_EVERYTHING_EVERY, ReconcileError};
+use super::context::{Context, LOOK_AT_EVERYTHING_EVERY, ReconcileError, Standing};
 use super::mailer::{self, Mailer};
 use super::queue::{Key, Queue};
 use super::{accounts, clinic, members, service_accounts, spans};
@@ -27,20 +27,6 @@ const STEADY_AFTER: Duration = Duration::from_secs(60);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Longest wait.
 const LONGEST_RETRY: Duration = Duration::from_secs(300);
-
-/// How the relay stands: what the mailer tells, and what members are told.
-pub struct Standing {
-    /// What the mailer tells.
-    pub told: watch::Sender<MailerStanding>,
-    /// What members are told.
-    pub for_members: watch::Sender<MailerStanding>,
-}
-
-impl Default for Standing {
-    fn default() -> Self {
-        Self { told: watch::channel(MailerStanding::Up).0, for_members: watch::channel(MailerStanding::Up).0 }
-    }
-}
 
 /// Works until `over`. The caches are complete. `run_mailer` runs the mailer, which ends later: what the relay did with the mails under
 /// way is written whoever leads by then.
