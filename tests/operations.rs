@@ -44,6 +44,7 @@ fn told() -> BTreeSet<String> {
         metrics.reconciled("member", Ok(()), Duration::ZERO);
         metrics.mailed(MailKind::Invitation, Outcome::Sent, None);
         metrics.text(&controller::metrics::Now {
+            door_is_open: false,
             queue: controller::metrics::Depth::default(),
             members: vec![((None, Class::Staff), 1)],
             overdue: SignedDuration::ZERO,

@@ -1,7 +1,6 @@
 //! What every reconcile is given: the cache, the clock, the outbox, the mailer's standing, and the two writes that several
 //! of them make: a status and a block of an account. What is written is decided elsewhere.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +8,6 @@ use k8s_openapi::api::core::v1::Event;
 use kube::core::ObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Notify;
 use tokio::sync::watch::{self, Receiver};
 
 use super::accounts::FirstInvitations;
@@ -46,8 +44,6 @@ pub struct Context {
     pub clock: Clock,
     /// In which all of it is done.
     pub tenure: Tenure,
-    /// Told when the API server refuses a write: the door for restores may have been opened.
-    pub refused: Arc<Notify>,
     /// Status of the clinic.
     pub clinics: Store<Clinic>,
     /// Status of members.
@@ -81,7 +77,6 @@ impl Context {
         namespace: &str,
         cache: Cache,
         tenure: Tenure,
-        refused: Arc<Notify>,
         standing: &Standing,
         metrics: Metrics,
     ) -> Self {
@@ -89,7 +84,6 @@ impl Context {
             cache,
             clock: Clock,
             tenure,
-            refused,
             clinics: Store::new(&clients.write, namespace),
             users: Store::new(&clients.write, namespace),
             service_accounts: Store::new(&clients.write, namespace),

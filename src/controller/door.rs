@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use crate::adapters::kubernetes::ApiError;
+use crate::adapters::kubernetes::{ApiError, Clients};
 
 /// The annotation.
 pub const RESTORE_DOOR: &str = "clinic-operator.dev/restore-door";
@@ -32,11 +32,11 @@ pub enum Door {
     Open,
 }
 
-/// Looks until dropped, and sooner when a write was `refused`. When a look fails the door stays as it was seen last.
-pub async fn follow(client: &Client, namespace: &str, door: &watch::Sender<Door>, refused: &Notify) {
+/// Looks until dropped, and sooner when a request was refused. When a look fails the door stays as it was seen last.
+pub async fn follow(clients: &Clients, namespace: &str, door: &watch::Sender<Door>) {
     let mut failing = false;
     loop {
-        let wait = match look(client, namespace).await {
+        let wait = match look(&clients.write, namespace).await {
             Ok(seen) => {
                 failing = false;
                 if door.send_if_modified(|was| std::mem::replace(was, seen) != seen) {
@@ -54,7 +54,7 @@ pub async fn follow(client: &Client, namespace: &str, door: &watch::Sender<Door>
         };
         // A right that is missing is refused again and again.
         sleep(LOOK_AGAIN_AFTER).await;
-        drop(timeout(wait.saturating_sub(LOOK_AGAIN_AFTER), refused.notified()).await);
+        drop(timeout(wait.saturating_sub(LOOK_AGAIN_AFTER), clients.requests.refused()).await);
     }
 }
 

@@ -61,6 +61,8 @@ struct Standing {
 /// What is read when somebody asks, not counted.
 #[derive(Clone, Debug)]
 pub struct Now {
+    /// Whether the door for restores is open.
+    pub door_is_open: bool,
     /// How the queue of the work stands.
     pub queue: Depth,
     /// Members in each state and class; `None`: they have no state yet.
@@ -91,7 +93,6 @@ pub struct Metrics {
     ended_after: Histogram,
     leads: Arc<AtomicBool>,
     transitions: Counter,
-    door_is_open: Gauge,
 }
 
 impl Metrics {
@@ -107,7 +108,6 @@ impl Metrics {
             ended_after: Histogram::new(WAITED),
             leads: Arc::default(),
             transitions: Counter::default(),
-            door_is_open: Gauge::default(),
         }
     }
 
@@ -152,11 +152,6 @@ impl Metrics {
         if self.leads.swap(leads, Ordering::Relaxed) != leads {
             self.transitions.inc();
         }
-    }
-
-    /// Takes in whether the door for restores is open.
-    pub fn restore_door(&self, is_open: bool) {
-        self.door_is_open.set(i64::from(is_open));
     }
 
     /// All of it as text, in the `OpenMetrics` format.
@@ -221,7 +216,7 @@ impl Metrics {
         let help = "How often this replica began or ceased to lead";
         registry.register("leader_transitions", help, self.transitions.clone());
         let help = "1 while the namespace's door for restores is open, so that the operator stands still";
-        registry.register("restore_door_open", help, self.door_is_open.clone());
+        registry.register("restore_door_open", help, gauge(usize::from(now.door_is_open)));
     }
 
     fn register_mail(&self, registry: &mut Registry, now: &Now) {
@@ -269,12 +264,12 @@ mod tests {
         metrics.invited_after(SignedDuration::from_secs(3));
         metrics.invited_after(SignedDuration::from_secs(-3));
         metrics.access_ended(SignedDuration::from_secs(30));
-        metrics.restore_door(true);
         for leads in [true, true, false, true] {
             metrics.leading(leads);
         }
         metrics.retrying(5);
         let now = Now {
+            door_is_open: true,
             queue: Depth { waiting: 7, oldest: Duration::from_millis(1500), under_way: 2 },
             members: vec![((Some(State::Active), Class::Staff), 3), ((None, Class::ServiceAccount), 1)],
             overdue: SignedDuration::from_secs(40),

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -73,11 +73,10 @@ pub struct Settings {
 /// See [`ControllerError`].
 pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<bool>) -> Result<(), ControllerError> {
     let Settings { namespace, listen, mailer: mail, identity } = settings;
-    let mut asked_to_stop = stop.clone();
-    let rights = rights::rights();
+    let (rights, mut asked_to_stop) = (rights::rights(), stop.clone());
     tokio::select! {
         result = preflight(&clients, &namespace, &rights, "clinic-operator role") => result?,
-        _ = asked_to_stop.wait_for(|stop| *stop) => return Ok(()),
+        () = asked(&mut asked_to_stop) => return Ok(()),
     }
     let listener = TcpListener::bind(listen).await.map_err(|error| ControllerError::Listen(listen, error))?;
     info!(namespace, version = env!("CARGO_PKG_VERSION"), "started");
@@ -117,7 +116,6 @@ struct Controller {
     queue: Queue,
     cache: Cache,
     door: watch::Sender<Door>,
-    refused: Arc<Notify>,
     metrics: Metrics,
     /// Of the term that runs.
     context: Mutex<Option<Arc<Context>>>,
@@ -131,19 +129,13 @@ impl Controller {
         let cache = Cache::new(queue.clone());
         let door = watch::channel(Door::Unknown).0;
         let metrics = Metrics::new(clients.requests.clone());
-        let (refused, context, mailers) = (Arc::default(), Mutex::default(), Mutex::default());
-        Self { clients, namespace, mail, queue, cache, door, refused, metrics, context, mailers }
+        let (context, mailers) = (Mutex::default(), Mutex::default());
+        Self { clients, namespace, mail, queue, cache, door, metrics, context, mailers }
     }
 
     async fn follow_the_door(&self) {
-        let told = async {
-            let mut door = self.door.subscribe();
-            while door.changed().await.is_ok() {
-                self.metrics.restore_door(*door.borrow() == Door::Open);
-            }
-        };
-        let followed = door::follow(&self.clients.write, &self.namespace, &self.door, &self.refused);
-        tokio::join!(self.cache.heart().turn("the look at the door", [followed]), told);
+        let followed = door::follow(&self.clients, &self.namespace, &self.door);
+        self.cache.heart().turn("the look at the door", [followed]).await;
     }
 
     /// One term after the other, until `stop` becomes true.
@@ -184,7 +176,6 @@ impl Controller {
             &self.namespace,
             self.cache.clone(),
             tenure.clone(),
-            Arc::clone(&self.refused),
             &standing,
             self.metrics.clone(),
         ));

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use super::Controller;
+use super::door::Door;
 use super::metrics::Now;
 use super::queue::Depth;
 use crate::adapters::clock::Clock;
@@ -31,6 +32,7 @@ impl Probed for Controller {
             (index.census().into_iter().collect(), ends.earliest(), ends.next(now), held)
         };
         let mut seen = Now {
+            door_is_open: *self.door.borrow() == Door::Open,
             queue: Depth::default(),
             members,
             overdue: earliest_end.map_or(SignedDuration::ZERO, |end| now.duration_since(end)),

@@ -17,7 +17,6 @@ use super::mailer::{self, Mailer};
 use super::queue::{Key, Queue};
 use super::{accounts, clinic, members, service_accounts, spans};
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::ApiError;
 use crate::adapters::random::fraction;
 use crate::domain::mailer::MailerStanding;
 
@@ -140,9 +139,6 @@ async fn work(context: &Context, queue: &Queue) {
                     again
                 }
                 Err(error) => {
-                    if let ReconcileError::Api(ApiError::Forbidden(_)) = error {
-                        context.refused.notify_one();
-                    }
                     let in_a_row = failures.entry(key.clone()).or_default();
                     let wait = FIRST_RETRY.saturating_mul(1 << (*in_a_row).min(16)).min(LONGEST_RETRY);
                     *in_a_row = in_a_row.saturating_add(1);

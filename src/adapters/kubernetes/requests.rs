@@ -1,7 +1,8 @@
-//! Counts every request to the API server but the lists and watches of the caches, by verb, resource and result, and tells each at
-//! the level `debug`. What is asked never stands here; of an answer only its status code is looked at.
+//! Counts every request to the API server but the lists and watches of the caches, by verb, resource and result, tells each at the
+//! level `debug`, and lets others wait for one that is refused. What is asked never stands here; of an answer only its status code is looked at.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Method, Request, Response, StatusCode};
@@ -9,6 +10,7 @@ use kube::client::Body;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use tokio::sync::Notify;
 use tower::{Layer, Service};
 use tracing::debug;
 
@@ -24,12 +26,32 @@ pub struct Counted {
 
 /// The counters.
 #[derive(Clone, Debug, Default)]
-pub struct Requests(Family<Counted, Counter>);
+pub struct Requests {
+    counted: Family<Counted, Counter>,
+    refused: Arc<Notify>,
+}
 
 impl Requests {
     /// What was counted so far, and will be.
     pub fn counted(&self) -> Family<Counted, Counter> {
-        self.0.clone()
+        self.counted.clone()
+    }
+
+    /// Waits for a request that the API server refuses (403): for want of a right, or because a policy does. One that was refused
+    /// since the last wait ends it at once.
+    pub async fn refused(&self) {
+        self.refused.notified().await;
+    }
+
+    fn answered(&self, asked: Asked, answer: Option<StatusCode>) {
+        if answer == Some(StatusCode::FORBIDDEN) {
+            self.refused.notify_one();
+        }
+        let result = answer.map_or("no_answer", result);
+        let Asked { verb, resource, name } = asked;
+        debug!(verb, resource, name, result, "asked the API server");
+        let counted = Counted { verb: Word(verb), resource: Word(resource), result: Word(result) };
+        self.counted.get_or_create(&counted).inc();
     }
 }
 
@@ -68,13 +90,7 @@ where
         // Whoever asked waits for this, so what is told here is told within their span.
         Box::pin(async move {
             let answer = answer.await;
-            let result = answer.as_ref().map_or("no_answer", |answer| result(answer.status()));
-            let Asked { verb, resource, name } = asked;
-            debug!(verb, resource, name, result, "asked the API server");
-            requests
-                .0
-                .get_or_create(&Counted { verb: Word(verb), resource: Word(resource), result: Word(result) })
-                .inc();
+            requests.answered(asked, answer.as_ref().ok().map(Response::status));
             answer
         })
     }
@@ -103,7 +119,7 @@ impl Asked {
             ["namespaces", name] => ("namespaces", Some(*name)),
             ["namespaces", _, resource] | [resource] => (word(resource), None),
             ["namespaces", _, resource, name] => (word(resource), Some(*name)),
-            ["namespaces", _, resource, name, "status"] => (status_of(resource), Some(*name)),
+            ["namespaces", _, resource, name, "status"] => (word(&format!("{resource}/status")), Some(*name)),
             _ => (OTHER, None),
         };
         let verb = match (method.as_str(), name) {
@@ -122,28 +138,24 @@ impl Asked {
 /// What we have no word for.
 const OTHER: &str = "other";
 
-fn word(resource: &str) -> &'static str {
-    match resource {
-        "clinics" => "clinics",
-        "clinicusers" => "clinicusers",
-        "clinicserviceaccounts" => "clinicserviceaccounts",
-        "clinicaccounts" => "clinicaccounts",
-        "cliniccredentials" => "cliniccredentials",
-        "emailclaims" => "emailclaims",
-        "events" => "events",
-        "leases" => "leases",
-        "selfsubjectaccessreviews" => "selfsubjectaccessreviews",
-        _ => OTHER,
-    }
-}
+/// What we ask for, as in RBAC.
+const RESOURCES: [&str; 12] = [
+    "clinics",
+    "clinics/status",
+    "clinicusers",
+    "clinicusers/status",
+    "clinicserviceaccounts",
+    "clinicserviceaccounts/status",
+    "clinicaccounts",
+    "cliniccredentials",
+    "emailclaims",
+    "events",
+    "leases",
+    "selfsubjectaccessreviews",
+];
 
-fn status_of(resource: &str) -> &'static str {
-    match resource {
-        "clinics" => "clinics/status",
-        "clinicusers" => "clinicusers/status",
-        "clinicserviceaccounts" => "clinicserviceaccounts/status",
-        _ => OTHER,
-    }
+fn word(resource: &str) -> &'static str {
+    RESOURCES.into_iter().find(|known| *known == resource).unwrap_or(OTHER)
 }
 
 fn result(status: StatusCode) -> &'static str {
@@ -160,6 +172,8 @@ fn result(status: StatusCode) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
 
     #[test]
@@ -194,6 +208,19 @@ mod tests {
             let expected = Asked { verb, resource, name: name.map(str::to_owned) };
             assert_eq!(Asked::of(&method, &path), expected, "{method} {path}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_noticed_by_who_waits_for_one_also_a_little_later_and_once() {
+        let requests = Requests::default();
+        let asked =
+            || Asked::of(&Method::PATCH, "/apis/clinic-operator.dev/v1alpha1/namespaces/maple/clinicaccounts/a-1");
+        requests.answered(asked(), Some(StatusCode::CONFLICT));
+        requests.answered(asked(), None);
+        assert!(requests.refused().now_or_never().is_none());
+        requests.answered(asked(), Some(StatusCode::FORBIDDEN));
+        assert!(requests.refused().now_or_never().is_some());
+        assert!(requests.refused().now_or_never().is_none());
     }
 
     #[test]

@@ -52,9 +52,6 @@ pub async fn send(mailer: &Mailer, name: &str, begun: Begun) {
         Ok(None) => return,
         Err(error) => {
             warn!(account = name, %error, "failed to write ahead; nothing was sent");
-            if let ReconcileError::Api(ApiError::Forbidden(_)) = error {
-                context.refused.notify_one();
-            }
             return again_soon();
         }
     };
@@ -259,14 +256,11 @@ async fn write_outcome(context: &Context, name: &str, ahead: &Attempt, conclusio
     loop {
         match try_write_outcome(context, name, ahead, conclusion).await {
             Ok(()) | Err(ReconcileError::Api(ApiError::NotFound)) => return,
-            // While the door for restores is open nobody sends a copy either, so the outcome counts for as long.
-            Err(ReconcileError::Api(error @ ApiError::Forbidden(_))) => {
-                warn!(account = name, %error, "the outcome of a mail may not be written; trying again");
-                context.refused.notify_one();
-            }
             Err(error) => {
                 warn!(account = name, %error, "failed to write the outcome of a mail; trying again");
-                if context.clock.now().duration_since(ahead.at) >= OUTCOME_KNOWN_WITHIN {
+                // While the door for restores is open nobody sends a copy either, so the outcome counts for as long.
+                let may_not = matches!(error, ReconcileError::Api(ApiError::Forbidden(_)));
+                if !may_not && context.clock.now().duration_since(ahead.at) >= OUTCOME_KNOWN_WITHIN {
                     break;
                 }
             }
