@@ -105,6 +105,11 @@ impl ClinicAccountSpec {
         key(&self.acceptance.as_ref()?.login)
     }
 
+    /// The end of the access that the record grants, if it grants any and that has one.
+    pub fn granted_until(&self) -> Option<Timestamp> {
+        self.desired.access_until.filter(|_| self.access.as_ref().is_some_and(|access| access.granted))
+    }
+
     /// The credential that the person signs in by, once they have accepted.
     pub fn credential(&self) -> Option<&str> {
         Some(&self.acceptance.as_ref()?.credential)

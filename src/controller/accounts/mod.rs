@@ -36,7 +36,8 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
     };
     let now = context.clock.now();
     let decision = decide(&observed, now);
-    let ended = end_that_is_yet_to_be_written(&account.spec, &decision.access);
+    // When access ended, if the record still grants it.
+    let ended = account.spec.granted_until().filter(|_| decision.access.reason == AccessReason::TrainingEnded);
     let mut patch = Map::new();
     if access_differs(&account.spec, &decision.access) {
         patch.extend(block("access", &account.spec.access, &Some(decision.access))?);
@@ -95,12 +96,6 @@ pub fn access_differs(account: &ClinicAccountSpec, wanted: &Access) -> bool {
         Some(access) => access != wanted,
         None => wanted.reason != AccessReason::NotAccepted,
     }
-}
-
-/// When access ended, if the record still grants it.
-fn end_that_is_yet_to_be_written(account: &ClinicAccountSpec, wanted: &Access) -> Option<Timestamp> {
-    let granted = account.access.as_ref().is_some_and(|access| access.granted);
-    account.desired.access_until.filter(|_| granted && wanted.reason == AccessReason::TrainingEnded)
 }
 
 /// The ledger once a person has released its hold; `None`: it has none, or another.

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::class::Class;
 use super::guards::Guarded;
 use super::kind::Kind;
 use crate::adapters::kubernetes::Packed;
@@ -22,6 +23,10 @@ pub(super) struct Facts {
     pub guarded: Guarded,
     /// When an account's access ends, while it has any.
     pub ends: Option<Timestamp>,
+    /// The state that a member's status names.
+    pub state: Option<State>,
+    /// What a member is counted as.
+    pub class: Class,
 }
 
 /// Whether nothing differs that anybody's decision depends on.
@@ -31,31 +36,31 @@ pub(super) fn differ_in_status_only(before: &Packed, after: &Packed) -> bool {
     before.is_some() && before == after
 }
 
-/// The state that an object's status names.
-pub(super) fn state(kind: Kind, packed: &Packed) -> Option<State> {
-    let status = match kind {
-        Kind::ClinicUser => packed.unpack::<ClinicUser>()?.status,
-        Kind::ServiceAccount => packed.unpack::<ServiceAccount>()?.status,
-        Kind::Clinic | Kind::ClinicAccount | Kind::EmailClaim => None,
-    };
-    State::parse(&status?.state?)
-}
-
-/// The facts of an object. One that does not fit its type has none but its UID.
+/// The facts of an object. One that does not fit its type has none but its UID, and is counted as what it is.
 pub(super) fn facts(kind: Kind, packed: &Packed) -> Facts {
+    let state = |named: Option<String>| named.and_then(|named| State::parse(&named));
     let known = match kind {
-        Kind::Clinic | Kind::ServiceAccount => None,
+        Kind::Clinic => None,
+        Kind::ServiceAccount => {
+            let status = packed.unpack::<ServiceAccount>().and_then(|account| account.status);
+            let state = state(status.and_then(|status| status.state));
+            Some(Facts { state, class: Class::ServiceAccount, ..Facts::default() })
+        }
         Kind::ClinicUser => packed.unpack::<ClinicUser>().map(|user| {
             let wanted = Email::parse(&user.spec.email).ok().map(|email| email.key().claim());
-            Facts { claims: wanted.into_iter().collect(), ..Facts::default() }
+            Facts {
+                claims: wanted.into_iter().collect(),
+                state: state(user.status.and_then(|status| status.state)),
+                class: Class::of(user.spec.type_, user.spec.classification),
+                ..Facts::default()
+            }
         }),
         Kind::ClinicAccount => packed.unpack::<ClinicAccount>().map(|account| {
             let spec = account.spec;
-            let has_access = spec.access.as_ref().is_some_and(|access| access.granted);
             Facts {
                 claims: spec.claims(),
                 guarded: Guarded::of(&spec),
-                ends: spec.desired.access_until.filter(|_| has_access),
+                ends: spec.granted_until(),
                 points_to: spec.desired.holder.uid,
                 ..Facts::default()
             }

@@ -9,7 +9,7 @@ use kube::core::ObjectMeta;
 
 use super::class::Class;
 use super::ends::Ends;
-use super::facts::{Facts, differ_in_status_only, facts, state};
+use super::facts::{Facts, differ_in_status_only, facts};
 use super::guards::Guards;
 use super::kind::Kind;
 use crate::adapters::kubernetes::{Packed, version};
@@ -65,7 +65,7 @@ impl Index {
         }
         let mut work = self.forget(kind, &name);
         let facts = facts(kind, &packed);
-        let entry = Entry { state: state(kind, &packed), class: Class::of(kind, &packed), packed };
+        let entry = Entry { state: facts.state, class: facts.class, packed };
         let name: Arc<str> = name.into();
         self.link(kind, &name, &facts);
         work.append(&mut self.affected(kind, &name, &facts));
