@@ -3,23 +3,20 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use data_encoding::HEXLOWER;
 use http::Uri;
 use k8s_openapi::api::rbac::v1::Role;
 use kube::core::ObjectMeta;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::sleep;
 use tracing::warn;
 
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{ConnectError, connect, rules};
-use crate::adapters::probe::{self, ProbeError, probe};
-use crate::adapters::random::secret_bytes;
+use crate::adapters::probe::{self, ProbeError};
+use crate::adapters::random::unique_id;
 use crate::api::crds::{crds, to_yaml};
 use crate::config::{self, ConfigError, LogConfig};
 use crate::controller::{self, ControllerError};
@@ -159,8 +156,8 @@ async fn run_controller(part: Part, name: &str) -> Result<(), CommandError> {
 
 /// A name that no other process has, nor one that comes after it in the same pod.
 fn identity(name: &str) -> Result<String, CommandError> {
-    let random: [u8; 8] = secret_bytes().map_err(|error| CommandError::Random(error.to_string()))?;
-    Ok(format!("{name}_{}", HEXLOWER.encode(&random)))
+    let id = unique_id().map_err(|error| CommandError::Random(error.to_string()))?;
+    Ok(format!("{name}_{id}"))
 }
 
 async fn run_portal(part: Part) -> Result<(), CommandError> {
@@ -172,7 +169,6 @@ async fn run_portal(part: Part) -> Result<(), CommandError> {
     Ok(portal::run(clients, settings, stop).await?)
 }
 
-/// A name or a replica may take a moment, so an address is asked more than once.
 async fn probe_all(certificate: Option<PathBuf>, tries: u16, urls: Vec<Uri>) -> Result<(), CommandError> {
     let trusted = match &certificate {
         Some(path) => {
@@ -182,14 +178,8 @@ async fn probe_all(certificate: Option<PathBuf>, tries: u16, urls: Vec<Uri>) -> 
         None => None,
     };
     for url in urls {
-        let mut count = 1;
-        while let Err(error) = probe(&url, trusted.as_ref()).await {
-            if count >= tries {
-                return Err(CommandError::Probe(url.to_string(), error));
-            }
-            count += 1;
-            sleep(Duration::from_secs(1)).await;
-        }
+        let answers = probe::until_it_answers(&url, trusted.as_ref(), tries).await;
+        answers.map_err(|error| CommandError::Probe(url.to_string(), error))?;
         print(&format!("{url} answers\n"))?;
     }
     Ok(())

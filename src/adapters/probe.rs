@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Uri;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -18,6 +18,8 @@ use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error as TlsErro
 
 /// From the look-up of the name to the first line of the answer.
 const LONGEST: Duration = Duration::from_secs(5);
+/// Between two questions.
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 /// Longest first line of an answer, in bytes.
 const LONGEST_LINE: u64 = 1024;
 
@@ -55,6 +57,24 @@ pub async fn certificate(path: &Path) -> Result<CertificateDer<'static>, ProbeEr
     let unreadable = || ProbeError::UnreadableCertificate(path.display().to_string());
     let pem = tokio::fs::read(path).await.map_err(|_| unreadable())?;
     CertificateDer::from_pem_slice(&pem).map_err(|_| unreadable())
+}
+
+/// Asks `url` until it answers, a second apart, at most so many times and at least once: a name or a replica may take a moment.
+///
+/// # Errors
+/// Of the last time.
+pub async fn until_it_answers(
+    url: &Uri,
+    trusted: Option<&CertificateDer<'static>>,
+    tries: u16,
+) -> Result<(), ProbeError> {
+    for _ in 1..tries {
+        if probe(url, trusted).await.is_ok() {
+            return Ok(());
+        }
+        sleep(BETWEEN_TRIES).await;
+    }
+    probe(url, trusted).await
 }
 
 /// Asks `url` once; status 200 is success.

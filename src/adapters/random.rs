@@ -16,7 +16,15 @@ pub fn fraction() -> f64 {
     secret_bytes().map_or(0.5, |bytes| f64::from(u16::from_le_bytes(bytes)) / 65536.0)
 }
 
-/// Sixteen hexadecimal digits that tell one piece of work from another in a log: all zero if the operating system has no randomness.
+/// Sixteen hexadecimal digits that nobody else draws.
+///
+/// # Errors
+/// If the operating system has no randomness to give.
+pub fn unique_id() -> Result<String, getrandom::Error> {
+    Ok(format!("{:016x}", u64::from_le_bytes(secret_bytes()?)))
+}
+
+/// Such an id for one piece of work in a log: all zero if the operating system has no randomness.
 pub fn log_id() -> String {
-    secret_bytes().map_or_else(|_| "0".repeat(16), |bytes| format!("{:016x}", u64::from_le_bytes(bytes)))
+    unique_id().unwrap_or_else(|_| "0".repeat(16))
 }

@@ -61,11 +61,7 @@ async fn write_that_the_door_is_open(context: &Context, clinic: &Clinic) -> Resu
     let message = format!(
         "The namespace's annotation {RESTORE_DOOR} is \"{OPEN}\": records can be restored, and nobody is added, removed or mailed. Remove it when the restore is complete."
     );
-    let reason = "RestoreDoorOpen";
-    let wanted = vec![
-        Wanted { type_: "Ready", status: Truth::False, reason, message: message.clone() },
-        Wanted { type_: "Stalled", status: Truth::True, reason, message },
-    ];
+    let wanted = readiness(false, "RestoreDoorOpen", message);
     let before = clinic.status.clone().unwrap_or_default();
     let generation = clinic.metadata.generation;
     let conditions = written(&before.conditions, wanted, generation, context.clock.now());
@@ -149,6 +145,15 @@ fn about_the_mailer(mailer: Mailer) -> Wanted {
     Wanted { type_: "MailerReady", status, reason, message }
 }
 
+/// Whether it is ready. What keeps a clinic from it is for a person to mend.
+fn readiness(is_ready: bool, reason: &'static str, message: String) -> Vec<Wanted> {
+    let mut wanted = vec![Wanted { type_: "Ready", status: is_ready.into(), reason, message: message.clone() }];
+    if !is_ready {
+        wanted.push(Wanted { type_: "Stalled", status: Truth::True, reason, message });
+    }
+    wanted
+}
+
 fn project(
     clinic: &Clinic,
     members: MemberCounts,
@@ -169,10 +174,7 @@ fn project(
             None => (true, "Open", "Members are managed.".to_owned()),
         },
     };
-    let mut wanted = vec![Wanted { type_: "Ready", status: ready.into(), reason, message: message.clone() }];
-    if !ready {
-        wanted.push(Wanted { type_: "Stalled", status: Truth::True, reason, message });
-    }
+    let mut wanted = readiness(ready, reason, message);
     wanted.push(about_the_mailer(mailer));
     let generation = clinic.metadata.generation;
     let before = clinic.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
