@@ -31,6 +31,13 @@ pub struct Condition {
     pub message: String,
 }
 
+impl Condition {
+    /// The one of this type.
+    pub fn of<'a>(all: &'a [Self], type_: &str) -> Option<&'a Self> {
+        all.iter().find(|condition| condition.type_ == type_)
+    }
+}
+
 /// Whether a condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ConditionStatus {

@@ -105,44 +105,20 @@ fn order(member: &Member) -> (bool, String, String, String) {
 }
 
 fn as_table(rows: &[Row<'_>], options: Options) -> String {
-    let of = |row: &Row<'_>| row.fields().map(str::to_owned);
-    let email = |row: &Row<'_>| row.email.unwrap_or_default().to_owned();
-    match (options.all, options.emails) {
-        (false, false) => table(
-            ["NAME", "TITLE", "POSITION OR TYPE", "MANIFEST"],
-            &rows
-                .iter()
-                .map(|row| {
-                    let [name, title, designation, _, _, manifest] = of(row);
-                    [name, title, designation, manifest]
-                })
-                .collect::<Vec<_>>(),
-        ),
-        (false, true) => table(
-            ["NAME", "TITLE", "POSITION OR TYPE", "EMAIL", "MANIFEST"],
-            &rows
-                .iter()
-                .map(|row| {
-                    let [name, title, designation, _, _, manifest] = of(row);
-                    [name, title, designation, email(row), manifest]
-                })
-                .collect::<Vec<_>>(),
-        ),
-        (true, false) => table(
-            ["NAME", "TITLE", "POSITION OR TYPE", "STATE", "ACCESS UNTIL", "MANIFEST"],
-            &rows.iter().map(of).collect::<Vec<_>>(),
-        ),
-        (true, true) => table(
-            ["NAME", "TITLE", "POSITION OR TYPE", "STATE", "ACCESS UNTIL", "EMAIL", "MANIFEST"],
-            &rows
-                .iter()
-                .map(|row| {
-                    let [name, title, designation, state, until, manifest] = of(row);
-                    [name, title, designation, state, until, email(row), manifest]
-                })
-                .collect::<Vec<_>>(),
-        ),
-    }
+    let Options { all, emails, .. } = options;
+    let shown = [true, true, true, all, all, emails, true];
+    let headings = ["NAME", "TITLE", "POSITION OR TYPE", "STATE", "ACCESS UNTIL", "EMAIL", "MANIFEST"];
+    let cells = |row: &Row<'_>| {
+        let [name, title, designation, state, until, manifest] = row.fields();
+        let all = [name, title, designation, state, until, row.email.unwrap_or_default(), manifest];
+        those(shown, all.map(str::to_owned))
+    };
+    table(&those(shown, headings), rows.iter().map(cells))
+}
+
+/// The cells of the columns that are shown.
+fn those<T>(shown: [bool; 7], cells: [T; 7]) -> Vec<T> {
+    shown.into_iter().zip(cells).filter_map(|(shown, cell)| shown.then_some(cell)).collect()
 }
 
 fn as_csv(rows: &[Row<'_>], options: Options) -> String {

@@ -35,21 +35,26 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// Rows under headings, in columns of equal width on a terminal; `-` where there is nothing.
-pub(super) fn table<const COLUMNS: usize>(headings: [&str; COLUMNS], rows: &[[String; COLUMNS]]) -> String {
-    let cell = |text: &str| if text.is_empty() { "-".to_owned() } else { plain(text) };
-    let mut lines = vec![headings.map(str::to_owned)];
-    lines.extend(rows.iter().map(|row| row.each_ref().map(|text| cell(text))));
+pub(super) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let cell = |text: String| if text.is_empty() { "-".to_owned() } else { plain(&text) };
+    let mut lines = vec![headings.iter().map(|heading| (*heading).to_owned()).collect::<Vec<_>>()];
+    lines.extend(rows.into_iter().map(|row| row.into_iter().map(cell).collect()));
     aligned(&lines)
 }
 
 /// Rows in columns of equal width.
-pub(super) fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
-    let widths: [usize; COLUMNS] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or(0));
+pub(super) fn aligned<R: AsRef<[String]>>(rows: &[R]) -> String {
+    let mut widths = Vec::new();
+    for row in rows {
+        widths.resize(row.as_ref().len().max(widths.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
+            *width = cell.width().max(*width);
+        }
+    }
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())));
-        text += cells.collect::<Vec<_>>().join(GAP).trim_end();
+        let padded = |(cell, width): (&String, &usize)| format!("{cell}{}", " ".repeat(width - cell.width()));
+        text += row.as_ref().iter().zip(&widths).map(padded).collect::<Vec<_>>().join(GAP).trim_end();
         text.push('\n');
     }
     text
@@ -86,10 +91,10 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_by_what_a_terminal_shows() {
-        let row = |cells: [&str; 2]| cells.map(str::to_owned);
+        let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
         let rows =
             [row(["李小龍", "Dr."]), row(["Zoe\u{308} Côté", ""]), row(["نیلوفر\u{200c}ها", "NP"]), row(["Ana", "RN"])];
-        let text = table(["NAME", "TITLE"], &rows);
+        let text = table(&["NAME", "TITLE"], rows);
         assert_eq!(
             text,
             "NAME       TITLE\n李小龍     Dr.\nZoe\u{308} Côté   -\nنیلوفر\u{200c}ها   NP\nAna        RN\n"

@@ -95,7 +95,7 @@ impl Member {
     }
 
     pub(super) fn condition(&self, type_: &str) -> Option<&Condition> {
-        self.status.conditions.iter().find(|condition| condition.type_ == type_)
+        Condition::of(&self.status.conditions, type_)
     }
 
     /// What the operator says about the state.

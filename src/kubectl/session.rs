@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::names::{is_object_name, nearest, parse};
 use super::seen::{AccountSpec, Clinic, Member, MemberKind};
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::{Person, PersonError, Selection};
+use crate::adapters::kubernetes::{Person, PersonError};
 use crate::api::{CLINIC_NAME, ClinicAccount};
 
 /// Somebody's connection to one clinic.
@@ -43,7 +43,7 @@ impl Session {
     pub(super) async fn members(&self) -> Result<Vec<Member>, Failure> {
         let mut members = Vec::new();
         for kind in MemberKind::ALL {
-            let all = self.person.list(&kind.resource(), Selection::All).await.map_err(|error| self.failed(error))?;
+            let all = self.person.list(&kind.resource()).await.map_err(|error| self.failed(error))?;
             members.extend(all.into_iter().map(|object| Member::new(kind, object)));
         }
         Ok(members)

@@ -7,9 +7,9 @@ use k8s_openapi::api::core::v1::Event;
 use super::advice::advice;
 use super::failure::Failure;
 use super::output::{aligned, plain};
-use super::seen::{AccountSpec, Attempt, Clinic, Member, MemberKind, show, show_without_zone, zone_of};
+use super::seen::{AccountSpec, Attempt, Clinic, Member, show, show_without_zone, zone_of};
 use super::session::{Perhaps, Session};
-use crate::api::condition::ConditionStatus;
+use crate::api::condition::{Condition, ConditionStatus};
 use crate::domain::conditions::TRAINING_ENDS_SOON;
 use crate::domain::lifecycle::State;
 
@@ -113,7 +113,7 @@ impl Facts<'_> {
     /// What the Clinic says about its relay, if that takes nothing.
     fn relay(&self) -> Option<String> {
         let status = self.clinic?.status.as_ref()?;
-        let relay = status.conditions.iter().find(|condition| condition.type_ == "MailerReady")?;
+        let relay = Condition::of(&status.conditions, "MailerReady")?;
         (relay.status != ConditionStatus::True).then(|| plain(&relay.message))
     }
 
@@ -202,7 +202,6 @@ fn since(member: &Member, record: Option<&AccountSpec>) -> Since {
         Some(State::Invited) => invitation.and_then(|invitation| invitation.sent_at),
         Some(State::InvitationExpired) => invitation.and_then(|invitation| invitation.expires_at),
         Some(State::TrainingEnded) => status.access_ends_at,
-        Some(State::Active) if member.kind == MemberKind::ServiceAccount => None,
         Some(
             State::Active
             | State::Invalid

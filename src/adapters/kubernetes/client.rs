@@ -12,6 +12,7 @@ use super::Requests;
 
 /// No single request but a watch may take longer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(20);
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// The server ends a watch when it was asked to. A longer silence, in a list too, is a connection that broke without a word, and
 /// without a limit the cache would stay as it is for ever.
@@ -57,46 +58,53 @@ pub enum ConnectError {
 /// # Errors
 /// See [`ConnectError`]. No request is made yet.
 pub async fn connect(kubeconfig: Option<&Path>, watches_end_after: Duration) -> Result<Clients, ConnectError> {
-    let options = KubeConfigOptions::default();
-    let config = match kubeconfig {
-        Some(path) => {
-            let unusable = |error: KubeconfigError| ConnectError::Kubeconfig(path.to_owned(), words(&error));
-            let file = Kubeconfig::read_from(path).map_err(unusable)?;
-            Config::from_custom_kubeconfig(file, &options).await.map_err(unusable)?
-        }
-        None => match Config::from_kubeconfig(&options).await {
-            Err(error) if is_absent(&error) => {
-                Config::incluster().map_err(|error| ConnectError::NoCluster(error.to_string()))?
-            }
-            other => other.map_err(|error| ConnectError::Environment(words(&error)))?,
-        },
-    };
+    let config = config(kubeconfig, None).await?;
     let server = config.cluster_url.to_string();
     let mut watching = config.clone();
     watching.read_timeout = Some(watches_end_after + BEYOND_THE_END);
     // `watch` tries again itself, and says so.
     watching.default_retry = false;
-    let mut bounded = config;
-    bounded.connect_timeout = Some(Duration::from_secs(5));
-    bounded.read_timeout = Some(REQUEST_LIMIT);
-    bounded.write_timeout = Some(REQUEST_LIMIT);
-    bounded.reset_reader_on_write = true;
-    bounded.default_retry = false;
     let unusable = |error: kube::Error| ConnectError::Client(error.to_string());
     let requests = Requests::default();
     let watch = Client::try_from(watching).map_err(unusable)?;
-    let write = ClientBuilder::try_from(bounded).map_err(unusable)?.with_layer(&requests).build();
+    let write = ClientBuilder::try_from(bounded(config)).map_err(unusable)?.with_layer(&requests).build();
     Ok(Clients { watch, write, watches_end_after, server, requests })
 }
 
-pub(super) fn is_absent(error: &KubeconfigError) -> bool {
+/// How the API server is reached: by a context of `kubeconfig`, or as usual by `KUBECONFIG`, `~/.kube/config` or the pod's service account.
+pub(super) async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Config, ConnectError> {
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    if let Some(path) = kubeconfig {
+        let unusable = |error| ConnectError::Kubeconfig(path.to_owned(), words(&error));
+        let file = Kubeconfig::read_from(path).map_err(unusable)?;
+        return Config::from_custom_kubeconfig(file, &options).await.map_err(unusable);
+    }
+    match Config::from_kubeconfig(&options).await {
+        Err(error) if is_absent(&error) && context.is_none() => {
+            Config::incluster().map_err(|error| ConnectError::NoCluster(error.to_string()))
+        }
+        other => other.map_err(|error| ConnectError::Environment(words(&error))),
+    }
+}
+
+/// The same for requests that must end, each of them at once: without the client's own retries, which would repeat a POST.
+pub(super) fn bounded(mut config: Config) -> Config {
+    config.connect_timeout = Some(CONNECT_LIMIT);
+    config.read_timeout = Some(REQUEST_LIMIT);
+    config.write_timeout = Some(REQUEST_LIMIT);
+    config.reset_reader_on_write = true;
+    config.default_retry = false;
+    config
+}
+
+fn is_absent(error: &KubeconfigError) -> bool {
     let no_file = matches!(error, KubeconfigError::ReadConfig(error, _) if error.kind() == ErrorKind::NotFound);
     no_file || matches!(error, KubeconfigError::FindPath)
 }
 
 /// What is wrong with a kubeconfig. Of a syntax error only the place: its words and lines may quote a token.
 #[expect(clippy::wildcard_enum_match_arm, reason = "an enum of kube's, whose other faults quote no value")]
-pub(super) fn words(error: &KubeconfigError) -> String {
+fn words(error: &KubeconfigError) -> String {
     match error {
         KubeconfigError::ReadConfig(error, _) => error.to_string(),
         KubeconfigError::Parse(error) => error.location().map_or_else(

@@ -18,7 +18,7 @@ pub use error::ApiError;
 pub use lease::{Elector, LEASE, Tenure, next_tenure};
 pub use merge::merge_difference;
 pub use packed::{Packed, version};
-pub use person::{Login, Person, PersonError, Selection, keeper_of};
+pub use person::{Login, Person, PersonError, keeper_of};
 pub use preflight::{PreflightError, preflight};
 pub use requests::Requests;
 pub use rights::{Right, rules};

@@ -5,24 +5,19 @@
 use std::fmt::Debug;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use kube::api::{Api, ApiResource, ListParams, Patch, PatchParams};
 use kube::client::AuthError;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{Object, ObjectMeta, Status};
 use kube::{Client, Config};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::client::{ConnectError, is_absent, words};
+use super::client::{ConnectError, bounded, config};
 use super::error::{chain, missing_right};
 
-/// No request takes longer: somebody waits for it.
-const REQUEST_LIMIT: Duration = Duration::from_secs(20);
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Objects a page of a list.
 const PAGE: u32 = 500;
 /// Who wrote a field. Not `kubectl…`: Flux takes back what managers of such a name have written.
@@ -46,15 +41,6 @@ pub struct Person {
     pub namespace: String,
     /// The API server's address.
     pub server: String,
-}
-
-/// Which objects to list.
-#[derive(Clone, Copy, Debug)]
-pub enum Selection<'a> {
-    /// All of the kind.
-    All,
-    /// Those that a field selector takes.
-    Fields(&'a str),
 }
 
 /// Why a request came to nothing.
@@ -97,12 +83,7 @@ impl Person {
     /// # Errors
     /// See [`ConnectError`]. No request is made yet.
     pub async fn connect(login: &Login) -> Result<Self, ConnectError> {
-        let mut config = config(login).await?;
-        config.connect_timeout = Some(CONNECT_LIMIT);
-        config.read_timeout = Some(REQUEST_LIMIT);
-        config.write_timeout = Some(REQUEST_LIMIT);
-        config.reset_reader_on_write = true;
-        config.default_retry = false;
+        let mut config = bounded(config(login.kubeconfig.as_deref(), login.context.as_deref()).await?);
         without_proxy_where_excepted(&mut config);
         let namespace = login.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = config.cluster_url.to_string();
@@ -118,20 +99,13 @@ impl Person {
         Ok(self.api(kind).get(name).await?)
     }
 
-    /// All objects of a kind, or those of a selector.
+    /// All objects of a kind.
     ///
     /// # Errors
     /// A failed request.
-    pub async fn list<S: Shape, T: Shape>(
-        &self,
-        kind: &ApiResource,
-        wanted: Selection<'_>,
-    ) -> Result<Vec<Object<S, T>>, PersonError> {
+    pub async fn list<S: Shape, T: Shape>(&self, kind: &ApiResource) -> Result<Vec<Object<S, T>>, PersonError> {
         let api = self.api(kind);
         let mut parameters = ListParams::default().limit(PAGE);
-        if let Selection::Fields(selector) = wanted {
-            parameters = parameters.fields(selector);
-        }
         let mut all = Vec::new();
         loop {
             let page = api.list(&parameters).await?;
@@ -219,21 +193,6 @@ pub fn keeper_of(metadata: &ObjectMeta, annotation: &str) -> Option<String> {
 }
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-async fn config(login: &Login) -> Result<Config, ConnectError> {
-    let options = KubeConfigOptions { context: login.context.clone(), ..KubeConfigOptions::default() };
-    if let Some(path) = &login.kubeconfig {
-        let unusable = |error| ConnectError::Kubeconfig(path.clone(), words(&error));
-        let file = Kubeconfig::read_from(path).map_err(unusable)?;
-        return Config::from_custom_kubeconfig(file, &options).await.map_err(unusable);
-    }
-    match Config::from_kubeconfig(&options).await {
-        Err(error) if is_absent(&error) && login.context.is_none() => {
-            Config::incluster().map_err(|error| ConnectError::NoCluster(error.to_string()))
-        }
-        other => other.map_err(|error| ConnectError::Environment(words(&error))),
-    }
-}
 
 /// What a credential plugin printed is never repeated: it may be a token.
 #[expect(clippy::wildcard_enum_match_arm, reason = "enums of kube's, whose other faults we cannot explain better")]

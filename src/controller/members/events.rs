@@ -123,7 +123,7 @@ fn state(status: &MemberStatus) -> Option<State> {
 }
 
 fn condition<'a>(status: &'a MemberStatus, type_: &str) -> Option<&'a Condition> {
-    status.conditions.iter().find(|condition| condition.type_ == type_)
+    Condition::of(&status.conditions, type_)
 }
 
 fn message(status: &MemberStatus) -> String {
