@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use clinic_operator::adapters::clock::Clock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -227,16 +228,25 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        let threads = threads(self.child.id());
         self.kill();
         if std::thread::panicking() {
+            let (part, namespace) = (self.files.part.command, self.files.namespace.name());
             eprintln!(
-                "--- log of the {} in {}\n{}---",
-                self.files.part.command,
-                self.files.namespace.name(),
+                "--- log of the {part} in {namespace}, which ended at {}\n{}{threads}---",
+                Clock.now(),
                 self.log()
             );
         }
     }
+}
+
+/// What the threads of a process do, in a line each: how a program that hangs differs from one that is kept from running.
+fn threads(process: u32) -> String {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let file = |task: &std::fs::DirEntry, name| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+    let line = |task| format!("thread in {:?}: {}", file(&task, "wchan"), file(&task, "stat"));
+    tasks.map(line).collect::<Vec<_>>().concat()
 }
 
 /// Runs `clinic-operator` with these arguments until it ends by itself; panics after half a minute.
