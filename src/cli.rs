@@ -23,6 +23,7 @@ use crate::controller::{self, ControllerError};
 use crate::kubectl::{self, StartedAs};
 use crate::logging;
 use crate::portal::{self, PortalError};
+use crate::validate;
 
 /// Manages the accounts of a medical clinic declaratively.
 #[derive(Parser)]
@@ -44,6 +45,8 @@ enum Command {
     },
     /// Run the portal of one clinic, where people accept their invitations and sign in.
     Portal(Part),
+    /// Check manifests before they are merged, without a cluster: exit code 0 fine, 1 violations, 2 not everything could be checked.
+    Validate(validate::Options),
     /// Print the custom resource definitions (YAML), or write them to a folder.
     Crds {
         /// Write one file for each kind to this folder instead.
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         return kubectl::main(started_as);
     }
     let result = match Cli::parse().command {
+        Command::Validate(options) => return validate::main(&options),
         Command::Controller { part, identity } => in_runtime(run_controller(part, &identity)),
         Command::Portal(part) => in_runtime(run_portal(part)),
         Command::Probe { certificate, tries, urls } => in_runtime(probe_all(certificate, tries, urls)),

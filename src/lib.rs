@@ -10,3 +10,4 @@ pub mod domain;
 pub mod kubectl;
 pub mod logging;
 pub mod portal;
+pub mod validate;

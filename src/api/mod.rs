@@ -2,6 +2,7 @@
 //! CEL) that the API server enforces. What needs a clock, another object or I/O never lives here.
 
 pub mod account;
+pub mod check;
 pub mod clinic;
 pub mod clinic_user;
 mod columns;

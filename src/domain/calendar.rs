@@ -20,6 +20,16 @@ impl ClinicZone {
         TimeZone::get(name).ok().map(|zone| Self { zone, name: name.to_owned() })
     }
 
+    /// The zone in which each day ends last.
+    pub fn last_of_all() -> Option<Self> {
+        Self::find("Etc/GMT+12")
+    }
+
+    /// The names of all zones.
+    pub fn names() -> impl Iterator<Item = String> {
+        jiff::tz::db().available().map(|name| name.to_string())
+    }
+
     /// The zone's rules.
     pub fn rules(&self) -> &TimeZone {
         &self.zone
@@ -32,6 +42,11 @@ impl ClinicZone {
         let first_day_without = end.checked_add((DAYS_AFTER_TRAINING + 1).days()).ok()?;
         let start = first_day_without.to_zoned(self.zone.clone()).ok()?.start_of_day().ok()?;
         Some(start.timestamp())
+    }
+
+    /// The day that it is here at `instant`.
+    pub fn day(&self, instant: Timestamp) -> Date {
+        instant.to_zoned(self.zone.clone()).date()
     }
 
     /// The last day on which there is access if it ends at `instant`.

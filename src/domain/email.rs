@@ -104,6 +104,16 @@ impl Email {
     pub fn key(&self) -> EmailKey {
         EmailKey(self.0.to_ascii_lowercase())
     }
+
+    /// The key without a plus-tag. Two members who share it are probably one person twice; nothing is decided by it.
+    pub fn untagged(&self) -> EmailKey {
+        let EmailKey(key) = self.key();
+        let untagged = key.split_once('@').and_then(|(local, domain)| {
+            let (name, _) = local.split_once('+').filter(|(name, _)| !name.is_empty())?;
+            Some(format!("{name}@{domain}"))
+        });
+        EmailKey(untagged.unwrap_or(key))
+    }
 }
 
 impl fmt::Debug for Email {

@@ -5,10 +5,10 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::output::{plain, tell};
 use super::seen::{Clinic, holds_of};
 use super::session::{Session, clinics};
 use super::wait::{Patience, Progress};
+use crate::adapters::output::{plain, tell};
 use crate::api::RELEASE_HOLD_ANNOTATION;
 use crate::api::clinic::HoldStatus;
 use crate::domain::guard::Guard;

@@ -4,9 +4,9 @@
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::output::{Format, csv, folded, table, tell};
 use super::seen::Member;
 use super::session::Session;
+use crate::adapters::output::{Format, csv, folded, table, tell};
 use crate::domain::lifecycle::State;
 
 /// Which members, and how.

@@ -8,7 +8,7 @@ mod failure;
 mod holds;
 mod members;
 mod names;
-mod output;
+
 mod resend;
 mod seen;
 mod session;
@@ -26,6 +26,7 @@ use clap_complete::Shell;
 use self::failure::Failure;
 use self::session::Session;
 use crate::adapters::kubernetes::Login;
+use crate::adapters::output::tell;
 
 /// The name under which kubectl looks for the plugin.
 const PLUGIN: &str = "kubectl-clinic";
@@ -162,7 +163,7 @@ fn end(result: Result<String, Failure>) -> ExitCode {
         },
         Err(failure) => failure,
     };
-    output::tell(&format!("error: {failure}"));
+    tell(&format!("error: {failure}"));
     ExitCode::from(failure.exit_code())
 }
 

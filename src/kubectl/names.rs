@@ -2,8 +2,8 @@
 
 use strsim::damerau_levenshtein;
 
-use super::output::folded;
 use super::seen::{Member, MemberKind};
+use crate::adapters::output::folded;
 
 /// Names that are offered instead of one that nobody has.
 const OFFERED: usize = 3;

@@ -4,11 +4,11 @@
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use super::output::{plain, tell};
 use super::seen::{Attempt, Ledger, Member, MemberKind, show};
 use super::session::{Perhaps, Session};
 use super::wait::{Patience, Progress};
 use crate::adapters::kubernetes::keeper_of;
+use crate::adapters::output::{plain, tell};
 use crate::api::RESEND_ANNOTATION;
 use crate::domain::lifecycle::State;
 use crate::domain::verdict::waits_for_a_confirmation;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::failure::Failure;
-use super::output::{plain, tell};
 use super::session::Session;
+use crate::adapters::output::{plain, tell};
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

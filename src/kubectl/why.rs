@@ -6,9 +6,9 @@ use k8s_openapi::api::core::v1::Event;
 
 use super::advice::advice;
 use super::failure::Failure;
-use super::output::{aligned, plain};
 use super::seen::{AccountSpec, Attempt, Clinic, Member, show, show_without_zone, zone_of};
 use super::session::{Perhaps, Session};
+use crate::adapters::output::{aligned, plain};
 use crate::api::condition::{Condition, ConditionStatus};
 use crate::domain::conditions::TRAINING_ENDS_SOON;
 use crate::domain::lifecycle::State;

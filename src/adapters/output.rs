@@ -15,7 +15,7 @@ const GAP: &str = "   ";
 
 /// How a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub enum Format {
     /// For people.
     Table,
     /// An array of objects.
@@ -25,17 +25,17 @@ pub(super) enum Format {
 }
 
 /// Says something on standard error. Who does not listen is not waited for.
-pub(super) fn tell(text: &str) {
+pub fn tell(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// One line of plain text: what cannot be seen, turns the direction of writing or would steer the terminal is shown as `�`.
-pub(super) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars().map(|character| if is_hidden(character) { char::REPLACEMENT_CHARACTER } else { character }).collect()
 }
 
 /// Rows under headings, in columns of equal width on a terminal; `-` where there is nothing.
-pub(super) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let cell = |text: String| if text.is_empty() { "-".to_owned() } else { plain(&text) };
     let mut lines = vec![headings.iter().map(|heading| (*heading).to_owned()).collect::<Vec<_>>()];
     lines.extend(rows.into_iter().map(|row| row.into_iter().map(cell).collect()));
@@ -43,7 +43,7 @@ pub(super) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String
 }
 
 /// Rows in columns of equal width.
-pub(super) fn aligned<R: AsRef<[String]>>(rows: &[R]) -> String {
+pub fn aligned<R: AsRef<[String]>>(rows: &[R]) -> String {
     let mut widths = Vec::new();
     for row in rows {
         widths.resize(row.as_ref().len().max(widths.len()), 0);
@@ -62,7 +62,7 @@ pub(super) fn aligned<R: AsRef<[String]>>(rows: &[R]) -> String {
 
 /// Records as RFC 4180 has them, lines ended by CRLF. A field that a spreadsheet would take for a formula begins with an apostrophe:
 /// people choose their own names.
-pub(super) fn csv<'a>(records: impl IntoIterator<Item = Vec<&'a str>>) -> String {
+pub fn csv<'a>(records: impl IntoIterator<Item = Vec<&'a str>>) -> String {
     let mut text = String::new();
     for record in records {
         text += &record.into_iter().map(csv_field).collect::<Vec<_>>().join(",");
@@ -81,7 +81,7 @@ fn csv_field(field: &str) -> String {
 }
 
 /// A name as names are compared and searched: without capitals and accents.
-pub(super) fn folded(name: &str) -> String {
+pub fn folded(name: &str) -> String {
     name.nfkd().filter(|character| !is_combining_mark(*character)).collect::<String>().to_lowercase()
 }
 

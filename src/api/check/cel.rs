@@ -1,0 +1,127 @@
+//! CEL rules offline: compiled once, evaluated by kube's CEL. Which rule is asked when never lives here.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::ValidationRule;
+use kube::core::cel::KubeCelExt;
+use kube::core::cel::cel::extractors::This;
+use kube::core::cel::cel::objects::{Key, Map};
+use kube::core::cel::cel::{Context, ExecutionError, FunctionContext, Program, Value};
+use regex::Regex;
+
+use super::finding::{Finding, Path, Problem};
+
+/// A rule or a pattern of a schema that says nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RuleError {
+    /// A rule.
+    #[error("failed to compile the rule {rule}: {reason}")]
+    Rule {
+        /// The expression.
+        rule: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A pattern.
+    #[error("failed to compile a pattern: {0}")]
+    Pattern(#[from] regex::Error),
+}
+
+/// A compiled rule.
+pub(super) struct Rule {
+    program: Program,
+    message: String,
+    problem: Problem,
+    field_path: Option<String>,
+    of_changes: bool,
+}
+
+impl Rule {
+    pub(super) fn compile(rule: &ValidationRule) -> Result<Self, RuleError> {
+        let failed = |reason: String| RuleError::Rule { rule: rule.rule.clone(), reason };
+        Ok(Self {
+            program: Program::compile(&rule.rule).map_err(|error| failed(error.to_string()))?,
+            message: rule.message.clone().ok_or_else(|| failed("it has no message".to_owned()))?,
+            problem: match rule.reason.as_deref() {
+                Some("FieldValueRequired") => Problem::Required,
+                Some("FieldValueForbidden") => Problem::Forbidden,
+                Some(_) | None => Problem::Invalid,
+            },
+            field_path: rule.field_path.clone(),
+            of_changes: rule.rule.contains("oldSelf"),
+        })
+    }
+}
+
+/// Evaluates rules.
+pub(super) struct Evaluator {
+    context: Context<'static>,
+}
+
+impl Evaluator {
+    pub(super) fn new() -> Self {
+        let mut context = Context::default().with_all();
+        // The library's own compiles the expression at each call, which takes longer than everything else.
+        context.add_function("matches", matches);
+        Self { context }
+    }
+
+    /// Asks the rules that stand on the value at `path`.
+    pub(super) fn ask(
+        &self,
+        rules: &[Rule],
+        path: &Path,
+        value: &Value,
+        before: Option<&Value>,
+        findings: &mut Vec<Finding>,
+    ) {
+        if rules.is_empty() {
+            return;
+        }
+        let mut scope = self.context.new_inner_scope();
+        scope.add_variable_from_value("self", value.clone());
+        if let Some(before) = before {
+            scope.add_variable_from_value("oldSelf", before.clone());
+        }
+        for rule in rules.iter().filter(|rule| !rule.of_changes || before.is_some()) {
+            let path = rule.field_path.as_deref().map_or_else(|| path.clone(), |field| path.along(field));
+            match rule.program.execute(&scope) {
+                Ok(Value::Bool(true)) => {}
+                Ok(Value::Bool(false)) => findings.push(Finding::new(&path, rule.problem, rule.message.as_str())),
+                Ok(_) => findings.push(Finding::new(&path, Problem::Invalid, "its rule says neither true nor false")),
+                Err(error) => {
+                    let message = format!("its rule could not be evaluated: {error}");
+                    findings.push(Finding::new(&path, Problem::Invalid, message));
+                }
+            }
+        }
+    }
+}
+
+/// A map as rules read it.
+pub(super) fn map(fields: Vec<(String, Value)>) -> Value {
+    let map = fields.into_iter().map(|(name, value)| (Key::String(Arc::new(name)), value)).collect();
+    Value::Map(Map { map: Arc::new(map) })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "CEL passes values")]
+fn matches(
+    function: &FunctionContext,
+    This(text): This<Arc<String>>,
+    pattern: Arc<String>,
+) -> Result<bool, ExecutionError> {
+    thread_local! {
+        static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default();
+    }
+    COMPILED.with_borrow_mut(|compiled| {
+        if let Some(regex) = compiled.get(pattern.as_str()) {
+            return Ok(regex.is_match(&text));
+        }
+        let regex = Regex::new(&pattern).map_err(|error| function.error(error.to_string()))?;
+        let is_match = regex.is_match(&text);
+        compiled.insert(pattern.as_ref().clone(), regex);
+        Ok(is_match)
+    })
+}

@@ -1,0 +1,167 @@
+//! The manifests of one clinic together: who is there twice, who is probably there twice, who names nobody, and whose time is
+//! over. What one manifest says by itself never lives here.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+
+use jiff::Timestamp;
+
+use super::manifest::{Is, Manifest, User};
+use super::report::Remark;
+use crate::adapters::manifests::{Part, Place};
+use crate::api::check::alike;
+use crate::domain::calendar::ClinicZone;
+
+/// A manifest and where it stands.
+pub(super) struct Placed<'a> {
+    pub file: &'a str,
+    pub part: Part<'a>,
+    pub manifest: &'a Manifest,
+}
+
+/// A person among them, by the position of their manifest.
+struct Person<'a> {
+    index: usize,
+    placed: &'a Placed<'a>,
+    user: &'a User,
+}
+
+/// Looks at all manifests of one clinic. Each remark is about the manifest of that position.
+pub(super) fn look(manifests: &[Placed<'_>], now: Timestamp) -> Vec<(usize, Remark)> {
+    let people: Vec<_> = manifests.iter().enumerate().filter_map(|(index, placed)| person(index, placed)).collect();
+    let zone = manifests.iter().find_map(|placed| match &placed.manifest.is {
+        Is::Clinic(zone) => zone.clone(),
+        Is::User(_) | Is::ServiceAccount | Is::Nothing => None,
+    });
+    let mut remarks = objects_twice(manifests);
+    remarks.extend(addresses_twice(&people));
+    remarks.extend(people_probably_twice(&people));
+    remarks.extend(names_of_nobody(&people, manifests));
+    remarks.extend(training_that_is_over(&people, zone.or_else(ClinicZone::last_of_all).as_ref(), now));
+    remarks
+}
+
+fn person<'a>(index: usize, placed: &'a Placed<'a>) -> Option<Person<'a>> {
+    match &placed.manifest.is {
+        Is::User(user) => Some(Person { index, placed, user }),
+        Is::ServiceAccount | Is::Clinic(_) | Is::Nothing => None,
+    }
+}
+
+fn objects_twice(manifests: &[Placed<'_>]) -> Vec<(usize, Remark)> {
+    let key = |placed: &Placed<'_>| {
+        let Manifest { kind, name, .. } = placed.manifest;
+        (!name.is_empty()).then(|| (kind.clone(), name.clone()))
+    };
+    let remark = |(second, first): (usize, usize)| {
+        let (second_at, first) = (manifests[second].manifest.at, &manifests[first]);
+        let message = format!(
+            "there is a {} of this name already ({}), and of two only the last would count: give one another name, or remove it",
+            first.manifest.kind,
+            place(first, first.manifest.at)
+        );
+        (second, Remark::error(second_at, "metadata.name", message))
+    };
+    repeated(manifests, key).into_iter().map(remark).collect()
+}
+
+fn addresses_twice(people: &[Person<'_>]) -> Vec<(usize, Remark)> {
+    let remark = |(second, first): (usize, usize)| {
+        let message = format!(
+            "{} has this address already, and an address is one person's username: give one of the two another",
+            called(&people[first], people[first].user.email_at)
+        );
+        (people[second].index, Remark::error(people[second].user.email_at, "spec.email", message))
+    };
+    let pairs = repeated(people, |person| Some(person.user.key.clone()));
+    // Two manifests of one object are told that already.
+    let of_two_objects = |(second, first): &(usize, usize)| name(&people[*second]) != name(&people[*first]);
+    pairs.into_iter().filter(of_two_objects).map(remark).collect()
+}
+
+fn people_probably_twice(people: &[Person<'_>]) -> Vec<(usize, Remark)> {
+    let may_differ = |(second, first): &(usize, usize)| {
+        people[*second].user.key != people[*first].user.key && name(&people[*second]) != name(&people[*first])
+    };
+    let by_address = repeated(people, |person| Some(person.user.untagged.clone())).into_iter().filter(may_differ);
+    let by_address = by_address.map(|(second, first)| {
+        let message = format!(
+            "{} has the same address but for what follows a +: is it one person twice?",
+            called(&people[first], people[first].user.email_at)
+        );
+        (people[second].index, Remark::warning(people[second].user.email_at, "spec.email", message))
+    });
+    let by_name = repeated(people, |person| person.user.names.clone()).into_iter().filter(may_differ);
+    let by_name = by_name.map(|(second, first)| {
+        let first = &people[first];
+        let message =
+            format!("{} has the same first and last name: is it one person twice?", called(first, first.user.names_at));
+        (people[second].index, Remark::warning(people[second].user.names_at, "spec.lastName", message))
+    });
+    by_address.chain(by_name).collect()
+}
+
+fn names_of_nobody(people: &[Person<'_>], manifests: &[Placed<'_>]) -> Vec<(usize, Remark)> {
+    // Somebody whose manifest has an error is there all the same.
+    let is_user = |placed: &&Placed<'_>| placed.manifest.kind == "ClinicUser";
+    let names: Vec<&str> = manifests.iter().filter(is_user).map(|placed| placed.manifest.name.as_str()).collect();
+    let known: std::collections::HashSet<&str> = names.iter().copied().collect();
+    let mut remarks = Vec::new();
+    for person in people {
+        let nobody = person.user.refers.iter().filter(|(_, _, to)| !known.contains(to.as_str()));
+        for (path, at, to) in nobody {
+            let message = match alike(to, names.iter().copied()) {
+                Some(meant) => format!("no ClinicUser here has this metadata.name: did you mean {meant}?"),
+                None => "no ClinicUser here has this metadata.name".to_owned(),
+            };
+            remarks.push((person.index, Remark::warning(*at, path.to_string(), message)));
+        }
+    }
+    remarks
+}
+
+fn training_that_is_over(people: &[Person<'_>], zone: Option<&ClinicZone>, now: Timestamp) -> Vec<(usize, Remark)> {
+    let Some(zone) = zone else { return Vec::new() };
+    let remark = |person: &Person<'_>| {
+        let (at, end) = person.user.training_ends?;
+        let access_ends = zone.access_ends(end)?;
+        let last_day = zone.last_day(access_ends);
+        let message = if access_ends <= now {
+            format!("this day is over, and access ended after {last_day}: write a later day, or remove the manifest")
+        } else if end < zone.day(now) {
+            format!("this day is over, and access ends after {last_day}: write a later day if the training goes on")
+        } else {
+            return None;
+        };
+        Some((person.index, Remark::warning(at, "spec.expectedEndOfTraining", message)))
+    };
+    people.iter().filter_map(remark).collect()
+}
+
+/// Each item that has the key of one before it, and the first that has it.
+fn repeated<T, K: Hash + Eq>(items: &[T], key: impl Fn(&T) -> Option<K>) -> Vec<(usize, usize)> {
+    let mut firsts = HashMap::new();
+    let mut pairs = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let Some(key) = key(item) else { continue };
+        match firsts.entry(key) {
+            Entry::Occupied(first) => pairs.push((index, *first.get())),
+            Entry::Vacant(free) => drop(free.insert(index)),
+        }
+    }
+    pairs
+}
+
+fn name<'a>(person: &'a Person<'_>) -> &'a str {
+    &person.placed.manifest.name
+}
+
+/// A person as another is told of them: by name and place, never by address.
+fn called(person: &Person<'_>, at: Place) -> String {
+    format!("{} ({})", name(person), place(person.placed, at))
+}
+
+fn place(placed: &Placed<'_>, at: Place) -> String {
+    format!("{}:{}", placed.file, at.line)
+}

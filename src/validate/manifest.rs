@@ -1,0 +1,271 @@
+//! One document by itself: whether it is one of ours, what is wrong with it, and what the other manifests of its clinic must
+//! know of it.
+
+use jiff::civil::Date;
+
+use super::report::{Remark, Severity};
+use crate::adapters::manifests::{Content, Node, Place};
+use crate::api::check::{Checker, Finding, Path, Problem, alike};
+use crate::api::clinic::ClinicSpec;
+use crate::api::clinic_user::ClinicUserSpec;
+use crate::api::{GROUP, VERSION};
+use crate::domain::calendar::{ClinicZone, parse_date};
+use crate::domain::email::{Email, EmailKey};
+use crate::domain::identity::normalised;
+
+const CLINIC: &str = "Clinic";
+const CLINIC_USER: &str = "ClinicUser";
+const SERVICE_ACCOUNT: &str = "ServiceAccount";
+/// What people write.
+const FOR_PEOPLE: [&str; 3] = [CLINIC, CLINIC_USER, SERVICE_ACCOUNT];
+/// Fields that only specs of ours have together with `email`.
+const OURS: [&str; 5] = ["type", "classification", "license", "displayName", "manager"];
+
+/// What a document is.
+pub(super) enum Document {
+    /// Of another group, or no manifest at all.
+    Other,
+    /// Ours, or meant to be.
+    Ours(Manifest),
+}
+
+/// A manifest of ours.
+pub(super) struct Manifest {
+    pub kind: String,
+    /// `metadata.namespace`.
+    pub namespace: Option<String>,
+    pub name: String,
+    pub at: Place,
+    pub is: Is,
+    pub remarks: Vec<Remark>,
+}
+
+/// What other manifests must know of it.
+pub(super) enum Is {
+    /// A `ClinicUser` without an error.
+    User(Box<User>),
+    /// A `ServiceAccount`.
+    ServiceAccount,
+    /// A `Clinic`, with its zone if there is one of that name.
+    Clinic(Option<ClinicZone>),
+    /// Wrong, or a record of the operator.
+    Nothing,
+}
+
+/// A person.
+pub(super) struct User {
+    pub key: EmailKey,
+    pub untagged: EmailKey,
+    pub email_at: Place,
+    /// First and last name as names are compared, where both are given.
+    pub names: Option<(String, String)>,
+    pub names_at: Place,
+    /// Fields that name another `ClinicUser`, with the name.
+    pub refers: Vec<(Path, Place, String)>,
+    /// A trainee's Expected End of Training.
+    pub training_ends: Option<(Place, Date)>,
+}
+
+/// Looks at one document. A list of objects is looked at one by one.
+pub(super) fn look(checker: &Checker, node: &Node) -> Vec<Document> {
+    let is_list = node.text("kind").is_some_and(|kind| kind.ends_with("List"));
+    match node.field("items").map(|items| &items.content) {
+        Some(Content::List(items)) if is_list => items.iter().map(|item| look_at_one(checker, item)).collect(),
+        Some(_) | None => vec![look_at_one(checker, node)],
+    }
+}
+
+fn look_at_one(checker: &Checker, node: &Node) -> Document {
+    let (version, kind) = (node.text("apiVersion"), node.text("kind"));
+    match slip(checker, node, version, kind) {
+        Slip::NotOurs => Document::Other,
+        Slip::None => {
+            let kind = kind.unwrap_or_default();
+            Document::Ours(check(checker, node, kind))
+        }
+        Slip::At(field, message) => {
+            let at = node.place(&Path::default().field(field));
+            let remark = Remark::error(at, field, message);
+            Document::Ours(manifest(node, kind.unwrap_or_default(), Is::Nothing, vec![remark]))
+        }
+    }
+}
+
+enum Slip {
+    None,
+    NotOurs,
+    /// A field, and what to do.
+    At(&'static str, String),
+}
+
+/// Whether apiVersion and kind name a kind of ours, and if they nearly do, what to write.
+fn slip(checker: &Checker, node: &Node, version: Option<&str>, kind: Option<&str>) -> Slip {
+    const WRITE: &str = "write apiVersion: clinic-operator.dev/v1alpha1";
+    let kind_is_ours = kind.is_some_and(|kind| FOR_PEOPLE.contains(&kind));
+    let Some(version) = version else {
+        let is_meant = kind_is_ours || has_our_fields(node);
+        return if is_meant { Slip::At("apiVersion", format!("is missing: {WRITE}")) } else { Slip::NotOurs };
+    };
+    let (group, number) = version.split_once('/').unwrap_or(("", version));
+    if group == GROUP {
+        if number != VERSION {
+            return Slip::At("apiVersion", format!("there is no version {number}: {WRITE}"));
+        }
+        let Some(kind) = kind else {
+            return Slip::At(
+                "kind",
+                "is missing: write kind: ClinicUser, for a person who works at the clinic".to_owned(),
+            );
+        };
+        return if checker.kinds().any(|other| other == kind) { Slip::None } else { Slip::At("kind", no_such(kind)) };
+    }
+    if kind == Some(SERVICE_ACCOUNT) && version == "v1" {
+        let is_meant = node.field("spec").is_some();
+        let message = "Kubernetes has a ServiceAccount of its own under apiVersion: v1, which has no spec";
+        return if is_meant { Slip::At("apiVersion", format!("{message}: {WRITE}")) } else { Slip::NotOurs };
+    }
+    let is_meant = (kind_is_ours && (kind != Some(SERVICE_ACCOUNT) || has_our_fields(node)))
+        || alike(group, [GROUP].into_iter()).is_some();
+    if is_meant { Slip::At("apiVersion", format!("{version} does not have this kind: {WRITE}")) } else { Slip::NotOurs }
+}
+
+fn no_such(kind: &str) -> String {
+    let rest = "a person is a ClinicUser (type: Staff or type: Practitioner), a shared inbox or schedule a ServiceAccount, and the clinic itself a Clinic";
+    match alike(kind, FOR_PEOPLE.into_iter()) {
+        Some(meant) => format!("there is no such kind: write kind: {meant}"),
+        None => format!("there is no such kind: {rest}"),
+    }
+}
+
+/// Whether an address stands beside another field of ours, in the spec or where a spec was forgotten.
+fn has_our_fields(node: &Node) -> bool {
+    let has = |node: &Node| node.field("email").is_some() && OURS.iter().any(|field| node.field(field).is_some());
+    has(node) || node.field("spec").is_some_and(has)
+}
+
+fn check(checker: &Checker, node: &Node, kind: &str) -> Manifest {
+    let object = node.json();
+    let findings = checker.check(kind, &object, None);
+    let mut remarks: Vec<_> = findings
+        .into_iter()
+        .map(|finding| {
+            let message = unquoted(node, &finding).unwrap_or(finding.message);
+            Remark::error(node.place(&finding.path), finding.path.to_string(), message)
+        })
+        .collect();
+    if !FOR_PEOPLE.contains(&kind) {
+        let message =
+            "is a record that only the operator writes: take it out of here, the cluster refuses it from anybody else";
+        remarks.push(Remark::warning(node.place(&Path::default().field("kind")), "kind", message));
+        return manifest(node, kind, Is::Nothing, remarks);
+    }
+    if node.field("status").is_some() {
+        let message = "is written by the operator and ignored here: remove it";
+        remarks.push(Remark::warning(node.place(&Path::default().field("status")), "status", message));
+    }
+    if remarks.iter().any(|remark| remark.severity == Severity::Error) {
+        return manifest(node, kind, Is::Nothing, remarks);
+    }
+    let spec = object.get("spec").cloned().unwrap_or_default();
+    let place = |field: &str| node.place(&Path::default().field("spec").field(field));
+    let is = match kind {
+        CLINIC => clinic(spec, place("timeZone"), &mut remarks),
+        CLINIC_USER => user(node, spec, &mut remarks),
+        _ => Is::ServiceAccount,
+    };
+    manifest(node, kind, is, remarks)
+}
+
+/// What to do about a word that YAML takes for something else than text.
+fn unquoted(node: &Node, finding: &Finding) -> Option<String> {
+    let wants_text = finding.problem == Problem::WrongType && finding.message.starts_with("must be text");
+    let (word, what) = match &node.at(&finding.path).filter(|_| wants_text)?.content {
+        Content::Number(_, word) => (word, "a number"),
+        Content::Truth(_, word) => (word, "true or false"),
+        Content::Null | Content::Text(_) | Content::List(_) | Content::Fields(_) => return None,
+    };
+    Some(format!("must be text, and without quotes {word} means {what}: write \"{word}\""))
+}
+
+fn manifest(node: &Node, kind: &str, is: Is, remarks: Vec<Remark>) -> Manifest {
+    let metadata = node.field("metadata");
+    let text = |field: &str| metadata.and_then(|metadata| metadata.text(field)).map(str::to_owned);
+    Manifest {
+        kind: kind.to_owned(),
+        namespace: text("namespace"),
+        name: text("name").unwrap_or_default(),
+        at: node.place(&Path::default().field("metadata").field("name")),
+        is,
+        remarks,
+    }
+}
+
+fn clinic(spec: serde_json::Value, at: Place, remarks: &mut Vec<Remark>) -> Is {
+    let Some(spec) = parsed::<ClinicSpec>(spec, at, remarks) else { return Is::Nothing };
+    let zone = ClinicZone::find(&spec.time_zone);
+    if zone.is_none() {
+        remarks.push(Remark::error(at, "spec.timeZone", no_such_zone(&spec.time_zone)));
+    }
+    Is::Clinic(zone)
+}
+
+fn no_such_zone(name: &str) -> String {
+    let known: Vec<_> = ClinicZone::names().collect();
+    let city = |zone: &str| zone.rsplit('/').next().unwrap_or_default().to_owned();
+    let meant = alike(name, known.iter().map(String::as_str));
+    let same_city = || known.iter().map(String::as_str).find(|zone| city(zone) == city(name));
+    match meant.or_else(same_city) {
+        Some(zone) => format!("there is no such time zone: did you mean {zone}?"),
+        None => "there is no such time zone: take one of the IANA database, such as America/Toronto".to_owned(),
+    }
+}
+
+fn user(node: &Node, spec: serde_json::Value, remarks: &mut Vec<Remark>) -> Is {
+    let path = |field: &str| Path::default().field("spec").field(field);
+    let place = |field: &str| node.place(&path(field));
+    let Some(spec) = parsed::<ClinicUserSpec>(spec, node.at, remarks) else { return Is::Nothing };
+    if let Err(violations) = spec.parse() {
+        for violation in violations {
+            let at = place(violation.field.trim_start_matches("spec."));
+            remarks.push(Remark::error(at, violation.field, violation.message));
+        }
+        return Is::Nothing;
+    }
+    let Ok(email) = Email::parse(&spec.email) else { return Is::Nothing };
+    let supervisor = spec.supervisor.clone().map(|name| (path("supervisor"), name));
+    let covers = spec.coverages.iter().enumerate();
+    let covers =
+        covers.map(|(index, coverage)| (path("coverages").index(index).field("covers"), coverage.covers.clone()));
+    let refers = supervisor.into_iter().chain(covers).map(|(path, name)| {
+        let at = node.place(&path);
+        (path, at, name)
+    });
+    let training_ends = spec.expected_end_of_training.as_deref().and_then(parse_date);
+    Is::User(Box::new(User {
+        key: email.key(),
+        untagged: email.untagged(),
+        email_at: place("email"),
+        names: spec.first_name.as_deref().zip(spec.last_name.as_deref()).map(|(f, l)| (normalised(f), normalised(l))),
+        names_at: place("lastName"),
+        refers: refers.collect(),
+        training_ends: training_ends.map(|date| (place("expectedEndOfTraining"), date)),
+    }))
+}
+
+/// A spec as a type; what its schema takes and the type does not is an error of ours, and is said.
+fn parsed<T: serde::de::DeserializeOwned>(
+    mut spec: serde_json::Value,
+    at: Place,
+    remarks: &mut Vec<Remark>,
+) -> Option<T> {
+    if let Some(fields) = spec.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    match serde_json::from_value(spec) {
+        Ok(spec) => Some(spec),
+        Err(error) => {
+            remarks.push(Remark::error(at, "spec", format!("cannot be read: {error}")));
+            None
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What was found, and where. How it is written never lives here.
+
+use serde::Serialize;
+
+use crate::adapters::manifests::Place;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Severity {
+    /// The cluster refuses it, or two manifests cannot both be.
+    Error,
+    /// The cluster takes it, and somebody should look.
+    Warning,
+}
+
+/// A problem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Problem {
+    /// The file as it was named.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    pub severity: Severity,
+    /// The manifest's kind and name, such as `ClinicUser ana-silva`; empty where the text is no manifest.
+    pub object: String,
+    /// Such as `spec.email`; empty: the whole document.
+    pub field: String,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// The line of the file, where it holds no address.
+    #[serde(skip)]
+    pub text: Option<String>,
+}
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Summary {
+    pub files: usize,
+    /// `ClinicUser`s and `ServiceAccount`s.
+    pub members: usize,
+    pub clinics: usize,
+    /// Objects that are not of this group: nothing was said about them.
+    pub others: usize,
+    pub errors: usize,
+    pub warnings: usize,
+}
+
+/// All of it.
+pub(super) struct Checked {
+    /// By file and place.
+    pub problems: Vec<Problem>,
+    pub summary: Summary,
+    /// What could not be checked, and what to do.
+    pub missed: Vec<String>,
+}
+
+impl Checked {
+    pub(super) fn errors(&self) -> usize {
+        self.count(Severity::Error)
+    }
+
+    pub(super) fn warnings(&self) -> usize {
+        self.count(Severity::Warning)
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == severity).count()
+    }
+}
+
+/// A problem of one document, before its file is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Remark {
+    pub at: Place,
+    pub severity: Severity,
+    pub field: String,
+    pub message: String,
+}
+
+impl Remark {
+    pub(super) fn error(at: Place, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { at, severity: Severity::Error, field: field.into(), message: message.into() }
+    }
+
+    pub(super) fn warning(at: Place, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(at, field, message) }
+    }
+}

@@ -1,0 +1,216 @@
+//! What is a manifest of ours and what was only meant to be one, and what only the manifests of a clinic together show.
+
+use super::{manifest, user, validate};
+
+const CLINIC: &str = "displayName: Maple Family Clinic, timeZone: America/Toronto";
+
+/// Demands that exactly this is said about the text, as `line: severity: field: message`.
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    check_with(&[], text, expected);
+}
+
+#[track_caller]
+fn check_with(arguments: &[&str], text: &str, expected: &[&str]) {
+    let answer = validate(&[arguments, &["-"]].concat(), text);
+    let lines = answer.out.lines().filter_map(|line| line.strip_prefix("standard input:"));
+    let said: Vec<_> = lines
+        .map(|line| {
+            let (number, rest) = line.split_once(':').unwrap();
+            format!("{number}: {}", rest.split_once(": ").unwrap().1)
+        })
+        .collect();
+    assert_eq!(said, expected, "{text}\n{}{}", answer.out, answer.err);
+}
+
+#[test]
+fn a_line_that_keeps_a_manifest_from_being_one_of_ours_is_named() {
+    let written = user("t", "email: t@maple.example, type: Staff");
+    let changed = |from: &str, to: &str| written.replace(from, to);
+    let group = "apiVersion: clinic-operator.dev/v1alpha1\n";
+    for (text, said) in [
+        (
+            changed(group, "apiVersion: v1\n"),
+            "2: error: apiVersion: v1 does not have this kind: write apiVersion: clinic-operator.dev/v1alpha1",
+        ),
+        (changed(group, ""), "2: error: apiVersion: is missing: write apiVersion: clinic-operator.dev/v1alpha1"),
+        (
+            changed("/v1alpha1", "/v1"),
+            "2: error: apiVersion: there is no version v1: write apiVersion: clinic-operator.dev/v1alpha1",
+        ),
+        (
+            changed("clinic-operator.dev", "clinic-operators.dev"),
+            "2: error: apiVersion: clinic-operators.dev/v1alpha1 does not have this kind: write apiVersion: clinic-operator.dev/v1alpha1",
+        ),
+        (
+            changed("kind: ClinicUser\n", ""),
+            "2: error: kind: is missing: write kind: ClinicUser, for a person who works at the clinic",
+        ),
+        (changed("ClinicUser", "Clinicuser"), "3: error: kind: there is no such kind: write kind: ClinicUser"),
+        (
+            changed("kind: ClinicUser\n", "").replace(group, ""),
+            "2: error: apiVersion: is missing: write apiVersion: clinic-operator.dev/v1alpha1",
+        ),
+        (changed("spec:", "Spec:"), "5: error: Spec: there is no such field: did you mean spec?"),
+        (changed("{name: t}", "{nam: t}"), "4: error: metadata.nam: there is no such field: did you mean name?"),
+        (
+            changed("{name: t}", "{name: t, labels: {a: 1}}"),
+            "4: error: metadata.labels[a]: must be text, and without quotes 1 means a number: write \"1\"",
+        ),
+    ] {
+        let answer = validate(&["-"], &text);
+        let found = answer.out.lines().any(|line| {
+            line.strip_prefix("standard input:").is_some_and(|line| {
+                let (number, rest) = line.split_once(':').unwrap();
+                format!("{number}: {}", rest.split_once(": ").unwrap().1) == said
+            })
+        });
+        assert!(found, "{text}\nwants {said}\n{}{}", answer.out, answer.err);
+    }
+}
+
+#[test]
+fn what_is_not_ours_is_left_alone_and_counted() {
+    let omar = user("omar", "email: omar@maple.example, type: Staff");
+    let core = "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: clinic-operator}\n";
+    let values = "---\nreplicas: 2\nemail: someone@maple.example\n";
+    let answer = validate(&["-"], &format!("{omar}{core}{values}---\n# nothing\n"));
+    assert_eq!((answer.out.as_str(), answer.code), ("1 member and 2 other objects in 1 file: no problems\n", 0));
+}
+
+#[test]
+fn text_that_is_no_yaml_says_where_and_does_not_hide_the_rest() {
+    let staff = "email: t@maple.example, type: stuff";
+    for (text, line, help) in [
+        ("spec:\n\temail: a\n", 2, "indent with spaces, never with tabs"),
+        ("spec: {email: a\n", 1, "quotes and brackets are closed"),
+        (
+            "kind: ClinicUser\nkind: Clinic\n",
+            2,
+            "kind stands here for the second time, the first was in line 1: keep one",
+        ),
+        ("a: &x [*x]\n", 1, "this alias stands for something around itself"),
+        ("a: !!binary aGk=\n", 1, "the tag"),
+    ] {
+        let answer = validate(&["-"], &format!("{text}{}", user("t", staff)));
+        let first = answer.out.lines().next().unwrap_or_default();
+        assert!(
+            first.starts_with(&format!("standard input:{line}:")) && first.contains(help),
+            "{text}{}{}",
+            answer.out,
+            answer.err
+        );
+        assert!(answer.out.contains("spec.type: must be Staff or Practitioner: write Staff"), "{text}{}", answer.out);
+        assert_eq!(answer.code, 1);
+    }
+}
+
+#[test]
+fn an_address_is_one_person_s_whatever_its_capitals_in_each_clinic() {
+    let ana = user("ana", "email: Ana@maple.example, type: Staff");
+    let bea = user("bea", "email: ana@MAPLE.example, type: Staff");
+    let twice = "10: error: spec.email: ana (standard input:5) has this address already, and an address is one person's username: give one of the two another";
+    check(&format!("{ana}{bea}"), &[twice]);
+    let inbox = manifest(
+        "ServiceAccount",
+        "lab",
+        "email: ana@maple.example, displayName: Lab, manager: {firstName: Ana, lastName: Silva}",
+    );
+    check(&format!("{ana}{inbox}"), &[]);
+    let elsewhere = bea.replace("name: bea", "name: bea, namespace: riviere");
+    check(&format!("{ana}{elsewhere}"), &[]);
+    check_with(&["--namespace", "riviere"], &format!("{ana}{elsewhere}"), &[twice]);
+}
+
+#[test]
+fn two_objects_of_one_name_are_one_mistake() {
+    let ana = user("ana", "email: ana@maple.example, type: Staff");
+    check(
+        &format!("{ana}{ana}"),
+        &[
+            "9: error: metadata.name: there is a ClinicUser of this name already (standard input:4), and of two only the last would count: give one another name, or remove it",
+        ],
+    );
+}
+
+#[test]
+fn who_is_probably_there_twice_is_a_warning() {
+    let person = |name: &str, address: &str, first: &str| {
+        user(name, &format!("email: {address}@maple.example, type: Staff, firstName: {first}, lastName: Silva"))
+    };
+    check(
+        &format!("{}{}", person("ana", "ana", "Ana"), person("ana2", "ana+clinic", "Anna")),
+        &[
+            "10: warning: spec.email: ana (standard input:5) has the same address but for what follows a +: is it one person twice?",
+        ],
+    );
+    check(
+        &format!(
+            "{}{}",
+            person("ana", "ana", "Zoë"),
+            person("ana2", "zoe", "' ZOE\u{308} '").replace("' ", "").replace(" '", "")
+        ),
+        &[
+            "10: warning: spec.lastName: ana (standard input:5) has the same first and last name: is it one person twice?",
+        ],
+    );
+}
+
+#[test]
+fn who_names_somebody_that_is_not_there_is_told_whom_they_may_have_meant() {
+    let ana = user("ana-silva", "email: ana@maple.example, type: Staff");
+    let trainee = "email: t@maple.example, type: Practitioner, classification: ClinicalTrainee, expectedEndOfTraining: '2199-06-30'";
+    let locum = "email: l@maple.example, type: Practitioner, classification: Locum";
+    for (spec, said) in [
+        (format!("{trainee}, supervisor: ana-silva"), None),
+        (
+            format!("{trainee}, supervisor: ana-sliva"),
+            Some("10: warning: spec.supervisor: no ClinicUser here has this metadata.name: did you mean ana-silva?"),
+        ),
+        (
+            format!("{trainee}, supervisor: bo"),
+            Some("10: warning: spec.supervisor: no ClinicUser here has this metadata.name"),
+        ),
+        (
+            format!(
+                "{locum}, coverages: [{{covers: ana-silva, start: '2026-12-01', end: '2026-12-31'}}, {{covers: bo, start: '2026-12-01', end: '2026-12-31'}}]"
+            ),
+            Some("10: warning: spec.coverages[1].covers: no ClinicUser here has this metadata.name"),
+        ),
+    ] {
+        check(&format!("{ana}{}", user("t", &spec)), &said.into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_clinic_whose_zone_does_not_exist_would_stand_still() {
+    for (zone, said) in [
+        ("America/Torontoo", "5: error: spec.timeZone: there is no such time zone: did you mean America/Toronto?"),
+        (
+            "Nowhere/Atall",
+            "5: error: spec.timeZone: there is no such time zone: take one of the IANA database, such as America/Toronto",
+        ),
+    ] {
+        check(&manifest("Clinic", "clinic", &CLINIC.replace("America/Toronto", zone)), &[said]);
+    }
+    check(&manifest("Clinic", "clinic", CLINIC), &[]);
+}
+
+#[test]
+fn a_training_that_is_over_is_told_by_the_clinic_s_calendar() {
+    let trainee = |end: &str| {
+        user(
+            "t",
+            &format!(
+                "email: t@maple.example, type: Practitioner, classification: ClinicalTrainee, expectedEndOfTraining: '{end}'"
+            ),
+        )
+    };
+    check(
+        &trainee("2020-06-30"),
+        &[
+            "5: warning: spec.expectedEndOfTraining: this day is over, and access ended after 2020-07-14: write a later day, or remove the manifest",
+        ],
+    );
+    check(&trainee("2199-06-30"), &[]);
+}
