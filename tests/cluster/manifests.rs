@@ -4,6 +4,16 @@
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex};
+
+use clinic_operator::api::check::Checker;
+use proptest::prelude::*;
+use serde_json::json;
+
+#[path = "../support/any_spec.rs"]
+mod any_spec;
+
+use any_spec::any_spec;
 
 use crate::support::control_plane::{Namespace, Output, control_plane, crd_files, crds};
 use crate::support::wait::{PATIENCE, eventually_ok};
@@ -38,6 +48,37 @@ fn every_valid_manifest_is_accepted() {
         (!answer.success).then_some(answer.stderr)
     });
 }
+
+proptest! {
+    // Each is a request or two.
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #[test]
+    fn the_api_server_and_validate_refuse_the_same_specs_for_the_same_fields(spec in any_spec()) {
+        let (namespace, checker) = &*AGREEMENT;
+        let path = format!("{}?dryRun=All&fieldValidation=Strict", namespace.path("clinicusers"));
+        let object = json!({
+            "apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicUser", "metadata": {"name": "ana"}, "spec": spec,
+        });
+        let answer = control_plane().ask(None, "POST", &path, Some(&object));
+        let found = checker.lock().unwrap().check("ClinicUser", &object, None);
+        match answer {
+            Ok(_) => prop_assert!(found.is_empty(), "the API server takes it, and validate says {:?}", found),
+            Err(refusal) => {
+                prop_assert!(refusal.contains("422"), "{}", refusal);
+                prop_assert!(!found.is_empty(), "validate takes it, and the API server says {}", refusal);
+                for finding in &found {
+                    // Without the rules that it did not ask.
+                    let is_named = refusal.contains(&finding.path.to_string()) || refusal.contains("not checked");
+                    prop_assert!(is_named, "validate says {}: {}, and the API server says {}", finding.path, finding.message, refusal);
+                }
+            }
+        }
+    }
+}
+
+/// Where specs are tried, and who reads them here.
+static AGREEMENT: LazyLock<(Namespace, Mutex<Checker>)> =
+    LazyLock::new(|| (control_plane().namespace("agreement"), Mutex::new(Checker::new().unwrap())));
 
 /// A file of one document is only tried, in a namespace that all of them share. In a file of several, each document is
 /// applied after the one before it.
