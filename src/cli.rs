@@ -23,7 +23,7 @@ use crate::controller::{self, ControllerError};
 use crate::kubectl::{self, StartedAs};
 use crate::logging;
 use crate::portal::{self, PortalError};
-use crate::validate;
+use crate::review;
 
 /// Manages the accounts of a medical clinic declaratively.
 #[derive(Parser)]
@@ -46,7 +46,9 @@ enum Command {
     /// Run the portal of one clinic, where people accept their invitations and sign in.
     Portal(Part),
     /// Check manifests before they are merged, without a cluster: exit code 0 fine, 1 violations, 2 not everything could be checked.
-    Validate(validate::Options),
+    Validate(review::Validate),
+    /// Say what a tree would change in a clinic: who is mailed, whose access ends or comes back, what needs a person. Changes nothing.
+    Plan(review::Plan),
     /// Print the custom resource definitions (YAML), or write them to a folder.
     Crds {
         /// Write one file for each kind to this folder instead.
@@ -122,7 +124,8 @@ pub fn main() -> ExitCode {
         return kubectl::main(started_as);
     }
     let result = match Cli::parse().command {
-        Command::Validate(options) => return validate::main(&options),
+        Command::Plan(options) => return review::plan(&options),
+        Command::Validate(options) => return review::validate(&options),
         Command::Controller { part, identity } => in_runtime(run_controller(part, &identity)),
         Command::Portal(part) => in_runtime(run_portal(part)),
         Command::Probe { certificate, tries, urls } => in_runtime(probe_all(certificate, tries, urls)),

@@ -10,4 +10,4 @@ pub mod domain;
 pub mod kubectl;
 pub mod logging;
 pub mod portal;
-pub mod validate;
+pub mod review;

@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 8] = [
     &["domain"],
     &["api"],
     &["adapters"],
-    &["controller", "kubectl", "portal", "validate"],
+    &["controller", "kubectl", "portal", "review"],
     &["config", "lib"],
     &["logging"],
     &["cli"],

@@ -125,6 +125,12 @@ impl ClinicAccountSpec {
         claims
     }
 
+    /// When its person was first invited. The Date stays that of the first attempt, when the attempt itself is no longer kept.
+    pub fn first_invited(&self) -> Option<Timestamp> {
+        let first = self.delivery.iter().flat_map(|delivery| &delivery.attempts).filter(|attempt| attempt.round == 1);
+        first.map(|attempt| attempt.date).min()
+    }
+
     /// The names by which the record knows its person.
     pub fn names(&self) -> Names<'_> {
         let desired = &self.desired;

@@ -26,11 +26,7 @@ impl Guarded {
         let unreleased = |hold: &&Hold| !hold.released;
         Self {
             removed: account.desired.removed.as_ref().map(|removed| removed.at),
-            invited: delivery.and_then(|delivery| {
-                // The Date stays that of the first attempt, when the attempt itself is no longer kept.
-                let first = delivery.attempts.iter().filter(|attempt| attempt.round == 1);
-                first.map(|attempt| attempt.date).min()
-            }),
+            invited: account.first_invited(),
             holds: holds.into_iter().flatten().filter(unreleased).map(|hold| hold.id.clone()).collect(),
         }
     }

@@ -2,17 +2,7 @@
 
 use serde::Serialize;
 
-use crate::adapters::manifests::Place;
-
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Severity {
-    /// The cluster refuses it, or two manifests cannot both be.
-    Error,
-    /// The cluster takes it, and somebody should look.
-    Warning,
-}
+use crate::review::remark::Severity;
 
 /// A problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,24 +59,5 @@ impl Checked {
 
     fn count(&self, severity: Severity) -> usize {
         self.problems.iter().filter(|problem| problem.severity == severity).count()
-    }
-}
-
-/// A problem of one document, before its file is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Remark {
-    pub at: Place,
-    pub severity: Severity,
-    pub field: String,
-    pub message: String,
-}
-
-impl Remark {
-    pub(super) fn error(at: Place, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { at, severity: Severity::Error, field: field.into(), message: message.into() }
-    }
-
-    pub(super) fn warning(at: Place, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(at, field, message) }
     }
 }

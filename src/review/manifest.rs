@@ -1,9 +1,11 @@
 //! One document by itself: whether it is one of ours, what is wrong with it, and what the other manifests of its clinic must
 //! know of it.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 
-use super::report::{Remark, Severity};
+use super::remark::{Remark, Severity};
 use crate::adapters::manifests::{Content, Node, Place};
 use crate::api::check::{Checker, Finding, Path, Problem, alike};
 use crate::api::clinic::ClinicSpec;
@@ -47,13 +49,15 @@ pub(super) enum Is {
     /// A `ServiceAccount`.
     ServiceAccount,
     /// A `Clinic`, with its zone if there is one of that name.
-    Clinic(Option<ClinicZone>),
+    Clinic(Box<ClinicSpec>, Option<ClinicZone>),
     /// Wrong, or a record of the operator.
     Nothing,
 }
 
 /// A person.
 pub(super) struct User {
+    pub spec: ClinicUserSpec,
+    pub annotations: BTreeMap<String, String>,
     pub key: EmailKey,
     pub untagged: EmailKey,
     pub email_at: Place,
@@ -206,7 +210,7 @@ fn clinic(spec: serde_json::Value, at: Place, remarks: &mut Vec<Remark>) -> Is {
     if zone.is_none() {
         remarks.push(Remark::error(at, "spec.timeZone", no_such_zone(&spec.time_zone)));
     }
-    Is::Clinic(zone)
+    Is::Clinic(Box::new(spec), zone)
 }
 
 fn no_such_zone(name: &str) -> String {
@@ -249,7 +253,19 @@ fn user(node: &Node, spec: serde_json::Value, remarks: &mut Vec<Remark>) -> Is {
         names_at: place("lastName"),
         refers: refers.collect(),
         training_ends: training_ends.map(|date| (place("expectedEndOfTraining"), date)),
+        annotations: annotations(node),
+        spec,
     }))
+}
+
+fn annotations(node: &Node) -> BTreeMap<String, String> {
+    let annotations = node.at(&Path::default().field("metadata").field("annotations")).map(|node| &node.content);
+    let Some(Content::Fields(fields)) = annotations else { return BTreeMap::new() };
+    let text = |(name, _, value): &(String, Place, Node)| match &value.content {
+        Content::Text(text) => Some((name.clone(), text.clone())),
+        Content::Null | Content::Truth(..) | Content::Number(..) | Content::List(_) | Content::Fields(_) => None,
+    };
+    fields.iter().filter_map(text).collect()
 }
 
 /// A spec as a type; what its schema takes and the type does not is an error of ours, and is said.

@@ -1,10 +1,9 @@
 //! `clinic-operator validate`: what the cluster would refuse, said before the merge, and what it would take and nobody can have meant.
 //! The rules are those of the CRDs and of `domain/`; what a tree would change in a clinic never lives here.
 
-mod clinic;
-mod manifest;
 mod output;
 mod report;
+mod together;
 mod work;
 
 use std::process::ExitCode;

@@ -6,8 +6,9 @@ use std::io::{self, IsTerminal, Write as _};
 use serde_json::json;
 
 use super::Format;
-use super::report::{Checked, Problem, Severity, Summary};
+use super::report::{Checked, Problem, Summary};
 use crate::adapters::output::plain;
+use crate::review::remark::Severity;
 
 /// Whether colours are used.
 #[derive(Clone, Copy, PartialEq, Eq)]

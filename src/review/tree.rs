@@ -1,5 +1,4 @@
-//! The work over a whole tree: read, look at every document on all processors, then at each clinic. What is wrong with what never
-//! lives here.
+//! The manifests under files and folders: read and looked at on all processors. What they are together never lives here.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -8,10 +7,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::clinic::{self, Placed};
-use super::manifest::{Document, Is, Manifest, look};
-use super::report::{Checked, Problem, Remark, Summary};
-use crate::adapters::clock::Clock;
+use super::manifest::{Document, Manifest, look};
+use super::remark::Remark;
 use crate::adapters::manifests::{Found, Input, Part, ReadError, Source, find, parts, read};
 use crate::adapters::output::tell;
 use crate::api::check::{Checker, RuleError};
@@ -19,101 +16,104 @@ use crate::api::check::{Checker, RuleError};
 /// Work that takes longer says how far it is, so often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
-/// Why nothing was checked.
+/// Why nothing was read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CheckError {
+pub(super) enum TreeError {
     /// The rules of this program.
     #[error(transparent)]
     Rules(#[from] RuleError),
     /// What was named is not there.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// Nothing to check is taken for a wrong path.
+    /// Nothing to read is taken for a wrong path.
     #[error("there is no ClinicUser, ServiceAccount or Clinic in {0}: name the files or the folder that hold them")]
     Nothing(String),
 }
 
+/// Texts that were read.
+pub(super) struct Texts {
+    pub sources: Vec<Source>,
+    /// What could not be read, and what to do.
+    pub missed: Vec<String>,
+}
+
 /// A document of a file.
-struct Piece<'a> {
-    file: &'a str,
-    part: Part<'a>,
+pub(super) struct Piece<'a> {
+    pub file: &'a str,
+    pub part: Part<'a>,
+    pub manifests: Vec<Manifest>,
+    /// About text that is no manifest.
+    pub remarks: Vec<Remark>,
+    /// Objects that are not of this group.
+    pub others: usize,
 }
 
-/// What it holds.
-#[derive(Default)]
-struct Contents {
-    manifests: Vec<Manifest>,
-    remarks: Vec<Remark>,
-    others: usize,
+/// A manifest and where it stands.
+pub(super) struct Placed<'a> {
+    pub file: &'a str,
+    pub part: Part<'a>,
+    pub manifest: &'a Manifest,
 }
 
-/// Checks everything under `inputs`. `namespace`: of manifests that name none.
-pub(super) fn check(inputs: &[Input], namespace: Option<&str>, clock: Clock) -> Result<Checked, CheckError> {
+/// Reads everything under `inputs`.
+pub(super) fn texts(inputs: &[Input]) -> Result<Texts, TreeError> {
     let mut found = Vec::new();
     for input in inputs {
         found.extend(find(input)?);
     }
-    let mut missed = kustomizations(&found);
-    let mut sources = Vec::new();
+    let mut texts = Texts { sources: Vec::new(), missed: kustomizations(&found) };
     for each in in_parallel("files read", &found, || Ok(()), |(), found| read(found))? {
         match each {
-            Ok(source) => sources.extend(source),
-            Err(error) => missed.push(error.to_string()),
+            Ok(source) => texts.sources.extend(source),
+            Err(error) => texts.missed.push(error.to_string()),
         }
     }
-    let pieces: Vec<_> = sources.iter().flat_map(pieces).collect();
-    let contents =
-        in_parallel("documents checked", &pieces, Checker::new, |checker, piece| contents(checker, piece.part))?;
-    let mut problems = Vec::new();
-    let mut summary = Summary { files: sources.len(), ..Summary::default() };
-    let mut clinics: BTreeMap<Option<&str>, Vec<Placed<'_>>> = BTreeMap::new();
-    for (piece, contents) in pieces.iter().zip(&contents) {
-        summary.others += contents.others;
-        problems.extend(contents.remarks.iter().map(|remark| problem(piece.file, piece.part, None, remark)));
-        for manifest in &contents.manifests {
-            summary.members += usize::from(matches!(manifest.kind.as_str(), "ClinicUser" | "ServiceAccount"));
-            summary.clinics += usize::from(matches!(manifest.is, Is::Clinic(_)));
-            let remarks = manifest.remarks.iter();
-            problems.extend(remarks.map(|remark| problem(piece.file, piece.part, Some(manifest), remark)));
+    Ok(texts)
+}
+
+/// Looks at every document. `inputs` are named where there is nothing of ours and nothing else to say.
+pub(super) fn pieces<'a>(texts: &'a Texts, inputs: &[Input]) -> Result<Vec<Piece<'a>>, TreeError> {
+    let parts: Vec<_> =
+        texts.sources.iter().flat_map(|source| parts(&source.text).map(|part| (&*source.name, part))).collect();
+    let pieces =
+        in_parallel("documents checked", &parts, Checker::new, |checker, (file, part)| piece(checker, file, *part))?;
+    let is_something = |piece: &Piece<'_>| !piece.manifests.is_empty() || !piece.remarks.is_empty();
+    if texts.missed.is_empty() && !pieces.iter().any(is_something) {
+        return Err(TreeError::Nothing(names(inputs)));
+    }
+    Ok(pieces)
+}
+
+/// The manifests of each clinic, by its namespace. `namespace`: of manifests that name none.
+pub(super) fn clinics<'a>(
+    pieces: &'a [Piece<'a>],
+    namespace: Option<&'a str>,
+) -> BTreeMap<Option<&'a str>, Vec<Placed<'a>>> {
+    let mut clinics: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for Piece { file, part, manifests, .. } in pieces {
+        for manifest in manifests {
             let clinic = clinics.entry(manifest.namespace.as_deref().or(namespace)).or_default();
-            clinic.push(Placed { file: piece.file, part: piece.part, manifest });
+            clinic.push(Placed { file, part: *part, manifest });
         }
     }
-    for manifests in clinics.values() {
-        let remarks = clinic::look(manifests, clock.now()).into_iter().map(|(index, remark)| {
-            let Placed { file, part, manifest } = manifests[index];
-            problem(file, part, Some(manifest), &remark)
-        });
-        problems.extend(remarks);
-    }
-    if clinics.is_empty() && problems.is_empty() && missed.is_empty() {
-        return Err(CheckError::Nothing(names(inputs)));
-    }
-    problems.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
-    let mut checked = Checked { problems, summary, missed };
-    (checked.summary.errors, checked.summary.warnings) = (checked.errors(), checked.warnings());
-    Ok(checked)
+    clinics
 }
 
-fn pieces(source: &Source) -> impl Iterator<Item = Piece<'_>> {
-    parts(&source.text).map(|part| Piece { file: &source.name, part })
-}
-
-fn contents(checker: &Checker, part: Part<'_>) -> Contents {
-    let mut contents = Contents::default();
+fn piece<'a>(checker: &Checker, file: &'a str, part: Part<'a>) -> Piece<'a> {
+    let mut piece = Piece { file, part, manifests: Vec::new(), remarks: Vec::new(), others: 0 };
     match part.read() {
         Ok(Some(node)) => {
             for document in look(checker, &node) {
                 match document {
-                    Document::Ours(manifest) => contents.manifests.push(manifest),
-                    Document::Other => contents.others += 1,
+                    Document::Ours(manifest) => piece.manifests.push(manifest),
+                    Document::Other => piece.others += 1,
                 }
             }
         }
         Ok(None) => {}
-        Err(malformed) => contents.remarks.push(Remark::error(malformed.at, "", malformed.message)),
+        Err(malformed) => piece.remarks.push(Remark::error(malformed.at, "", malformed.message)),
     }
-    contents
+    piece
 }
 
 fn kustomizations(found: &[Found]) -> Vec<String> {
@@ -127,20 +127,6 @@ fn kustomizations(found: &[Found]) -> Vec<String> {
         Found::StandardInput | Found::File(_) => None,
     };
     found.iter().filter_map(told).collect()
-}
-
-fn problem(file: &str, part: Part<'_>, manifest: Option<&Manifest>, remark: &Remark) -> Problem {
-    let object = manifest.map(|manifest| format!("{} {}", manifest.kind, manifest.name).trim().to_owned());
-    Problem {
-        file: file.to_owned(),
-        line: remark.at.line,
-        column: remark.at.column,
-        severity: remark.severity,
-        object: object.unwrap_or_default(),
-        field: remark.field.clone(),
-        message: remark.message.clone(),
-        text: part.line(remark.at.line).filter(|text| !text.contains('@')).map(str::to_owned),
-    }
 }
 
 fn names(inputs: &[Input]) -> String {

@@ -7,18 +7,12 @@ use std::hash::Hash;
 
 use jiff::Timestamp;
 
-use super::manifest::{Is, Manifest, User};
-use super::report::Remark;
-use crate::adapters::manifests::{Part, Place};
+use crate::adapters::manifests::Place;
 use crate::api::check::alike;
 use crate::domain::calendar::ClinicZone;
-
-/// A manifest and where it stands.
-pub(super) struct Placed<'a> {
-    pub file: &'a str,
-    pub part: Part<'a>,
-    pub manifest: &'a Manifest,
-}
+use crate::review::manifest::{Is, Manifest, User};
+use crate::review::remark::Remark;
+use crate::review::tree::Placed;
 
 /// A person among them, by the position of their manifest.
 struct Person<'a> {
@@ -31,7 +25,7 @@ struct Person<'a> {
 pub(super) fn look(manifests: &[Placed<'_>], now: Timestamp) -> Vec<(usize, Remark)> {
     let people: Vec<_> = manifests.iter().enumerate().filter_map(|(index, placed)| person(index, placed)).collect();
     let zone = manifests.iter().find_map(|placed| match &placed.manifest.is {
-        Is::Clinic(zone) => zone.clone(),
+        Is::Clinic(_, zone) => zone.clone(),
         Is::User(_) | Is::ServiceAccount | Is::Nothing => None,
     });
     let mut remarks = objects_twice(manifests);
@@ -45,7 +39,7 @@ pub(super) fn look(manifests: &[Placed<'_>], now: Timestamp) -> Vec<(usize, Rema
 fn person<'a>(index: usize, placed: &'a Placed<'a>) -> Option<Person<'a>> {
     match &placed.manifest.is {
         Is::User(user) => Some(Person { index, placed, user }),
-        Is::ServiceAccount | Is::Clinic(_) | Is::Nothing => None,
+        Is::ServiceAccount | Is::Clinic(..) | Is::Nothing => None,
     }
 }
 

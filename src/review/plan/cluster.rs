@@ -1,0 +1,97 @@
+//! A clinic as it is in a cluster, read with the rights of the person who asks.
+
+use kube::api::ApiResource;
+use kube::core::Object;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::side::{Person, Side};
+use crate::adapters::kubernetes::{ConnectError, Login, Person as Reader, PersonError};
+use crate::api::account::ClinicAccount;
+use crate::api::clinic_user::MemberStatus;
+use crate::api::{CLINIC_NAME, Clinic, ClinicUser, ServiceAccount};
+use crate::domain::lifecycle::State;
+
+/// Why a clinic could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SeeError {
+    /// Before any request.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A request for what nothing can be planned without.
+    #[error("failed to read the {what} of namespace {namespace} at {server}: {error}")]
+    Read { what: &'static str, namespace: String, server: String, error: PersonError },
+}
+
+/// A clinic, and what of it could not be seen, with what that hides.
+pub(super) struct Seen {
+    pub namespace: String,
+    pub side: Side,
+    pub unseen: Vec<String>,
+}
+
+/// Reads the clinic.
+pub(super) async fn see(login: &Login) -> Result<Seen, SeeError> {
+    let reader = Reader::connect(login).await?;
+    let failed = |what| {
+        let (namespace, server) = (reader.namespace.clone(), reader.server.clone());
+        move |error| SeeError::Read { what, namespace, server, error }
+    };
+    let users = reader
+        .list::<Value, MemberStatus>(&ApiResource::erase::<ClinicUser>(&()))
+        .await
+        .map_err(failed("clinicusers"))?;
+    let mut unseen = Vec::new();
+    let services = reader.list::<Value, Value>(&ApiResource::erase::<ServiceAccount>(&())).await;
+    let services = seen(services, "clinicserviceaccounts: which of them are new or removed is not known", &mut unseen);
+    let services = services.map_err(failed("clinicserviceaccounts"))?.unwrap_or_default();
+    let clinic = reader.get::<Value, Value>(&ApiResource::erase::<Clinic>(&()), CLINIC_NAME).await;
+    let clinic = match clinic {
+        Err(PersonError::NotFound) => None,
+        other => {
+            seen(other, "clinics: the time zone and the guards are not known", &mut unseen).map_err(failed("clinic"))?
+        }
+    };
+    let records = reader.list::<Value, Value>(&ApiResource::erase::<ClinicAccount>(&())).await;
+    let hides = "clinicaccounts: who comes back to an account of before, whose address a former member had, and what the guards counted in the last hour is not known";
+    let records = seen(records, hides, &mut unseen).map_err(failed("clinicaccounts"))?;
+    let side = Side {
+        clinic: clinic.and_then(|clinic| parsed(clinic.spec)),
+        people: users.into_iter().filter_map(person).collect(),
+        service_accounts: services.into_iter().filter_map(|service| service.metadata.name).collect(),
+        records: records.map(|records| records.into_iter().filter_map(record).collect()),
+    };
+    Ok(Seen { namespace: reader.namespace.clone(), side, unseen })
+}
+
+/// What was read; `None`: RBAC hides it, which is noted.
+fn seen<T>(read: Result<T, PersonError>, hides: &str, unseen: &mut Vec<String>) -> Result<Option<T>, PersonError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(PersonError::Forbidden(_)) => {
+            unseen.push(format!("You may not read {hides}."));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn person(user: Object<Value, MemberStatus>) -> Option<(String, Person)> {
+    let state = user.status.as_ref().and_then(|status| State::parse(status.state.as_deref()?));
+    let person = Person {
+        spec: parsed(user.spec)?,
+        annotations: user.metadata.annotations.unwrap_or_default(),
+        uid: user.metadata.uid,
+        seems_accepted: state == Some(State::Active) || user.status.is_some_and(|status| status.member.is_some()),
+    };
+    Some((user.metadata.name?, person))
+}
+
+fn record(object: Object<Value, Value>) -> Option<ClinicAccount> {
+    Some(ClinicAccount { metadata: object.metadata, spec: parsed(object.spec)? })
+}
+
+/// What an object says; one that was stored by another version and says it otherwise is not planned with.
+fn parsed<T: DeserializeOwned>(value: Value) -> Option<T> {
+    serde_json::from_value(value).ok()
+}

@@ -1,0 +1,178 @@
+//! `clinic-operator plan`: what a tree would change in a clinic: who is mailed, whose access ends or comes back, what needs a person.
+//! Nothing is ever written; the rules are those of `domain/`.
+
+mod cluster;
+mod compare;
+mod fields;
+mod output;
+mod side;
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use self::cluster::{SeeError, see};
+use self::compare::compare;
+use self::fields::seats;
+use self::output::{Plan, written};
+use self::side::Side;
+use super::remark::Severity;
+use super::tree::{Piece, TreeError, clinics, pieces, texts};
+use crate::adapters::clock::Clock;
+use crate::adapters::kubernetes::Login;
+use crate::adapters::manifests::Input;
+use crate::adapters::output::tell;
+
+/// What `plan` is asked to do.
+#[derive(Args)]
+pub struct Options {
+    /// The tree as it is to be: files, folders, or - for standard input. Whoever is not in it is removed, as by a tool that prunes.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+    /// Compare with this tree instead of a cluster.
+    #[arg(long, value_name = "PATH", num_args = 1)]
+    against: Vec<String>,
+    /// The namespace of manifests that name none; default: the context's.
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
+    /// The context of the kubeconfig; default: the current one.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// The kubeconfig; default: KUBECONFIG, else ~/.kube/config.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// How the plan is written.
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// How a plan is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// An array with an object a clinic.
+    Json,
+    /// For a comment on a pull request.
+    Markdown,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+enum PlanError {
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    #[error(transparent)]
+    See(#[from] SeeError),
+    /// A member whose manifest is wrong would be taken for one who is gone.
+    #[error("{0} of the manifests are wrong, first {1}: clinic-operator validate says what to do")]
+    Wrong(usize, String),
+    #[error("{0}")]
+    Missed(String),
+    #[error("failed to start: {0}")]
+    Runtime(std::io::Error),
+    #[error("failed to write: {0}")]
+    Write(String),
+}
+
+/// Compares and prints the plan.
+pub fn main(options: &Options) -> ExitCode {
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&format!("error: {error}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), PlanError> {
+    let after = sides(&options.paths, options.namespace.as_deref())?;
+    let plans = if options.against.is_empty() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(PlanError::Runtime)?;
+        let plans = runtime.block_on(beside_a_cluster(options, after));
+        // A name look-up that gets no answer is not waited for.
+        runtime.shutdown_background();
+        plans?
+    } else {
+        beside_a_tree(sides(&options.against, options.namespace.as_deref())?, &after)
+    };
+    let text = written(&plans, options.output).map_err(|error| PlanError::Write(error.to_string()))?;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(PlanError::Write(error.to_string())),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+type Sides = BTreeMap<Option<String>, Side>;
+
+/// The clinics of a tree, by namespace.
+fn sides(paths: &[String], namespace: Option<&str>) -> Result<Sides, PlanError> {
+    let inputs: Vec<_> = paths.iter().map(|path| Input::from(path.as_str())).collect();
+    let texts = texts(&inputs)?;
+    if let Some(missed) = texts.missed.first() {
+        return Err(PlanError::Missed(missed.clone()));
+    }
+    let pieces = pieces(&texts, &inputs)?;
+    all_are_right(&pieces)?;
+    let clinics = clinics(&pieces, namespace).into_iter();
+    Ok(clinics.map(|(namespace, manifests)| (namespace.map(str::to_owned), Side::of_manifests(&manifests))).collect())
+}
+
+fn all_are_right(pieces: &[Piece<'_>]) -> Result<(), PlanError> {
+    let of_text = pieces.iter().flat_map(|piece| piece.remarks.iter().map(move |remark| (piece.file, remark)));
+    let manifests = pieces.iter().flat_map(|piece| piece.manifests.iter().map(move |manifest| (piece.file, manifest)));
+    let of_manifests = manifests.flat_map(|(file, manifest)| manifest.remarks.iter().map(move |remark| (file, remark)));
+    let mut wrong = of_text.chain(of_manifests).filter(|(_, remark)| remark.severity == Severity::Error);
+    match wrong.next() {
+        None => Ok(()),
+        Some((file, remark)) => {
+            let first = format!("{file}:{}: {}: {}", remark.at.line, remark.field, remark.message);
+            Err(PlanError::Wrong(1 + wrong.count(), first))
+        }
+    }
+}
+
+async fn beside_a_cluster(options: &Options, after: Sides) -> Result<Vec<Plan>, PlanError> {
+    let mut plans = Vec::new();
+    for (namespace, after) in after {
+        let (kubeconfig, context) = (options.kubeconfig.clone(), options.context.clone());
+        let seen = see(&Login { kubeconfig, context, namespace }).await?;
+        let mut plan = plan(seen.namespace, &seen.side, &after);
+        plan.notes.extend(seen.unseen);
+        plans.push(plan);
+    }
+    Ok(plans)
+}
+
+fn beside_a_tree(mut before: Sides, after: &Sides) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    let note = "Trees do not tell who has accepted, nor what the guards counted: access and mails are as for members who have not.";
+    for (namespace, after) in after {
+        let mut plan =
+            plan(namespace.clone().unwrap_or_default(), &before.remove(namespace).unwrap_or_default(), after);
+        plan.notes.push(note.to_owned());
+        plans.push(plan);
+    }
+    for (namespace, before) in before {
+        plans.push(plan(namespace.unwrap_or_default(), &before, &Side::default()));
+    }
+    plans
+}
+
+fn plan(clinic: String, before: &Side, after: &Side) -> Plan {
+    let settings = after.clinic.as_ref().or(before.clinic.as_ref());
+    let paused = settings.is_some_and(|clinic| clinic.paused).then(|| {
+        "The Clinic is paused: but for ends of access, nothing of this happens before it says paused: false.".to_owned()
+    });
+    Plan {
+        clinic,
+        changes: compare(before, after, Clock.now()),
+        seats: seats(before, after),
+        notes: paused.into_iter().collect(),
+    }
+}
