@@ -1,11 +1,11 @@
 //! Metrics, alerts, dashboard and docs/operations.md fit one another. What Prometheus makes of them on a real clinic never stands here:
 //! see `tests/cluster/portal/observed.rs`.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use clinic_operator::adapters::kubernetes::Requests;
@@ -16,6 +16,11 @@ use clinic_operator::domain::lifecycle::{Attention, State};
 use clinic_operator::{controller, portal};
 use jiff::SignedDuration;
 use serde_json::Value;
+
+#[path = "support/tools.rs"]
+mod tools;
+
+use tools::tool;
 
 const ALERTS: &str = "charts/clinic-operator/files/alerts.yaml";
 const DASHBOARD: &str = "charts/clinic-operator/files/dashboard.json";
@@ -182,14 +187,11 @@ fn every_alert_is_seen_to_fire_and_to_fall_silent_again() {
 
 #[test]
 fn promtool_takes_the_rules_and_its_tests_pass() {
-    let built =
-        Command::new(root().join("tests/tools/build")).arg("promtool").stderr(Stdio::inherit()).output().unwrap();
-    assert!(built.status.success(), "tests/tools/build promtool failed; see above");
-    let promtool = String::from_utf8(built.stdout).unwrap();
+    let promtool = tool("promtool");
     let tests = fs::read_dir(root().join("tests/alerts")).unwrap().map(|entry| entry.unwrap().path().into_os_string());
     let check = ["check", "rules", "--lint=all", "--lint-fatal", ALERTS].map(Into::into).to_vec();
     for arguments in [check, ["test", "rules"].map(Into::into).into_iter().chain(tests).collect()] {
-        let output = Command::new(promtool.trim()).args(&arguments).current_dir(root()).output().unwrap();
+        let output = Command::new(&promtool).args(&arguments).current_dir(root()).output().unwrap();
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(output.status.success(), "{arguments:?}: {said}");
     }

@@ -7,8 +7,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::helm::{CLINICS, control_plane, template, tool};
+use crate::helm::{CLINICS, control_plane, template};
 use crate::support::control_plane::Output;
+use crate::support::tools::tool;
 
 #[test]
 fn every_object_is_as_the_schema_of_its_kind_says() {

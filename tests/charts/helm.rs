@@ -1,14 +1,18 @@
-//! Helm as a person runs it, and the one control plane of these tests, on which the chart of the definitions is installed as a
+//! What Helm makes of the charts, and the one control plane of these tests, on which the chart of the definitions is installed as a
 //! person installs it. What a chart should make never stands here.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
 use crate::support::control_plane::{ControlPlane, Namespace, Output};
+use crate::support::tools::printed;
 use crate::support::wait::{PATIENCE, eventually_ok};
+
+#[path = "../support/helm.rs"]
+mod program;
+pub(crate) use program::helm;
 
 /// The chart of a clinic.
 pub(crate) const CLINIC: &str = "charts/clinic-operator";
@@ -43,34 +47,6 @@ pub(crate) fn hold(below: &str, expected: &str) {
 /// The file of a clinic's values.
 pub(crate) fn values(clinic: &str) -> String {
     path(&format!("tests/charts/values/{clinic}.yaml")).display().to_string()
-}
-
-/// The path of a program that `tests/tools/build` makes.
-pub(crate) fn tool(name: &str) -> PathBuf {
-    printed(Command::new(path("tests/tools/build")).arg(name))
-}
-
-/// The path that a script prints.
-pub(crate) fn printed(script: &mut Command) -> PathBuf {
-    let output = script.stderr(Stdio::inherit()).output().expect("the script starts");
-    assert!(output.status.success(), "{script:?} failed; see above");
-    PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim())
-}
-
-/// Runs Helm, without a cluster unless the arguments name one, and without the settings of whoever runs the tests.
-pub(crate) fn helm<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
-    static HELM: OnceLock<PathBuf> = OnceLock::new();
-    let helm = HELM.get_or_init(|| tool("helm"));
-    Command::new(helm)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env_clear()
-        .env("HOME", env!("CARGO_TARGET_TMPDIR"))
-        .env("PATH", "/usr/bin:/bin")
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("Helm starts")
-        .into()
 }
 
 /// The objects that a clinic's chart makes in the namespace of its name, those of its test included, as text.
@@ -110,7 +86,7 @@ pub(crate) fn control_plane() -> &'static ControlPlane {
             &["install", "clinic-operator-crds", CRDS, "--namespace", "clinic-operator", "--create-namespace"],
         )
         .ok();
-        let others = printed(&mut Command::new(path("tests/charts/kinds")));
+        let others = printed("tests/charts/kinds", &[]);
         kubectl(&["apply", "--server-side", "--filename", others.to_str().unwrap()]).ok();
         kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).ok();
         kubectl(&["create", "priorityclass", "clinics", "--value=5"]).ok();

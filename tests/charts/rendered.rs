@@ -7,8 +7,9 @@ use clinic_operator::config;
 use clinic_operator::domain::portal_url::PortalUrl;
 use serde_json::{Value, json};
 
-use crate::helm::{CLINIC, CLINICS, CRDS, hold, name_of, objects, read, template, tool};
+use crate::helm::{CLINIC, CLINICS, CRDS, hold, name_of, objects, read, template};
 use crate::support::control_plane::Output;
+use crate::support::tools::tool;
 
 #[test]
 fn the_objects_of_two_clinics_are_those_that_were_looked_at() {

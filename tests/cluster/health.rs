@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::smtp::Stage;
+use crate::support::tools::tool;
 use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{CLINIC, World, staff};
 
@@ -34,13 +35,8 @@ fn said(attention: Attention) -> Said {
 }
 
 fn judge(objects: &[Value]) -> Vec<Said> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let built =
-        Command::new(root.join("tests/tools/build")).arg("gitops-health").stderr(Stdio::inherit()).output().unwrap();
-    assert!(built.status.success(), "tests/tools/build gitops-health failed; see above");
-    let program = String::from_utf8(built.stdout).unwrap();
-    let mut judging = Command::new(program.trim())
-        .arg(root.join("docs/gitops"))
+    let mut judging = Command::new(tool("gitops-health"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gitops"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

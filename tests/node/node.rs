@@ -14,6 +14,9 @@ use crate::support::process::program;
 use crate::support::test_clock;
 use crate::support::wait::eventually_ok;
 
+#[path = "../support/helm.rs"]
+mod helm_program;
+
 /// How long to wait for what takes pods to start or to end on a busy machine of two cores.
 pub(crate) const LONG: Duration = Duration::from_secs(90);
 /// The address of this machine to pods.
@@ -70,18 +73,10 @@ pub(crate) fn packed(binary: &str, tag: &str) -> PathBuf {
     image
 }
 
-/// Runs Helm, without the settings of whoever runs the tests.
+/// Runs Helm on the node.
 pub(crate) fn helm(kubeconfig: &Path, arguments: &[&str]) -> Output {
-    static HELM: OnceLock<PathBuf> = OnceLock::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let helm = HELM.get_or_init(|| {
-        let built = Command::new(root.join("tests/tools/build")).arg("helm").stderr(Stdio::inherit()).output().unwrap();
-        assert!(built.status.success(), "tests/tools/build helm failed; see above");
-        String::from_utf8(built.stdout).expect("a path").trim().into()
-    });
-    let mut command = Command::new(helm);
-    command.current_dir(root).env_clear().env("HOME", kubeconfig.with_file_name("helm")).args(arguments);
-    command.arg("--kubeconfig").arg(kubeconfig).stdin(Stdio::null()).output().expect("Helm starts").into()
+    let kubeconfig = kubeconfig.to_str().expect("a path in UTF-8");
+    helm_program::helm([arguments, &["--kubeconfig", kubeconfig]].concat())
 }
 
 /// Sends a signal to the first process of a pod's container, without telling the kubelet.

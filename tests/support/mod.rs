@@ -17,5 +17,6 @@ pub(crate) mod proxy;
 pub(crate) mod smtp;
 pub(crate) mod smtp_dialogue;
 pub(crate) mod test_clock;
+pub(crate) mod tools;
 pub(crate) mod visitor;
 pub(crate) mod wait;

@@ -10,16 +10,8 @@ use tempfile::TempDir;
 use url::form_urlencoded::byte_serialize;
 
 use super::http;
+use super::tools::tool;
 use super::wait::{PATIENCE, eventually_ok};
-
-/// A program that `tests/tools/build` makes.
-#[track_caller]
-pub(crate) fn tool(name: &str) -> PathBuf {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tools/build");
-    let built = Command::new(script).arg(name).stderr(Stdio::inherit()).output().expect("the script starts");
-    assert!(built.status.success(), "tests/tools/build {name} failed; see above");
-    PathBuf::from(String::from_utf8(built.stdout).expect("a path").trim())
-}
 
 /// What `promtool check metrics` has against a page of metrics; empty: nothing.
 #[track_caller]
