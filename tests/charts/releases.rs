@@ -1,10 +1,7 @@
 //! Releases on a real API server: installed, upgraded, removed, installed again, side by side. Whether their pods run never
 //! stands here.
 
-use std::fs;
-use std::path::Path;
-
-use crate::helm::{CLINIC, CRDS, control_plane, install, name_of, namespace, objects, on, read, values};
+use crate::helm::{CLINIC, CRDS, control_plane, helm, install, name_of, namespace, objects, on, read, values};
 use crate::support::control_plane::{ControlPlane, Namespace, crds};
 
 #[test]
@@ -46,12 +43,8 @@ fn a_second_release_in_a_namespace_is_refused() {
 fn two_clinics_of_two_chart_versions_do_not_touch_each_other() {
     let (maple, birch) = (namespace("maple"), namespace("birch"));
     let folder = tempfile::tempdir().unwrap();
-    let older = folder.path().join("clinic-operator");
-    copy(&crate::helm::path(CLINIC), &older);
-    let chart = fs::read_to_string(older.join("Chart.yaml")).unwrap();
-    let changed = chart.replace("version: 0.2.0", "version: 0.1.9");
-    assert_ne!(chart, changed);
-    fs::write(older.join("Chart.yaml"), changed).unwrap();
+    helm(["package", CLINIC, "--version", "0.0.1", "--destination", folder.path().to_str().unwrap()]).ok();
+    let older = folder.path().join("clinic-operator-0.0.1.tgz");
 
     install("maple", older.to_str().unwrap(), &maple, &[]).ok();
     let before = versions("maple", &maple);
@@ -114,16 +107,4 @@ fn versions(clinic: &str, namespace: &Namespace) -> Vec<String> {
     let found = control_plane().kubectl(namespace, &arguments.collect::<Vec<_>>()).ok();
     assert_eq!(found.lines().count(), names.len(), "{found}");
     found.lines().map(str::to_owned).collect()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let (path, target) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
 }
