@@ -162,6 +162,7 @@ fn every_alert_has_its_section_and_every_section_its_alert() {
             section.contains("**Do:**") || section.contains("| Do |") || section.contains("\n- "),
             "{name} says what to do"
         );
+        assert!(section.contains("\n```console\n$ "), "{name} shows what to ask and what is answered");
     }
 }
 
