@@ -18,6 +18,7 @@ use crate::adapters::kubernetes::{ConnectError, connect, rules};
 use crate::adapters::probe::{self, ProbeError};
 use crate::adapters::random::unique_id;
 use crate::api::crds::{crds, to_yaml};
+use crate::api::editor;
 use crate::config::{self, ConfigError, LogConfig};
 use crate::controller::{self, ControllerError};
 use crate::kubectl::{self, StartedAs};
@@ -52,6 +53,12 @@ enum Command {
     /// Print the custom resource definitions (YAML), or write them to a folder.
     Crds {
         /// Write one file for each kind to this folder instead.
+        #[arg(long, value_name = "FOLDER")]
+        output: Option<PathBuf>,
+    },
+    /// Print the JSON schema of the kinds that people write, for editors, or write it and one for each kind to a folder.
+    Schemas {
+        /// Write the files to this folder instead.
         #[arg(long, value_name = "FOLDER")]
         output: Option<PathBuf>,
     },
@@ -130,6 +137,7 @@ pub fn main() -> ExitCode {
         Command::Portal(part) => in_runtime(run_portal(part)),
         Command::Probe { certificate, tries, urls } => in_runtime(probe_all(certificate, tries, urls)),
         Command::Crds { output } => write_crds(output.as_deref()),
+        Command::Schemas { output } => write_schemas(output.as_deref()),
         Command::Role { portal, rules } => print_role(portal, rules),
     };
     match result {
@@ -216,11 +224,19 @@ fn write_crds(output: Option<&Path>) -> Result<(), CommandError> {
         let yaml = to_yaml(&crd).map_err(|error| CommandError::Serialise(error.to_string()))?;
         match output {
             Some(folder) => {
-                let path = folder.join(format!("{}.yaml", crd.spec.names.plural));
-                std::fs::write(&path, yaml).map_err(|error| CommandError::Write(path.display().to_string(), error))?;
+                write(&folder.join(format!("{}.yaml", crd.spec.names.plural)), &yaml)?;
             }
             None => print(&format!("---\n{yaml}"))?,
         }
+    }
+    Ok(())
+}
+
+fn write_schemas(output: Option<&Path>) -> Result<(), CommandError> {
+    let failed = |error: serde_json::Error| CommandError::Serialise(error.to_string());
+    let Some(folder) = output else { return print(&editor::for_all().map_err(failed)?) };
+    for (path, text) in editor::files().map_err(failed)? {
+        write(&folder.join(path), &text)?;
     }
     Ok(())
 }
@@ -240,6 +256,14 @@ fn print_role(of_portal: bool, only_rules: bool) -> Result<(), CommandError> {
 
 fn to_text(value: &impl Serialize) -> Result<String, CommandError> {
     serde_yaml::to_string(value).map_err(|error| CommandError::Serialise(error.to_string()))
+}
+
+/// Writes a file, and makes its folder.
+fn write(path: &Path, text: &str) -> Result<(), CommandError> {
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder
+        .and_then(|()| std::fs::write(path, text))
+        .map_err(|error| CommandError::Write(path.display().to_string(), error))
 }
 
 fn print(text: &str) -> Result<(), CommandError> {

@@ -1,14 +1,15 @@
-//! What the generated CRDs promise, checked without an API server: that `crds/` is what the Rust types say, that each field
-//! is bounded and described, and that names cannot be mistaken for another kind's. What the API server makes of them never
-//! stands here: see `tests/cluster/manifests.rs`.
+//! What the generated CRDs promise, checked without an API server: that `crds/` and `schemas/` are what the Rust types say,
+//! that each field is bounded and described, and that names cannot be mistaken for another kind's. What the API server makes
+//! of them never stands here: see `tests/cluster/manifests.rs`.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use clinic_operator::adapters::kubernetes::rules;
 use clinic_operator::api::crds::{crds, to_yaml};
+use clinic_operator::api::editor;
 use clinic_operator::{controller, portal};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -37,6 +38,18 @@ fn the_files_under_crds_are_what_the_types_say() {
         }
     }
     assert!(wrong.is_empty(), "run `make crds` and commit the result:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_files_under_schemas_are_what_the_definitions_say() {
+    let generated: BTreeMap<_, _> = editor::files().expect("schemas can be written as JSON").into_iter().collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let written: BTreeMap<_, _> = files("schemas", "json")
+        .map(|(path, text)| (path.strip_prefix(folder.to_str().unwrap()).unwrap()[1..].to_owned(), text))
+        .collect();
+    let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&written), names(&generated), "run `make crds`, delete what belongs to no kind, and commit");
+    assert!(written == generated, "run `make crds` and commit the result");
 }
 
 #[test]

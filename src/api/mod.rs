@@ -10,6 +10,7 @@ pub mod condition;
 pub mod convert;
 pub mod crds;
 pub mod credential;
+pub mod editor;
 pub mod email_claim;
 mod rules;
 pub mod schema;
