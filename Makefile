@@ -68,9 +68,10 @@ bench: preflight control-plane image ## The figures of the README, with the mach
 sabotage: preflight control-plane ## Break each invariant on purpose and demand that its test fails; ONLY=name for one
 	@tests/sabotage/run $(ONLY)
 
-crds: ## Write what is generated from the Rust types: crds/, schemas/ and the rules of the chart's Roles
+crds: ## Write what is generated from the Rust types: crds/, schemas/, docs/api.md and the rules of the chart's Roles
 	cargo run -q -- crds --output crds/
 	cargo run -q -- schemas --output schemas
+	cargo run -q -- api-docs > docs/api.md
 	cargo run -q -- role --rules > charts/clinic-operator/files/controller-role-rules.yaml
 	cargo run -q -- role --portal --rules > charts/clinic-operator/files/portal-role-rules.yaml
 

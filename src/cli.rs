@@ -18,7 +18,7 @@ use crate::adapters::kubernetes::{ConnectError, connect, rules};
 use crate::adapters::probe::{self, ProbeError};
 use crate::adapters::random::unique_id;
 use crate::api::crds::{crds, to_yaml};
-use crate::api::editor;
+use crate::api::{editor, reference};
 use crate::config::{self, ConfigError, LogConfig};
 use crate::controller::{self, ControllerError};
 use crate::kubectl::{self, StartedAs};
@@ -62,6 +62,9 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         output: Option<PathBuf>,
     },
+    /// Print the page of every kind and field (Markdown), `docs/api.md`.
+    #[command(hide = true)]
+    ApiDocs,
     /// Ask addresses of a clinic's parts, as `helm test` does; each must answer with status 200.
     Probe {
         /// PEM file whose first certificate is the one that `https` addresses must show.
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Probe { certificate, tries, urls } => in_runtime(probe_all(certificate, tries, urls)),
         Command::Crds { output } => write_crds(output.as_deref()),
         Command::Schemas { output } => write_schemas(output.as_deref()),
+        Command::ApiDocs => print_api_docs(),
         Command::Role { portal, rules } => print_role(portal, rules),
     };
     match result {
@@ -239,6 +243,10 @@ fn write_schemas(output: Option<&Path>) -> Result<(), CommandError> {
         write(&folder.join(path), &text)?;
     }
     Ok(())
+}
+
+fn print_api_docs() -> Result<(), CommandError> {
+    print(&reference::page().map_err(|error| CommandError::Serialise(error.to_string()))?)
 }
 
 fn print_role(of_portal: bool, only_rules: bool) -> Result<(), CommandError> {

@@ -1,6 +1,6 @@
-//! What the generated CRDs promise, checked without an API server: that `crds/` and `schemas/` are what the Rust types say,
-//! that each field is bounded and described, and that names cannot be mistaken for another kind's. What the API server makes
-//! of them never stands here: see `tests/cluster/manifests.rs`.
+//! What the generated CRDs promise, checked without an API server: that `crds/`, `schemas/` and `docs/api.md` are what the Rust
+//! types say, that each field is bounded and described, and that names cannot be mistaken for another kind's. What the API
+//! server makes of them never stands here: see `tests/cluster/manifests.rs`.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use clinic_operator::adapters::kubernetes::rules;
 use clinic_operator::api::crds::{crds, to_yaml};
-use clinic_operator::api::editor;
+use clinic_operator::api::{editor, reference};
 use clinic_operator::{controller, portal};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -50,6 +50,16 @@ fn the_files_under_schemas_are_what_the_definitions_say() {
     let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&written), names(&generated), "run `make crds`, delete what belongs to no kind, and commit");
     assert!(written == generated, "run `make crds` and commit the result");
+}
+
+#[test]
+fn the_page_of_every_field_is_what_the_definitions_say() {
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md")).expect("the page is there");
+    assert!(
+        page == reference::page().expect("a text can be written"),
+        "docs/api.md: run `make crds` and commit the result"
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod crds;
 pub mod credential;
 pub mod editor;
 pub mod email_claim;
+pub mod reference;
 mod rules;
 pub mod schema;
 pub mod service_account;
