@@ -41,10 +41,10 @@ lint: ## Formatting and clippy, without a warning
 STARTED := $(shell date +%s)
 
 tools:
-	@tests/tools/build helm kubeconform promtool prometheus gitops-health >/dev/null
+	@tests/tools/build for-tests >/dev/null
 	@tests/charts/kinds >/dev/null
 
-test: preflight packages axe lint control-plane tools ## Every test, on a real API server and, where that can be, a real node; ends with the counts. ONLY=part-of-a-name for some
+test: preflight packages axe lint tools ## Every test, on a real API server and, where that can be, a real node; ends with the counts. ONLY=part-of-a-name for some
 	@STARTED=$(STARTED) tests/run $(ONLY)
 
 test-cluster: preflight packages image ## Clinics on a real node from the release image: charts, pods, Services (needs root). ONLY=part-of-a-name for some
