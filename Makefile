@@ -1,9 +1,11 @@
 # What a person types. Each target says what it does in `make help`; the work is in scripts and in cargo.
 .DEFAULT_GOAL := help
-.PHONY: help preflight packages axe tools control-plane inbox build image image-twice test test-cluster torture lint fmt crds charts demo bench sabotage clean-cache
+.PHONY: help preflight packages axe node tools control-plane inbox build image image-twice test test-cluster torture lint fmt crds charts demo bench sabotage clean-cache
 SHELL := bash
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clinic-operator
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+IMAGE := $(TARGET)/image/clinic-operator.tar
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +19,10 @@ packages:
 axe:
 	@tests/pages/axe/get >/dev/null
 
+# Before anything that takes long: whether this machine can run a node, and if so, what a node needs.
+node:
+	@if tests/node/run --check; then tests/tools/build for-node >/dev/null; else [ "$(NODE_TESTS)" != required ]; fi
+
 control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl into the cache (once, about 10 min)
 	@tests/tools/build control-plane >/dev/null
 
@@ -26,7 +32,7 @@ inbox: ## Install the demo's inbox into the cache (once, about 30 s)
 build: ## Compile the operator
 	@image/compile
 
-image: ## Build target/image/clinic-operator.tar, an OCI image, without a container engine
+image: ## Build target/image/clinic-operator.tar, an OCI image, without a container engine; says its digest and size
 	@image/build
 
 image-twice: ## Build the image in two folders with nothing compiled and demand the same digest (about 10 min)
@@ -44,12 +50,12 @@ tools:
 	@tests/tools/build for-tests >/dev/null
 	@tests/charts/kinds >/dev/null
 
-test: preflight packages axe lint tools ## Every test, on a real API server and, where that can be, a real node; ends with the counts. ONLY=part-of-a-name for some
+test: preflight node packages axe lint tools ## Every test, on a real API server and, where that can be, a real node; ends with the counts. ONLY=part-of-a-name for some
 	@STARTED=$(STARTED) tests/run $(ONLY)
 
-test-cluster: preflight packages image ## Clinics on a real node from the release image: charts, pods, Services (needs root). ONLY=part-of-a-name for some
-	@tests/node/run --check
-	@CLINIC_OPERATOR_IMAGE="$(CURDIR)/target/image/clinic-operator.tar" cargo test --test node -- $(ONLY)
+test-cluster: export NODE_TESTS = required
+test-cluster: preflight node packages image ## Clinics on a real node from the release image: charts, pods, Services (needs root). ONLY=part-of-a-name for some
+	@STARTED=$(STARTED) RUST_TEST_THREADS=4 CLINIC_OPERATOR_IMAGE="$(IMAGE)" tests/run --test node -- $(ONLY)
 
 torture: preflight control-plane ## The long tests, with progress and a summary (about half an hour); ONLY=part for one
 	@tests/torture $(ONLY)
@@ -60,10 +66,9 @@ OWN_CLUSTER = $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
 demo: preflight ## Manifests become accounts and mails; DEMO_EXIT=1 ends after the last step, KUBECONFIG=… uses your cluster
 	@KUBECONFIG=$(OWN_CLUSTER) demo/run
 
-bench: preflight control-plane image ## The figures of the README, with the machine they were taken on
-	CLINIC_OPERATOR_BINARY="$(CURDIR)/target/release/clinic-operator" cargo bench --profile figures --bench figures
-	@image/build target/image/clinic-operator.tar 2>&1 >/dev/null | grep compressed
-	@! tests/node/run --check || CLINIC_OPERATOR_IMAGE="$(CURDIR)/target/image/clinic-operator.tar" cargo test -q --test node -- --nocapture nobody_is_refused 2>/dev/null | grep -o '[0-9]* of [0-9]* sign-ins .*'
+bench: preflight node control-plane image ## The figures of the README, with the machine they were taken on
+	CLINIC_OPERATOR_BINARY="$(TARGET)/release/clinic-operator" cargo bench --profile figures --bench figures
+	@! tests/node/run --check 2>/dev/null || CLINIC_OPERATOR_IMAGE="$(IMAGE)" cargo test -q --test node -- --nocapture nobody_is_refused | grep -o '[0-9]* of [0-9]* sign-ins .*'
 
 sabotage: preflight control-plane ## Break each invariant on purpose and demand that its test fails; ONLY=name for one
 	@tests/sabotage/run $(ONLY)
