@@ -39,8 +39,8 @@ fn rules(role: &str) -> Vec<Value> {
 }
 
 /// Somebody with a kubeconfig of their own.
-struct Person {
-    kubeconfig: PathBuf,
+pub(crate) struct Person {
+    pub(crate) kubeconfig: PathBuf,
     _folder: TempDir,
 }
 
@@ -55,7 +55,7 @@ struct Said {
 impl Person {
     /// With these rules as their Role in the namespace, which their context names.
     #[track_caller]
-    fn new(namespace: &Namespace, name: &str, rules: &[Value]) -> Self {
+    pub(crate) fn new(namespace: &Namespace, name: &str, rules: &[Value]) -> Self {
         let control_plane = control_plane();
         let rbac = "rbac.authorization.k8s.io";
         let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
@@ -78,7 +78,7 @@ impl Person {
         Self { kubeconfig, _folder: folder }
     }
 
-    fn viewer(world: &World) -> Self {
+    pub(crate) fn viewer(world: &World) -> Self {
         Self::new(&world.namespace, "viewer", &rules(VIEWER))
     }
 
@@ -86,7 +86,7 @@ impl Person {
         Self::new(&world.namespace, "editor", &rules(EDITOR))
     }
 
-    fn administrator(world: &World) -> Self {
+    pub(crate) fn administrator(world: &World) -> Self {
         Self::new(&world.namespace, "administrator", &rules(ADMINISTRATOR))
     }
 

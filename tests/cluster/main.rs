@@ -24,6 +24,7 @@ mod manifests;
 mod not_mailed;
 mod operators_at_once;
 mod path;
+mod plan;
 mod policies;
 mod portal;
 mod reference;
