@@ -322,3 +322,7 @@ fn asks_for_a_resend(old: &Person, new: &Person) -> bool {
     let asked = new.annotations.get(RESEND_ANNOTATION);
     asked.is_some() && asked != old.annotations.get(RESEND_ANNOTATION)
 }
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;
