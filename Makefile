@@ -1,6 +1,6 @@
 # What a person types. Each target says what it does in `make help`; the work is in scripts and in cargo.
 .DEFAULT_GOAL := help
-.PHONY: help preflight packages axe node tools control-plane inbox build image image-twice test test-cluster torture lint fmt crds charts demo bench sabotage clean-cache
+.PHONY: help preflight packages axe node tools control-plane inbox build image image-twice test test-cluster torture lint fmt crds corpus charts demo bench sabotage clean-cache
 SHELL := bash
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clinic-operator
@@ -79,6 +79,9 @@ crds: ## Write what is generated from the Rust types: crds/, schemas/, docs/api.
 	cargo run -q -- api-docs > docs/api.md
 	cargo run -q -- role --rules > charts/clinic-operator/files/controller-role-rules.yaml
 	cargo run -q -- role --portal --rules > charts/clinic-operator/files/portal-role-rules.yaml
+
+corpus: ## Write into examples/invalid what validate says to each; what kubectl answers is written by hand
+	VALIDATE_WRITE=1 cargo test -q --test validate -- corpus::what
 
 charts: ## Write what the charts' tests compare with: the README's table of values, the objects of two clinics
 	CHARTS_WRITE=1 cargo test -q --test charts -- the_readme_has the_objects_of

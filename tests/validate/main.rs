@@ -4,6 +4,7 @@
 
 mod corpus;
 mod outputs;
+mod slips;
 mod trees;
 
 use std::io::Write;
