@@ -229,11 +229,13 @@ impl<'a> Reader<'a> {
     fn unreadable(&self, error: &ScanError) -> Malformed {
         let said = error.info();
         let help = if said.contains("tab") {
-            ": indent with spaces, never with tabs"
+            "indent with spaces, never with tabs"
+        } else if said.contains("mapping values") {
+            "see that this line begins at the same column as those that it belongs to, and put a text that has a colon in quotes"
         } else {
-            ": see that lines which belong together begin at the same column, that a space follows each colon, and that quotes and brackets are closed"
+            "see that lines which belong together begin at the same column, that a space follows each colon, and that quotes and brackets are closed"
         };
-        self.malformed(*error.marker(), format!("this is not YAML ({said}){help}"))
+        self.malformed(*error.marker(), format!("this is not YAML ({said}): {help}"))
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn schema() -> JSONSchemaProps {
     let open = json!({"x-kubernetes-preserve-unknown-fields": true});
     let schema = json!({
         "type": "object",
+        "description": "What the object is called, as name on an indented line.",
         "required": ["name"],
         "properties": {
             "name": {
