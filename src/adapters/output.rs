@@ -34,6 +34,11 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|character| if is_hidden(character) { char::REPLACEMENT_CHARACTER } else { character }).collect()
 }
 
+/// Somebody's words as they may be repeated where no address may stand: `…` for words that hold one.
+pub fn unless_an_address(words: &str) -> &str {
+    if words.contains('@') { "…" } else { words }
+}
+
 /// Rows under headings, in columns of equal width on a terminal; `-` where there is nothing.
 pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let cell = |text: String| if text.is_empty() { "-".to_owned() } else { plain(&text) };

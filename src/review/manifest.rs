@@ -7,6 +7,7 @@ use jiff::civil::Date;
 
 use super::remark::{Remark, Severity};
 use crate::adapters::manifests::{Content, Node, Place};
+use crate::adapters::output::unless_an_address;
 use crate::api::check::{Checker, Finding, Path, Problem, alike};
 use crate::api::clinic::ClinicSpec;
 use crate::api::clinic_user::ClinicUserSpec;
@@ -40,6 +41,13 @@ pub(super) struct Manifest {
     pub at: Place,
     pub is: Is,
     pub remarks: Vec<Remark>,
+}
+
+impl Manifest {
+    /// Kind and name, such as `ClinicUser ana-silva`.
+    pub(super) fn called(&self) -> String {
+        format!("{} {}", unless_an_address(&self.kind), unless_an_address(&self.name)).trim().to_owned()
+    }
 }
 
 /// What other manifests must know of it.
@@ -113,7 +121,7 @@ fn slip(checker: &Checker, node: &Node, version: Option<&str>, kind: Option<&str
     let (group, number) = version.split_once('/').unwrap_or(("", version));
     if group == GROUP {
         if number != VERSION {
-            return Slip::At("apiVersion", format!("there is no version {number}: {WRITE}"));
+            return Slip::At("apiVersion", format!("there is no version {}: {WRITE}", unless_an_address(number)));
         }
         let Some(kind) = kind else {
             return Slip::At(
@@ -130,7 +138,11 @@ fn slip(checker: &Checker, node: &Node, version: Option<&str>, kind: Option<&str
     }
     let is_meant = (kind_is_ours && (kind != Some(SERVICE_ACCOUNT) || has_our_fields(node)))
         || alike(group, [GROUP].into_iter()).is_some();
-    if is_meant { Slip::At("apiVersion", format!("{version} does not have this kind: {WRITE}")) } else { Slip::NotOurs }
+    if is_meant {
+        Slip::At("apiVersion", format!("{} does not have this kind: {WRITE}", unless_an_address(version)))
+    } else {
+        Slip::NotOurs
+    }
 }
 
 fn no_such(kind: &str) -> String {

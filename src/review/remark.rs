@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::adapters::manifests::Place;
+use crate::adapters::output::unless_an_address;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -25,7 +26,8 @@ pub(super) struct Remark {
 
 impl Remark {
     pub(super) fn error(at: Place, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { at, severity: Severity::Error, field: field.into(), message: message.into() }
+        let field = unless_an_address(&field.into()).to_owned();
+        Self { at, severity: Severity::Error, field, message: message.into() }
     }
 
     pub(super) fn warning(at: Place, field: impl Into<String>, message: impl Into<String>) -> Self {

@@ -101,3 +101,34 @@ fn what_cannot_be_checked_is_said_and_nothing_else_is_taken_for_fine() {
     let all = validate_in(folder.path(), &["good", "built"], "");
     assert!(all.out.contains("1 member in 1 file") && all.code == 2, "{}", all.out);
 }
+
+/// Invariant I7: what `validate` prints may stand in the log of a pipeline.
+#[test]
+fn no_output_repeats_an_address_wherever_it_stands() {
+    let mut texts = vec![
+        user("ana@canary.example", "email: ana@maple.example, type: Staff"),
+        user("ana", "email: ana@maple.example, type: Staff, ana@canary.example: 1"),
+        user("ana", "email: ana@maple.example, type: Staff, ana@canary.example: 1, ana@canary.example: 1"),
+        user("ana", "email: ana@maple.example, type: ana@canary.example, license: ana@canary.example"),
+        user("ana", "email: [ana@canary.example], type: Staff, supervisor: ana@canary.example"),
+        user("ana", "email: *ana@canary.example, type: Staff"),
+        user("ana", "email: ana@canary.example: x"),
+        user("ana", "email: !ana@canary.example x"),
+        user("ana", "email: ana@canary.example, type: Staff").replace("ClinicUser", "ana@canary.example"),
+        user("ana", "email: ana@canary.example, type: Staff").replace("v1alpha1", "ana@canary.example"),
+        user("ana", "email: ana@canary.example, type: Staff") + &user("bea", "email: ana@canary.example, type: Staff"),
+    ];
+    let folder = "examples/invalid";
+    for entry in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        texts.push(text.replace("maple", "canary"));
+    }
+    for text in texts {
+        for format in ["human", "json", "github"] {
+            let answer = validate(&["--output", format, "-"], &text);
+            for printed in [answer.out, answer.err] {
+                assert!(!printed.contains("@canary"), "{text}\n{format}: {printed}");
+            }
+        }
+    }
+}

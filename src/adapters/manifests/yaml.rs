@@ -6,6 +6,7 @@ use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInpu
 
 use super::node::{Content, Node, Place};
 use super::scalar;
+use crate::adapters::output::unless_an_address;
 
 /// Values within values, at most.
 const DEEPEST: usize = 100;
@@ -183,8 +184,11 @@ impl<'a> Reader<'a> {
             if is_plain && name == "<<" {
                 merged.push((place, value));
             } else if let Some((_, first, _)) = fields.iter().find(|(other, _, _)| *other == *name) {
-                let message =
-                    format!("{name} stands here for the second time, the first was in line {}: keep one", first.line);
+                let message = format!(
+                    "{} stands here for the second time, the first was in line {}: keep one",
+                    unless_an_address(&name),
+                    first.line
+                );
                 return Err(self.malformed(start, message));
             } else {
                 let name = if is_plain { key(&name) } else { name.into_owned() };
@@ -206,7 +210,10 @@ impl<'a> Reader<'a> {
             Some(tag) if ["int", "float", "bool", "null"].iter().any(|name| tag.ends_with(name)) => {
                 Ok(scalar::plain(text))
             }
-            Some(tag) => Err(self.malformed(start, format!("the tag {tag} means nothing in a manifest: remove it"))),
+            Some(tag) => Err(self.malformed(
+                start,
+                format!("the tag {} means nothing in a manifest: remove it", unless_an_address(tag)),
+            )),
         }
     }
 
@@ -228,6 +235,7 @@ impl<'a> Reader<'a> {
 
     fn unreadable(&self, error: &ScanError) -> Malformed {
         let said = error.info();
+        let said = unless_an_address(&said);
         let help = if said.contains("tab") {
             "indent with spaces, never with tabs"
         } else if said.contains("mapping values") {

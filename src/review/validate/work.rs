@@ -38,7 +38,7 @@ pub(super) fn check(inputs: &[Input], namespace: Option<&str>, clock: Clock) -> 
 }
 
 fn problem(file: &str, part: Part<'_>, manifest: Option<&Manifest>, remark: &Remark) -> Problem {
-    let object = manifest.map(|manifest| format!("{} {}", manifest.kind, manifest.name).trim().to_owned());
+    let object = manifest.map(Manifest::called);
     Problem {
         file: file.to_owned(),
         line: remark.at.line,
