@@ -35,8 +35,10 @@ fn said(attention: Attention) -> Said {
 }
 
 fn judge(objects: &[Value]) -> Vec<Said> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut judging = Command::new(tool("gitops-health"))
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gitops"))
+        .arg(root.join("docs/gitops/argocd"))
+        .arg(root.join("examples/gitops/flux/every-clinic.yaml"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -1,7 +1,7 @@
-// Says of Kubernetes objects what three GitOps tools would: kstatus (sigs.k8s.io/cli-utils), the health.lua of docs/gitops
-// in the interpreter that Argo CD runs it in, and the healthCheckExprs of docs/gitops in Flux's own evaluator.
+// Says of Kubernetes objects what three GitOps tools would: kstatus (sigs.k8s.io/cli-utils), the health.lua of each kind in
+// the folder ARGOCD in the interpreter that Argo CD runs it in, and the healthCheckExprs of the file FLUX in Flux's own evaluator.
 //
-//	gitops-health DOCS < objects.json      (a JSON array; one line of JSON for each object)
+//	gitops-health ARGOCD FLUX < objects.json      (a JSON array; one line of JSON for each object)
 //
 // What the objects are and what is right to say about them never stands here.
 package main
@@ -37,15 +37,15 @@ func main() {
 }
 
 func run() error {
-	if len(os.Args) != 2 {
-		return fmt.Errorf("usage: gitops-health DOCS < objects.json")
+	if len(os.Args) != 3 {
+		return fmt.Errorf("usage: gitops-health ARGOCD FLUX < objects.json")
 	}
 	// Through the package's own decoder, so that whole numbers are int64 as everywhere in Kubernetes.
 	var items []json.RawMessage
 	if err := json.NewDecoder(os.Stdin).Decode(&items); err != nil {
 		return fmt.Errorf("reading the objects: %w", err)
 	}
-	expressions, err := fluxExpressions(filepath.Join(os.Args[1], "flux", "kustomization.yaml"))
+	expressions, err := fluxExpressions(os.Args[2])
 	if err != nil {
 		return err
 	}
@@ -64,12 +64,12 @@ func run() error {
 	return nil
 }
 
-func judge(docs string, expressions map[string]*cel.StatusEvaluator, object *unstructured.Unstructured) (verdict, error) {
+func judge(argocd string, expressions map[string]*cel.StatusEvaluator, object *unstructured.Unstructured) (verdict, error) {
 	computed, err := status.Compute(object)
 	if err != nil {
 		return verdict{}, err
 	}
-	argo, message, err := argoHealth(filepath.Join(docs, "argocd", object.GetKind(), "health.lua"), object)
+	argo, message, err := argoHealth(filepath.Join(argocd, object.GetKind(), "health.lua"), object)
 	if err != nil {
 		return verdict{}, err
 	}
