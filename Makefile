@@ -1,6 +1,6 @@
 # What a person types. Each target says what it does in `make help`; the work is in scripts and in cargo.
 .DEFAULT_GOAL := help
-.PHONY: help preflight packages axe node tools control-plane inbox build image image-twice test test-cluster torture lint fmt crds corpus charts demo bench sabotage clean-cache
+.PHONY: help preflight packages axe node tools control-plane inbox build image image-twice test test-cluster torture lint fmt crds corpus charts example demo bench sabotage clean-cache
 SHELL := bash
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clinic-operator
@@ -85,6 +85,9 @@ corpus: ## Write into examples/invalid what validate says to each; what kubectl 
 
 charts: ## Write what the charts' tests compare with: the README's table of values, the objects of two clinics
 	CHARTS_WRITE=1 cargo test -q --test charts -- the_readme_has the_objects_of
+
+example: ## Write the tables of examples/gitops/README.md, as kubectl prints them
+	EXAMPLE_WRITE=1 cargo test -q --test cluster -- gitops::the_life
 
 fmt: ## Format the code
 	cargo fmt

@@ -9,6 +9,7 @@ mod browser;
 mod crash;
 mod events;
 mod faults;
+mod gitops;
 mod guards;
 mod harness;
 mod health;

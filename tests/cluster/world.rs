@@ -95,12 +95,16 @@ impl World {
 
     /// Accepts the invitation of this mail as the portal does: with the token of its link, through the library.
     pub(crate) fn accept(&self, mail: &Mail, first_name: &str, last_name: &str) -> Result<Acceptance, AcceptError> {
+        self.accept_as(mail, &confirmed(first_name, last_name))
+    }
+
+    /// The same, confirming and creating this.
+    pub(crate) fn accept_as(&self, mail: &Mail, confirmed: &Confirmed) -> Result<Acceptance, AcceptError> {
         let links = mail.links();
         let (_, segment) = links[0].rsplit_once('/').expect("a link has a path");
         let (account, token) = parse_link(segment).expect("an account and a token");
-        let confirmed = confirmed(first_name, last_name);
-        let accepted = self
-            .with_accounts(async |accounts| accept(&accounts, account, &token, &confirmed, 7, || self.now()).await)?;
+        let accepted =
+            self.with_accounts(async |accounts| accept(&accounts, account, &token, confirmed, 7, || self.now()).await)?;
         Ok(accepted.account.spec.acceptance.expect("it was accepted"))
     }
 

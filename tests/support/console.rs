@@ -9,12 +9,18 @@ pub(crate) struct Shown {
     pub(crate) output: String,
 }
 
+/// The blocks of this kind of a page.
+pub(crate) fn blocks_in(page: &str, kind: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).expect("a page of ours");
+    let begin = format!("```{kind}\n");
+    let blocks = text.split(&begin).skip(1);
+    blocks.filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+}
+
 /// Every command in the blocks `console` of a page: a line that begins with `$ `, continued while lines end with a backslash.
 pub(crate) fn shown_in(page: &str) -> Vec<Shown> {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).expect("a page of ours");
-    let blocks = text.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
     let mut all: Vec<Shown> = Vec::new();
-    for block in blocks {
+    for block in blocks_in(page, "console") {
         let mut goes_on = false;
         for line in block.lines() {
             match (line.strip_prefix("$ "), all.last_mut()) {
