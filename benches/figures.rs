@@ -17,6 +17,8 @@ mod portal;
 mod support;
 #[path = "figures/throughput.rs"]
 mod throughput;
+#[path = "figures/validate.rs"]
+mod validate;
 
 use std::collections::BTreeMap;
 
@@ -38,6 +40,11 @@ async fn main() {
     // One part, for whoever works on it.
     let only = std::env::args().nth(1).filter(|part| !part.starts_with('-'));
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    let validated = wanted("validate").then(validate::measure);
+    if only.as_deref() == Some("validate") {
+        validated.iter().for_each(print_validate);
+        return;
+    }
     let administrator = members::administrator().await;
     let (counted, record) = throughput::count_writes(&administrator).await;
     let relay = throughput::relay_alone().await;
@@ -60,6 +67,7 @@ async fn main() {
     }
     waiting.into_iter().for_each(print_waiting);
     people.iter().for_each(print_portal);
+    validated.iter().for_each(print_validate);
     let size = std::fs::metadata(support::process::program()).expect("the binary is there").len();
     println!("Binary: {:.1} MiB", mebibytes(size / 1024));
     println!(
@@ -167,6 +175,25 @@ fn print_portal(figures: &portal::Figures) {
         "Pages, each on a connection of its own: {form:.0} answers/s of /sign-in, {home:.0} pages/s of whoever is signed in"
     );
     println!("Memory of the portal after all that (RSS): {:.1} MiB\n", mebibytes(figures.memory.now));
+}
+
+fn print_validate(figures: &validate::Figures) {
+    println!(
+        "clinic-operator validate beside cat, and beside kubeconform with the schemas of schemas/. kubeconform checks the"
+    );
+    println!("schema only: no CEL rules, no member or address that is there twice. Medians of turns, files in memory:");
+    for (what, validate::Times { cat, validate, kubeconform }) in [
+        (format!("{} files", validate::FILES), &figures.tree),
+        (format!("one file of {} documents", validate::DOCUMENTS), &figures.file),
+    ] {
+        let [cat, validate, kubeconform] = [cat, validate, kubeconform].map(|times| median(times.clone()));
+        println!(
+            "  {what:<28} cat {cat:.3} s, validate {validate:.2} s, kubeconform {kubeconform:.2} s: {:.1} of cat, {:.2} of kubeconform",
+            validate / cat,
+            validate / kubeconform,
+        );
+    }
+    println!("  the most memory of validate over the one file: {:.0} MiB\n", mebibytes(figures.peak));
 }
 
 fn mebibytes(kibibytes: u64) -> f64 {

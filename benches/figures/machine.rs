@@ -31,6 +31,12 @@ pub(crate) fn memory(process: u32) -> Memory {
     Memory { now: kibibytes(&status, "VmRSS"), peak: kibibytes(&status, "VmHWM"), file: kibibytes(&status, "RssFile") }
 }
 
+/// The most memory of a process so far, in KiB; `None`: it has ended.
+pub(crate) fn peak(process: u32) -> Option<u64> {
+    let status = read_to_string(format!("/proc/{process}/status")).ok()?;
+    field(&status, "VmHWM")?.trim_end_matches("kB").trim().parse().ok()
+}
+
 /// Seconds of processor time that a process has used, in user and in kernel mode.
 pub(crate) fn processor_seconds(process: u32) -> f64 {
     let stat = read(&format!("/proc/{process}/stat"));
