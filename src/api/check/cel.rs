@@ -11,7 +11,8 @@ use kube::core::cel::cel::objects::{Key, Map};
 use kube::core::cel::cel::{Context, ExecutionError, FunctionContext, Program, Value};
 use regex::Regex;
 
-use super::finding::{Finding, Path, Problem};
+use super::finding::{Finding, Problem};
+use super::trail::Trail;
 
 /// A rule or a pattern of a schema that says nothing.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -68,11 +69,11 @@ impl Evaluator {
         Self { context }
     }
 
-    /// Asks the rules that stand on the value at `path`.
+    /// Asks the rules that stand on the value at the end of `trail`.
     pub(super) fn ask(
         &self,
         rules: &[Rule],
-        path: &Path,
+        trail: &Trail<'_>,
         value: &Value,
         before: Option<&Value>,
         findings: &mut Vec<Finding>,
@@ -86,16 +87,14 @@ impl Evaluator {
             scope.add_variable_from_value("oldSelf", before.clone());
         }
         for rule in rules.iter().filter(|rule| !rule.of_changes || before.is_some()) {
-            let path = rule.field_path.as_deref().map_or_else(|| path.clone(), |field| path.along(field));
-            match rule.program.execute(&scope) {
-                Ok(Value::Bool(true)) => {}
-                Ok(Value::Bool(false)) => findings.push(Finding::new(&path, rule.problem, rule.message.as_str())),
-                Ok(_) => findings.push(Finding::new(&path, Problem::Invalid, "its rule says neither true nor false")),
-                Err(error) => {
-                    let message = format!("its rule could not be evaluated: {error}");
-                    findings.push(Finding::new(&path, Problem::Invalid, message));
-                }
-            }
+            let (problem, message) = match rule.program.execute(&scope) {
+                Ok(Value::Bool(true)) => continue,
+                Ok(Value::Bool(false)) => (rule.problem, rule.message.clone()),
+                Ok(_) => (Problem::Invalid, "its rule says neither true nor false".to_owned()),
+                Err(error) => (Problem::Invalid, format!("its rule could not be evaluated: {error}")),
+            };
+            let path = trail.path().along(rule.field_path.as_deref().unwrap_or_default());
+            findings.push(Finding { path, problem, message });
         }
     }
 }

@@ -101,9 +101,3 @@ pub struct Finding {
     /// What is wrong and what to do, as a sentence about the field. It never repeats an email address.
     pub message: String,
 }
-
-impl Finding {
-    pub(super) fn new(path: &Path, problem: Problem, message: impl Into<String>) -> Self {
-        Self { path: path.clone(), problem, message: message.into() }
-    }
-}

@@ -5,6 +5,7 @@ mod cel;
 mod finding;
 mod metadata;
 mod node;
+mod trail;
 mod walk;
 mod words;
 
@@ -17,6 +18,7 @@ use self::cel::Evaluator;
 pub use self::cel::RuleError;
 pub use self::finding::{Finding, Path, Problem, Step};
 use self::node::Node;
+use self::trail::Trail;
 use self::walk::Walk;
 pub use self::words::alike;
 use super::crds::crds;
@@ -61,7 +63,7 @@ impl Checker {
             fields.remove(STATUS);
         }
         let mut walk = Walk { evaluator: &self.evaluator, findings: Vec::new() };
-        walk.node(root, &Path::default(), &mut object, before);
+        walk.node(root, &Trail::Object, &mut object, before);
         walk.findings
     }
 }

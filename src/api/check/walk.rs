@@ -5,8 +5,9 @@ use kube::core::cel::cel::Value as Cel;
 use serde_json::{Map, Number, Value};
 
 use super::cel::{Evaluator, map};
-use super::finding::{Finding, Path, Problem};
+use super::finding::{Finding, Problem};
 use super::node::{Fields, Format, List, Node, Shape, Text};
+use super::trail::Trail;
 use super::words;
 
 /// What was found so far.
@@ -18,24 +19,30 @@ pub(super) struct Walk<'a> {
 impl Walk<'_> {
     /// Checks `value` and everything below it, and fills defaults in. Returns it as rules read it; `None`: something in it has not
     /// the right shape, so that no rule can be asked that sees it.
-    pub(super) fn node(&mut self, node: &Node, path: &Path, value: &mut Value, before: Option<&Value>) -> Option<Cel> {
-        let read = self.shape(&node.shape, path, value, before)?;
+    pub(super) fn node(
+        &mut self,
+        node: &Node,
+        trail: &Trail<'_>,
+        value: &mut Value,
+        before: Option<&Value>,
+    ) -> Option<Cel> {
+        let read = self.shape(&node.shape, trail, value, before)?;
         if !node.one_of.is_empty() && !node.one_of.contains(value) {
-            return self.wrong(path, Problem::Unsupported, words::unsupported(value, &node.one_of));
+            return self.wrong(trail, Problem::Unsupported, words::unsupported(value, &node.one_of));
         }
         let before = before.and_then(|before| stored(node, before));
-        self.evaluator.ask(&node.rules, path, &read, before.as_ref(), &mut self.findings);
+        self.evaluator.ask(&node.rules, trail, &read, before.as_ref(), &mut self.findings);
         Some(read)
     }
 
-    fn shape(&mut self, shape: &Shape, path: &Path, value: &mut Value, before: Option<&Value>) -> Option<Cel> {
+    fn shape(&mut self, shape: &Shape, trail: &Trail<'_>, value: &mut Value, before: Option<&Value>) -> Option<Cel> {
         let wanted = match (shape, value) {
-            (Shape::Fields(fields), Value::Object(object)) => return self.fields(fields, path, object, before),
-            (Shape::Map(values), Value::Object(object)) => return self.map(values, path, object),
-            (Shape::List(list), Value::Array(elements)) => return self.list(list, path, elements, before),
-            (Shape::Text(text), Value::String(value)) => return self.text(text, path, value),
+            (Shape::Fields(fields), Value::Object(object)) => return self.fields(fields, trail, object, before),
+            (Shape::Map(values), Value::Object(object)) => return self.map(values, trail, object),
+            (Shape::List(list), Value::Array(elements)) => return self.list(list, trail, elements, before),
+            (Shape::Text(text), Value::String(value)) => return self.text(text, trail, value),
             (Shape::WholeNumber(least, most), Value::Number(number)) => match whole(number) {
-                Some(whole) => return self.whole_number(*least, *most, path, whole),
+                Some(whole) => return self.whole_number(*least, *most, trail, whole),
                 None => words::wants_number(),
             },
             (Shape::Truth, Value::Bool(truth)) => return Some(Cel::Bool(*truth)),
@@ -47,23 +54,23 @@ impl Walk<'_> {
             (Shape::WholeNumber(..), _) => words::wants_number(),
             (Shape::Truth, _) => words::wants_truth(),
         };
-        self.wrong(path, Problem::WrongType, wanted)
+        self.wrong(trail, Problem::WrongType, wanted)
     }
 
     fn fields(
         &mut self,
         all: &Fields,
-        path: &Path,
+        trail: &Trail<'_>,
         object: &mut Map<String, Value>,
         before: Option<&Value>,
     ) -> Option<Cel> {
         fill(object, all);
         let mut read = Some(Vec::with_capacity(object.len()));
         for (name, value) in object.iter_mut() {
-            let place = path.field(name);
+            let place = Trail::Field(trail, name);
             let value = match all.named(name) {
                 Some(node) => self.node(node, &place, value, before.and_then(|before| before.get(name))),
-                None => self.wrong(&place, Problem::UnknownField, unknown(name, path, all)),
+                None => self.wrong(&place, Problem::UnknownField, unknown(name, trail, all)),
             };
             match (value, read.as_mut()) {
                 (Some(value), Some(read)) => read.push((name.clone(), value)),
@@ -72,68 +79,69 @@ impl Walk<'_> {
         }
         for name in all.required.iter().filter(|name| !object.contains_key(*name)) {
             let description = all.named(name).and_then(|node| node.description.as_deref());
-            read = self.wrong(&path.field(name), Problem::Required, words::required(description));
+            read = self.wrong(&Trail::Field(trail, name), Problem::Required, words::required(description));
         }
         read.map(map)
     }
 
-    fn map(&mut self, values: &Node, path: &Path, object: &mut Map<String, Value>) -> Option<Cel> {
-        let checked =
-            object.iter_mut().map(|(key, value)| Some((key.clone(), self.node(values, &path.key(key), value, None)?)));
+    fn map(&mut self, values: &Node, trail: &Trail<'_>, object: &mut Map<String, Value>) -> Option<Cel> {
+        let checked = object
+            .iter_mut()
+            .map(|(key, value)| Some((key.clone(), self.node(values, &Trail::Key(trail, key), value, None)?)));
         // All are looked at before one that is wrong counts.
         checked.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(map)
     }
 
-    fn list(&mut self, list: &List, path: &Path, elements: &mut [Value], before: Option<&Value>) -> Option<Cel> {
+    fn list(&mut self, list: &List, trail: &Trail<'_>, elements: &mut [Value], before: Option<&Value>) -> Option<Cel> {
         let most = list.most.filter(|most| elements.len() > usize::try_from(*most).unwrap_or(usize::MAX));
         if let Some(most) = most {
-            self.wrong::<()>(path, Problem::TooMany, words::too_many(elements.len(), most));
+            self.wrong::<()>(trail, Problem::TooMany, words::too_many(elements.len(), most));
         }
         let mut read = Vec::with_capacity(elements.len());
         for (index, element) in elements.iter_mut().enumerate() {
             let before = list.told_apart_by.counterpart(element, before);
-            read.extend(self.node(&list.items, &path.index(index), element, before));
+            read.extend(self.node(&list.items, &Trail::Index(trail, index), element, before));
         }
         for index in list.told_apart_by.repeated(elements) {
-            self.wrong::<()>(&path.index(index), Problem::Duplicate, words::twice());
+            self.wrong::<()>(&Trail::Index(trail, index), Problem::Duplicate, words::twice());
         }
         (most.is_none() && read.len() == elements.len()).then(|| Cel::List(read.into()))
     }
 
-    fn text(&mut self, wanted: &Text, path: &Path, text: &str) -> Option<Cel> {
+    fn text(&mut self, wanted: &Text, trail: &Trail<'_>, text: &str) -> Option<Cel> {
         let length = text.chars().count();
         let beyond = |bound: i64| usize::try_from(bound).unwrap_or(0).cmp(&length);
         if let Some(most) = wanted.most.filter(|most| beyond(*most).is_lt()) {
-            return self.wrong(path, Problem::TooLong, words::too_long(length, most));
+            return self.wrong(trail, Problem::TooLong, words::too_long(length, most));
         }
         if wanted.least.is_some_and(|least| beyond(least).is_gt()) {
-            return self.wrong(path, Problem::Invalid, words::too_short());
+            return self.wrong(trail, Problem::Invalid, words::too_short());
         }
         if let Some(pattern) = wanted.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
-            return self.wrong(path, Problem::Invalid, words::wants_pattern(pattern.as_str()));
+            return self.wrong(trail, Problem::Invalid, words::wants_pattern(pattern.as_str()));
         }
         match wanted.format {
             Some(Format::Instant) if text.parse::<jiff::Timestamp>().is_err() => {
-                self.wrong(path, Problem::Invalid, words::wants_instant())
+                self.wrong(trail, Problem::Invalid, words::wants_instant())
             }
             Some(Format::Day) if text.parse::<jiff::civil::Date>().is_err() => {
-                self.wrong(path, Problem::Invalid, words::wants_day())
+                self.wrong(trail, Problem::Invalid, words::wants_day())
             }
             Some(Format::Instant | Format::Day) | None => Some(Cel::String(text.to_owned().into())),
         }
     }
 
-    fn whole_number(&mut self, least: Option<f64>, most: Option<f64>, path: &Path, whole: i64) -> Option<Cel> {
+    fn whole_number(&mut self, least: Option<f64>, most: Option<f64>, trail: &Trail<'_>, whole: i64) -> Option<Cel> {
         #[expect(clippy::cast_precision_loss, reason = "bounds are far below 2^52")]
         let at = whole as f64;
         if least.is_some_and(|least| at < least) || most.is_some_and(|most| at > most) {
-            return self.wrong(path, Problem::Invalid, words::out_of_range(least, most));
+            return self.wrong(trail, Problem::Invalid, words::out_of_range(least, most));
         }
         Some(Cel::Int(whole))
     }
 
-    fn wrong<T>(&mut self, path: &Path, problem: Problem, message: String) -> Option<T> {
-        self.findings.push(Finding { path: path.clone(), problem, message });
+    fn wrong<T>(&mut self, trail: &Trail<'_>, problem: Problem, message: String) -> Option<T> {
+        self.findings.push(Finding { path: trail.path(), problem, message });
         None
     }
 }
@@ -171,12 +179,12 @@ fn fill(object: &mut Map<String, Value>, all: &Fields) {
 }
 
 /// What to do about a field that there is not: at the root it may be one that was not indented.
-fn unknown(name: &str, parent: &Path, all: &Fields) -> String {
+fn unknown(name: &str, parent: &Trail<'_>, all: &Fields) -> String {
     let is_below = |field: &str| match all.named(field).map(|node| &node.shape) {
         Some(Shape::Fields(fields)) => fields.named(name).is_some(),
         Some(_) | None => false,
     };
-    match ["spec", super::METADATA].into_iter().find(|field| parent.steps().is_empty() && is_below(field)) {
+    match ["spec", super::METADATA].into_iter().find(|field| matches!(parent, Trail::Object) && is_below(field)) {
         Some(field) => words::belongs_under(field),
         None => words::unknown_field(name, all.names()),
     }
