@@ -1,7 +1,6 @@
 //! CEL rules offline: compiled once, evaluated by kube's CEL. Which rule is asked when never lives here.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::ValidationRule;
@@ -9,9 +8,9 @@ use kube::core::cel::KubeCelExt;
 use kube::core::cel::cel::extractors::This;
 use kube::core::cel::cel::objects::{Key, Map};
 use kube::core::cel::cel::{Context, ExecutionError, FunctionContext, Program, Value};
-use regex::Regex;
 
 use super::finding::{Finding, Problem};
+use super::patterns::{Patterns, compiled};
 use super::trail::Trail;
 
 /// A rule or a pattern of a schema that says nothing.
@@ -33,6 +32,8 @@ pub enum RuleError {
 /// A compiled rule.
 pub(super) struct Rule {
     program: Program,
+    /// The same, where it is about the patterns of a text alone.
+    patterns: Option<Patterns>,
     message: String,
     problem: Problem,
     field_path: Option<String>,
@@ -42,8 +43,10 @@ pub(super) struct Rule {
 impl Rule {
     pub(super) fn compile(rule: &ValidationRule) -> Result<Self, RuleError> {
         let failed = |reason: String| RuleError::Rule { rule: rule.rule.clone(), reason };
+        let program = Program::compile(&rule.rule).map_err(|error| failed(error.to_string()))?;
         Ok(Self {
-            program: Program::compile(&rule.rule).map_err(|error| failed(error.to_string()))?,
+            patterns: Patterns::of(program.expression()),
+            program,
             message: rule.message.clone().ok_or_else(|| failed("it has no message".to_owned()))?,
             problem: match rule.reason.as_deref() {
                 Some("FieldValueRequired") => Problem::Required,
@@ -78,16 +81,20 @@ impl Evaluator {
         before: Option<&Value>,
         findings: &mut Vec<Finding>,
     ) {
-        if rules.is_empty() {
-            return;
-        }
-        let mut scope = self.context.new_inner_scope();
-        scope.add_variable_from_value("self", value.clone());
-        if let Some(before) = before {
-            scope.add_variable_from_value("oldSelf", before.clone());
-        }
+        let scope = LazyCell::new(|| {
+            let mut scope = self.context.new_inner_scope();
+            scope.add_variable_from_value("self", value.clone());
+            if let Some(before) = before {
+                scope.add_variable_from_value("oldSelf", before.clone());
+            }
+            scope
+        });
         for rule in rules.iter().filter(|rule| !rule.of_changes || before.is_some()) {
-            let (problem, message) = match rule.program.execute(&scope) {
+            let answer = match (&rule.patterns, value) {
+                (Some(patterns), Value::String(text)) => Ok(Value::Bool(patterns.hold(text))),
+                (_, _) => rule.program.execute(&scope),
+            };
+            let (problem, message) = match answer {
                 Ok(Value::Bool(true)) => continue,
                 Ok(Value::Bool(false)) => (rule.problem, rule.message.clone()),
                 Ok(_) => (Problem::Invalid, "its rule says neither true nor false".to_owned()),
@@ -111,16 +118,8 @@ fn matches(
     This(text): This<Arc<String>>,
     pattern: Arc<String>,
 ) -> Result<bool, ExecutionError> {
-    thread_local! {
-        static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default();
+    match compiled(&pattern) {
+        Ok(regex) => Ok(regex.is_match(&text)),
+        Err(error) => Err(function.error(error.to_string())),
     }
-    COMPILED.with_borrow_mut(|compiled| {
-        if let Some(regex) = compiled.get(pattern.as_str()) {
-            return Ok(regex.is_match(&text));
-        }
-        let regex = Regex::new(&pattern).map_err(|error| function.error(error.to_string()))?;
-        let is_match = regex.is_match(&text);
-        compiled.insert(pattern.as_ref().clone(), regex);
-        Ok(is_match)
-    })
 }

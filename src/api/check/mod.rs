@@ -5,6 +5,7 @@ mod cel;
 mod finding;
 mod metadata;
 mod node;
+mod patterns;
 mod trail;
 mod walk;
 mod words;
