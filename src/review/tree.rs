@@ -62,7 +62,7 @@ pub(super) fn texts(inputs: &[Input]) -> Result<Texts, TreeError> {
         found.extend(find(input)?);
     }
     let mut texts = Texts { sources: Vec::new(), missed: kustomizations(&found) };
-    for each in in_parallel("files read", &found, || Ok(()), |(), found| read(found))? {
+    for each in in_parallel("files read", &found, read) {
         match each {
             Ok(source) => texts.sources.extend(source),
             Err(error) => texts.missed.push(error.to_string()),
@@ -75,8 +75,8 @@ pub(super) fn texts(inputs: &[Input]) -> Result<Texts, TreeError> {
 pub(super) fn pieces<'a>(texts: &'a Texts, inputs: &[Input]) -> Result<Vec<Piece<'a>>, TreeError> {
     let parts: Vec<_> =
         texts.sources.iter().flat_map(|source| parts(&source.text).map(|part| (&*source.name, part))).collect();
-    let pieces =
-        in_parallel("documents checked", &parts, Checker::new, |checker, (file, part)| piece(checker, file, *part))?;
+    let checker = Checker::new()?;
+    let pieces = in_parallel("documents checked", &parts, |(file, part)| piece(&checker, file, *part));
     let is_something = |piece: &Piece<'_>| !piece.manifests.is_empty() || !piece.remarks.is_empty();
     if texts.missed.is_empty() && !pieces.iter().any(is_something) {
         return Err(TreeError::Nothing(names(inputs)));
@@ -137,13 +137,8 @@ fn names(inputs: &[Input]) -> String {
     inputs.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// Does `work` on each item, in their order, on all processors; each has a tool of its own. Says how far it is when it takes long.
-fn in_parallel<T: Sync, U: Send, K>(
-    done: &str,
-    items: &[T],
-    tool: impl Fn() -> Result<K, RuleError> + Sync,
-    work: impl Fn(&K, &T) -> U + Sync,
-) -> Result<Vec<U>, RuleError> {
+/// Does `work` on each item, in their order, on all processors. Says how far it is when it takes long.
+fn in_parallel<T: Sync, U: Send>(done: &str, items: &[T], work: impl Fn(&T) -> U + Sync) -> Vec<U> {
     /// Items that are taken at a time.
     const AT_A_TIME: usize = 32;
     let workers = thread::available_parallelism().map_or(1, NonZero::get).min(items.len().div_ceil(AT_A_TIME).max(1));
@@ -151,9 +146,8 @@ fn in_parallel<T: Sync, U: Send, K>(
     let (sender, results) = channel();
     thread::scope(|scope| {
         for _ in 0..workers {
-            let (sender, next, finished, tool, work) = (sender.clone(), &next, &finished, &tool, &work);
+            let (sender, next, finished, work) = (sender.clone(), &next, &finished, &work);
             scope.spawn(move || {
-                let made = tool();
                 loop {
                     let start = next.fetch_add(AT_A_TIME, Ordering::Relaxed);
                     let Some(some) =
@@ -161,12 +155,8 @@ fn in_parallel<T: Sync, U: Send, K>(
                     else {
                         return;
                     };
-                    let all = match &made {
-                        Ok(tool) => Ok(some.iter().map(|item| work(tool, item)).collect::<Vec<_>>()),
-                        Err(error) => Err(RuleError::clone(error)),
-                    };
+                    let all = some.iter().map(work).collect::<Vec<_>>();
                     finished.fetch_add(some.len(), Ordering::Relaxed);
-                    // Nobody listens any more once one has failed.
                     drop(sender.send((start, all)));
                 }
             });
@@ -175,9 +165,9 @@ fn in_parallel<T: Sync, U: Send, K>(
         let mut parts = BTreeMap::new();
         loop {
             match results.recv_timeout(PROGRESS_EVERY) {
-                Ok((start, all)) => drop(parts.insert(start, all?)),
+                Ok((start, all)) => drop(parts.insert(start, all)),
                 Err(RecvTimeoutError::Timeout) => progress(done, finished.load(Ordering::Relaxed), items.len()),
-                Err(RecvTimeoutError::Disconnected) => return Ok(parts.into_values().flatten().collect()),
+                Err(RecvTimeoutError::Disconnected) => return parts.into_values().flatten().collect(),
             }
         }
     })
