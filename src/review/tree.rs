@@ -1,9 +1,12 @@
 //! The manifests under files and folders: read and looked at on all processors. What they are together never lives here.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::iter;
 use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -143,33 +146,29 @@ fn in_parallel<T: Sync, U: Send>(done: &str, items: &[T], work: impl Fn(&T) -> U
     const AT_A_TIME: usize = 32;
     let workers = thread::available_parallelism().map_or(1, NonZero::get).min(items.len().div_ceil(AT_A_TIME).max(1));
     let (next, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let (sender, results) = channel();
+    // Nothing is sent: it ends when the last worker does.
+    let (working, end) = channel::<Infallible>();
+    let take = || {
+        let start = next.fetch_add(AT_A_TIME, Ordering::Relaxed);
+        let some = items.get(start..(start + AT_A_TIME).min(items.len())).filter(|some| !some.is_empty())?;
+        let done = some.iter().map(&work).collect::<Vec<_>>();
+        finished.fetch_add(some.len(), Ordering::Relaxed);
+        Some((start, done))
+    };
     thread::scope(|scope| {
-        for _ in 0..workers {
-            let (sender, next, finished, work) = (sender.clone(), &next, &finished, &work);
-            scope.spawn(move || {
-                loop {
-                    let start = next.fetch_add(AT_A_TIME, Ordering::Relaxed);
-                    let Some(some) =
-                        items.get(start..(start + AT_A_TIME).min(items.len())).filter(|some| !some.is_empty())
-                    else {
-                        return;
-                    };
-                    let all = some.iter().map(work).collect::<Vec<_>>();
-                    finished.fetch_add(some.len(), Ordering::Relaxed);
-                    drop(sender.send((start, all)));
-                }
-            });
+        let spawn = |working: Sender<Infallible>| {
+            scope.spawn(|| {
+                let _working = working;
+                iter::from_fn(take).collect::<Vec<_>>()
+            })
+        };
+        let workers: Vec<_> = iter::repeat_n(working, workers).map(spawn).collect();
+        while end.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
+            progress(done, finished.load(Ordering::Relaxed), items.len());
         }
-        drop(sender);
-        let mut parts = BTreeMap::new();
-        loop {
-            match results.recv_timeout(PROGRESS_EVERY) {
-                Ok((start, all)) => drop(parts.insert(start, all)),
-                Err(RecvTimeoutError::Timeout) => progress(done, finished.load(Ordering::Relaxed), items.len()),
-                Err(RecvTimeoutError::Disconnected) => return parts.into_values().flatten().collect(),
-            }
-        }
+        let done = workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let parts: BTreeMap<_, _> = done.collect();
+        parts.into_values().flatten().collect()
     })
 }
 
