@@ -1,11 +1,14 @@
 //! Days, time zones and the instant at which a trainee's access ends. What time it is now is always an argument.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
 /// Days of access after the Expected End of Training: "two weeks after the defined end of training date".
 const DAYS_AFTER_TRAINING: i64 = 14;
+/// Years in which a training can end; any other is a slip.
+const YEARS: RangeInclusive<i16> = 1900..=2199;
 
 /// A time zone that was found in the time zone database, with the name that it was asked by.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,17 +71,22 @@ impl fmt::Debug for ClinicZone {
     }
 }
 
-/// Parses `YYYY-MM-DD`, and nothing else that a date parser might take.
+/// Parses a day of the years 1900 to 2199 as `YYYY-MM-DD`, as the CRD's rules do, and nothing else that a date parser might take.
 pub fn parse_date(text: &str) -> Option<Date> {
-    if text.len() != 10 {
+    let is_written_so = |(position, byte): (usize, u8)| match position {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    if text.len() != 10 || !text.bytes().enumerate().all(is_written_so) {
         return None;
     }
-    Date::strptime("%Y-%m-%d", text).ok()
+    text.parse::<Date>().ok().filter(|date| YEARS.contains(&date.year()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::civil::date;
     use proptest::prelude::*;
     use proptest::sample::select;
 
@@ -159,8 +167,8 @@ mod tests {
     #[test]
     fn an_end_beyond_the_calendar_has_no_instant() {
         let zone = ClinicZone::find("Pacific/Kiritimati").unwrap();
-        assert_eq!(zone.access_ends(parse_date("9999-12-17").unwrap()), None);
-        assert!(zone.access_ends(parse_date("9999-12-01").unwrap()).is_some());
+        assert_eq!(zone.access_ends(date(9999, 12, 17)), None);
+        assert!(zone.access_ends(date(9999, 12, 1)).is_some());
     }
 
     #[test]
@@ -179,6 +187,16 @@ mod tests {
             ("2027-06-30T00:00:00Z", false),
             ("", false),
             ("30/06/2027", false),
+            ("1900-01-01", true),
+            ("1899-12-31", false),
+            ("2199-12-31", true),
+            ("2200-01-01", false),
+            ("0202-06-30", false),
+            ("+202-06-30", false),
+            ("-202-06-30", false),
+            ("2027-06- 3", false),
+            ("2027-6-030", false),
+            ("2027-06-3é", false),
         ] {
             assert_eq!(parse_date(text).is_some(), expected, "{text:?}");
         }
