@@ -12,6 +12,10 @@ use crate::adapters::output::unless_an_address;
 const DEEPEST: usize = 100;
 /// Values of one document, at most: more than an object of Kubernetes can hold. Aliases could make far more of a short text.
 const MOST_VALUES: usize = 200_000;
+/// Fields of one value, at most: each is compared with all before it.
+const MOST_FIELDS: usize = 10_000;
+/// Bytes that the aliases of one document stand for, at most: more than an object of Kubernetes can hold.
+const MOST_ALIASED: usize = 4 * 1024 * 1024;
 
 /// Why a document cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +92,7 @@ fn read(text: &str, lines_before: usize) -> Result<Option<Node>, Malformed> {
         lines_before,
         anchors: HashMap::new(),
         values: 0,
+        aliased: 0,
     };
     let node = loop {
         match reader.next()? {
@@ -111,6 +116,8 @@ struct Reader<'a> {
     /// `None`: it has begun and not ended.
     anchors: HashMap<usize, Option<Node>>,
     values: usize,
+    /// Bytes.
+    aliased: usize,
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library has more events than can come")]
@@ -129,13 +136,16 @@ impl<'a> Reader<'a> {
         let (anchor, content) = match event {
             Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(&text, style, tag.as_deref(), span.start)?),
             Event::Alias(anchor) => {
-                let node = match self.anchors.get(&anchor) {
-                    Some(Some(node)) => node.clone(),
-                    Some(None) | None => {
-                        return Err(self.malformed(span.start, "this alias stands for something around itself"));
-                    }
+                let Some(Some(node)) = self.anchors.get(&anchor) else {
+                    return Err(self.malformed(span.start, "this alias stands for something around itself"));
                 };
-                self.count(size(&node), span.start)?;
+                self.aliased += bytes(node);
+                if self.aliased > MOST_ALIASED {
+                    let message = format!("the aliases of the document stand for more than {MOST_ALIASED} bytes");
+                    return Err(self.malformed(span.start, message));
+                }
+                let node = node.clone();
+                self.count(values(&node), span.start)?;
                 return Ok(node);
             }
             Event::SequenceStart(_, anchor, _) => {
@@ -190,6 +200,8 @@ impl<'a> Reader<'a> {
                     first.line
                 );
                 return Err(self.malformed(start, message));
+            } else if fields.len() == MOST_FIELDS {
+                return Err(self.malformed(start, format!("more than {MOST_FIELDS} fields stand side by side here")));
             } else {
                 let name = if is_plain { key(&name) } else { name.into_owned() };
                 fields.push((name, place, value));
@@ -277,11 +289,22 @@ fn key(name: &str) -> String {
     }
 }
 
-fn size(node: &Node) -> usize {
+/// How many values it has, with itself.
+fn values(node: &Node) -> usize {
     1 + match &node.content {
-        Content::List(list) => list.iter().map(size).sum(),
-        Content::Fields(fields) => fields.iter().map(|(_, _, value)| size(value)).sum(),
+        Content::List(list) => list.iter().map(values).sum(),
+        Content::Fields(fields) => fields.iter().map(|(_, _, value)| values(value)).sum(),
         Content::Null | Content::Truth(..) | Content::Number(..) | Content::Text(_) => 0,
+    }
+}
+
+/// How long its texts and names are.
+fn bytes(node: &Node) -> usize {
+    match &node.content {
+        Content::List(list) => list.iter().map(bytes).sum(),
+        Content::Fields(fields) => fields.iter().map(|(name, _, value)| name.len() + bytes(value)).sum(),
+        Content::Text(text) | Content::Truth(_, text) | Content::Number(_, text) => text.len(),
+        Content::Null => 0,
     }
 }
 

@@ -77,6 +77,13 @@ fn a_text_that_grows_without_bound_is_refused() {
     };
     assert!(read_all(&aliases(3))[0].is_ok());
     assert!(read_all(&aliases(12))[0].as_ref().unwrap_err().contains("more than 200000 values"));
+    let long = |length: usize| format!("a: &a {}\nb: [{}]\n", "x".repeat(length), vec!["*a"; 2000].join(", "));
+    assert!(read_all(&long(1000))[0].is_ok());
+    assert!(read_all(&long(3000))[0].as_ref().unwrap_err().contains("stand for more than 4194304 bytes"));
+    let field = |number: usize| format!("field{number}: 1\n");
+    let wide = |width: usize| (0..width).map(field).collect::<String>();
+    assert!(read_all(&wide(10_000))[0].is_ok());
+    assert!(read_all(&wide(10_001))[0].as_ref().unwrap_err().contains("more than 10000 fields"));
     let deep = |depth: usize| format!("a: {}{}", "[".repeat(depth), "]".repeat(depth));
     assert!(read_all(&deep(90))[0].is_ok());
     for depth in [101, 100_000] {
