@@ -54,8 +54,8 @@ impl Manifest {
 pub(super) enum Is {
     /// A `ClinicUser` without an error.
     User(Box<User>),
-    /// A `ServiceAccount`.
-    ServiceAccount,
+    /// A `ServiceAccount`, with its spec.
+    ServiceAccount(serde_json::Value),
     /// A `Clinic`, with its zone if there is one of that name.
     Clinic(Box<ClinicSpec>, Option<ClinicZone>),
     /// Wrong, or a record of the operator.
@@ -95,6 +95,10 @@ fn look_at_one(checker: &Checker, node: &Node) -> Document {
             let kind = kind.unwrap_or_default();
             Document::Ours(check(checker, node, kind))
         }
+        Slip::Capitals(at, written, right) => {
+            let remark = Remark::error(at, written, format!("write {right}, with these capitals"));
+            Document::Ours(manifest(node, kind.unwrap_or_default(), Is::Nothing, vec![remark]))
+        }
         Slip::At(field, message) => {
             let at = node.place(&Path::default().field(field));
             let remark = Remark::error(at, field, message);
@@ -108,11 +112,16 @@ enum Slip {
     NotOurs,
     /// A field, and what to do.
     At(&'static str, String),
+    /// A field as it is written, and as it is to be.
+    Capitals(Place, String, &'static str),
 }
 
 /// Whether apiVersion and kind name a kind of ours, and if they nearly do, what to write.
 fn slip(checker: &Checker, node: &Node, version: Option<&str>, kind: Option<&str>) -> Slip {
     const WRITE: &str = "write apiVersion: clinic-operator.dev/v1alpha1";
+    if let Some(slip) = other_capitals(node) {
+        return slip;
+    }
     let kind_is_ours = kind.is_some_and(|kind| FOR_PEOPLE.contains(&kind));
     let Some(version) = version else {
         let is_meant = kind_is_ours || has_our_fields(node);
@@ -143,6 +152,20 @@ fn slip(checker: &Checker, node: &Node, version: Option<&str>, kind: Option<&str
     } else {
         Slip::NotOurs
     }
+}
+
+/// A first line whose word has other capitals.
+fn other_capitals(node: &Node) -> Option<Slip> {
+    let Content::Fields(fields) = &node.content else { return None };
+    let is_ours = |(_, _, value): &(String, Place, Node)| match &value.content {
+        Content::Text(text) => text.starts_with(GROUP) || FOR_PEOPLE.contains(&text.as_str()),
+        Content::Null | Content::Truth(..) | Content::Number(..) | Content::List(_) | Content::Fields(_) => false,
+    };
+    ["apiVersion", "kind"].into_iter().find_map(|right| {
+        let (name, at, _) =
+            fields.iter().find(|field| field.0 != right && field.0.eq_ignore_ascii_case(right) && is_ours(field))?;
+        Some(Slip::Capitals(*at, name.clone(), right))
+    })
 }
 
 fn no_such(kind: &str) -> String {
@@ -187,7 +210,7 @@ fn check(checker: &Checker, node: &Node, kind: &str) -> Manifest {
     let is = match kind {
         CLINIC => clinic(spec, place("timeZone"), &mut remarks),
         CLINIC_USER => user(node, spec, &mut remarks),
-        _ => Is::ServiceAccount,
+        _ => Is::ServiceAccount(spec),
     };
     manifest(node, kind, is, remarks)
 }

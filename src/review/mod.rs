@@ -4,6 +4,7 @@
 mod manifest;
 mod plan;
 mod remark;
+mod together;
 mod tree;
 mod validate;
 

@@ -82,7 +82,7 @@ fn what_is_not_ours_is_left_alone_and_counted() {
 fn text_that_is_no_yaml_says_where_and_does_not_hide_the_rest() {
     let staff = "email: t@maple.example, type: stuff";
     for (text, line, help) in [
-        ("spec:\n\temail: a\n", 2, "indent with spaces, never with tabs"),
+        ("spec:\n\temail: a\n", 2, "indent with spaces"),
         ("spec: {email: a\n", 1, "quotes and brackets are closed"),
         (
             "kind: ClinicUser\nkind: Clinic\n",
@@ -165,17 +165,21 @@ fn who_names_somebody_that_is_not_there_is_told_whom_they_may_have_meant() {
         (format!("{trainee}, supervisor: ana-silva"), None),
         (
             format!("{trainee}, supervisor: ana-sliva"),
-            Some("10: warning: spec.supervisor: no ClinicUser here has this metadata.name: did you mean ana-silva?"),
+            Some(
+                "10: warning: spec.supervisor: no ClinicUser of those that were checked has this metadata.name: did you mean ana-silva?",
+            ),
         ),
         (
             format!("{trainee}, supervisor: bo"),
-            Some("10: warning: spec.supervisor: no ClinicUser here has this metadata.name"),
+            Some("10: warning: spec.supervisor: no ClinicUser of those that were checked has this metadata.name"),
         ),
         (
             format!(
                 "{locum}, coverages: [{{covers: ana-silva, start: '2026-12-01', end: '2026-12-31'}}, {{covers: bo, start: '2026-12-01', end: '2026-12-31'}}]"
             ),
-            Some("10: warning: spec.coverages[1].covers: no ClinicUser here has this metadata.name"),
+            Some(
+                "10: warning: spec.coverages[1].covers: no ClinicUser of those that were checked has this metadata.name",
+            ),
         ),
     ] {
         check(&format!("{ana}{}", user("t", &spec)), &said.into_iter().collect::<Vec<_>>());

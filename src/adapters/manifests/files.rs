@@ -7,6 +7,8 @@ use std::{fs, io};
 /// What people call the file that makes a folder one of Kustomize's.
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+/// What standard input is called.
+pub const STANDARD_INPUT: &str = "standard input";
 /// Bytes of one file at most.
 const LARGEST: u64 = 512 * 1024 * 1024;
 
@@ -96,7 +98,8 @@ fn walk(folder: &Path, found: &mut Vec<Found>) -> Result<(), ReadError> {
         }
         if kind.is_dir() {
             walk(&path, found)?;
-        } else if path.extension().is_some_and(|ending| ENDINGS.iter().any(|other| ending == *other)) && path.is_file()
+        } else if path.extension().is_some_and(|ending| ENDINGS.iter().any(|other| ending.eq_ignore_ascii_case(other)))
+            && path.is_file()
         {
             found.push(Found::File(path));
         }
@@ -112,7 +115,7 @@ pub fn read(found: &Found) -> Result<Option<Source>, ReadError> {
     let (name, bytes) = match found {
         Found::Kustomization(_) => return Ok(None),
         Found::StandardInput => {
-            let name = "standard input".to_owned();
+            let name = STANDARD_INPUT.to_owned();
             let bytes = up_to_the_limit(&mut io::stdin().lock(), &name)?;
             (name, bytes)
         }

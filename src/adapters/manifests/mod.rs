@@ -6,6 +6,6 @@ mod node;
 mod scalar;
 mod yaml;
 
-pub use self::files::{Found, Input, ReadError, Source, find, read};
+pub use self::files::{Found, Input, ReadError, STANDARD_INPUT, Source, find, read};
 pub use self::node::{Content, Node, Place};
 pub use self::yaml::{Malformed, Part, parts};

@@ -85,6 +85,7 @@ fn separators(text: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
 
 fn read(text: &str, lines_before: usize) -> Result<Option<Node>, Malformed> {
     let mut reader = Reader {
+        text,
         events: Parser::new_from_str_with_options(
             text,
             options! { emit_comments: false, block_scalar_eof_without_line_feed: true },
@@ -111,6 +112,7 @@ fn read(text: &str, lines_before: usize) -> Result<Option<Node>, Malformed> {
 }
 
 struct Reader<'a> {
+    text: &'a str,
     events: Parser<'a, StrInput<'a>>,
     lines_before: usize,
     /// `None`: it has begun and not ended.
@@ -194,11 +196,13 @@ impl<'a> Reader<'a> {
             if is_plain && name == "<<" {
                 merged.push((place, value));
             } else if let Some((_, first, _)) = fields.iter().find(|(other, _, _)| *other == *name) {
-                let message = format!(
-                    "{} stands here for the second time, the first was in line {}: keep one",
-                    unless_an_address(&name),
-                    first.line
-                );
+                let message = if depth == 0 && name == "apiVersion" {
+                    "another manifest begins here: put a line with --- and nothing else before it, or make it a file of its own"
+                        .to_owned()
+                } else {
+                    let (name, line) = (unless_an_address(&name), first.line);
+                    format!("{name} stands here for the second time, the first was in line {line}: keep one")
+                };
                 return Err(self.malformed(start, message));
             } else if fields.len() == MOST_FIELDS {
                 return Err(self.malformed(start, format!("more than {MOST_FIELDS} fields stand side by side here")));
@@ -245,12 +249,25 @@ impl<'a> Reader<'a> {
         Malformed { at: self.place(at), message: message.into() }
     }
 
+    /// The first tab that indents, from this line of the text on.
+    fn tab_from(&self, line: usize) -> Option<Place> {
+        let mut lines = self.text.lines().enumerate().skip(line.saturating_sub(1));
+        let tab =
+            |line: &str| line.chars().take_while(|character| character.is_whitespace()).position(|space| space == '\t');
+        let (number, column) = lines.find_map(|(number, line)| Some((number, tab(line)?)))?;
+        Some(Place { line: number + 1 + self.lines_before, column: column + 1 })
+    }
+
     fn unreadable(&self, error: &ScanError) -> Malformed {
         let said = error.info();
         let said = unless_an_address(&said);
-        let help = if said.contains("tab") {
-            "indent with spaces, never with tabs"
-        } else if said.contains("mapping values") {
+        if let Some(at) = self.tab_from(error.marker().line()).filter(|_| said.contains("tab")) {
+            return Malformed {
+                at,
+                message: "a tab stands at the beginning of the line: indent with spaces".to_owned(),
+            };
+        }
+        let help = if said.contains("mapping values") {
             "see that this line begins at the same column as those that it belongs to, and put a text that has a colon in quotes"
         } else {
             "see that lines which belong together begin at the same column, that a space follows each colon, and that quotes and brackets are closed"

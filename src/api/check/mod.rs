@@ -63,7 +63,7 @@ impl Checker {
         if let Some(fields) = object.as_object_mut() {
             fields.remove(STATUS);
         }
-        let mut walk = Walk { evaluator: &self.evaluator, findings: Vec::new() };
+        let mut walk = Walk { evaluator: &self.evaluator, root, findings: Vec::new() };
         walk.node(root, &Trail::Object, &mut object, before);
         walk.findings
     }

@@ -74,6 +74,14 @@ impl Node {
             rules,
         })
     }
+
+    pub(super) fn fields(&self) -> Option<&Fields> {
+        if let Shape::Fields(fields) = &self.shape { Some(fields) } else { None }
+    }
+
+    pub(super) fn list(&self) -> Option<&List> {
+        if let Shape::List(list) = &self.shape { Some(list) } else { None }
+    }
 }
 
 impl Shape {

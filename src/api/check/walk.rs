@@ -13,6 +13,8 @@ use super::words;
 /// What was found so far.
 pub(super) struct Walk<'a> {
     pub evaluator: &'a Evaluator,
+    /// Of the whole object.
+    pub root: &'a Node,
     pub findings: Vec<Finding>,
 }
 
@@ -70,7 +72,7 @@ impl Walk<'_> {
             let place = Trail::Field(trail, name);
             let value = match all.named(name) {
                 Some(node) => self.node(node, &place, value, before.and_then(|before| before.get(name))),
-                None => self.wrong(&place, Problem::UnknownField, unknown(name, trail, all)),
+                None => self.wrong(&place, Problem::UnknownField, unknown(name, trail, all, self.root)),
             };
             match (value, read.as_mut()) {
                 (Some(value), Some(read)) => read.push((name.clone(), value)),
@@ -78,8 +80,10 @@ impl Walk<'_> {
             }
         }
         for name in all.required.iter().filter(|name| !object.contains_key(*name)) {
-            let description = all.named(name).and_then(|node| node.description.as_deref());
-            read = self.wrong(&Trail::Field(trail, name), Problem::Required, words::required(description));
+            let missing = all.named(name);
+            let description = missing.and_then(|node| node.description.as_deref());
+            let allowed = missing.map(|node| node.one_of.as_slice()).unwrap_or_default();
+            read = self.wrong(&Trail::Field(trail, name), Problem::Required, words::required(description, allowed));
         }
         read.map(map)
     }
@@ -178,16 +182,22 @@ fn fill(object: &mut Map<String, Value>, all: &Fields) {
     }
 }
 
-/// What to do about a field that there is not: at the root it may be one that was not indented.
-fn unknown(name: &str, parent: &Trail<'_>, all: &Fields) -> String {
-    let is_below = |field: &str| match all.named(field).map(|node| &node.shape) {
-        Some(Shape::Fields(fields)) => fields.named(name).is_some(),
-        Some(_) | None => false,
-    };
-    match ["spec", super::METADATA].into_iter().find(|field| matches!(parent, Trail::Object) && is_below(field)) {
-        Some(field) => words::belongs_under(field),
-        None => words::unknown_field(name, all.names()),
+/// What to do about a field that there is not here: it may be one that was not indented.
+fn unknown(name: &str, parent: &Trail<'_>, all: &Fields, root: &Node) -> String {
+    let has = |node: &Node| node.fields().is_some_and(|fields| fields.named(name).is_some());
+    for (field, node) in &all.fields {
+        if has(node) {
+            return words::belongs_under(field);
+        }
+        if node.list().is_some_and(|list| has(&list.items)) {
+            return words::belongs_in_an_entry_of(field);
+        }
     }
+    let is_of_the_spec = || root.fields().and_then(|fields| fields.named("spec")).is_some_and(has);
+    if parent.path().to_string() == super::METADATA && is_of_the_spec() {
+        return words::belongs_under_spec();
+    }
+    words::unknown_field(name, all.names())
 }
 
 fn whole(number: &Number) -> Option<i64> {

@@ -6,7 +6,11 @@ use serde_json::Value;
 /// How alike a word must be to one that there is (Jaro-Winkler) to be taken for a slip of it.
 const ALIKE: f64 = 0.86;
 
-pub(super) fn required(description: Option<&str>) -> String {
+pub(super) fn required(description: Option<&str>, allowed: &[Value]) -> String {
+    let words: Vec<_> = allowed.iter().filter_map(Value::as_str).collect();
+    if !words.is_empty() {
+        return format!("is missing: write {}", one_of(&words));
+    }
     match description.map(first_sentence) {
         Some(sentence) => format!("is missing: {}", lower_first(sentence)),
         None => "is missing".to_owned(),
@@ -95,6 +99,16 @@ pub(super) fn unknown_field<'a>(name: &str, known: impl Iterator<Item = &'a str>
 /// A field that there is not here but under `parent`.
 pub(super) fn belongs_under(parent: &str) -> String {
     format!("belongs under {parent}: indent it there")
+}
+
+/// A field of the spec, written under the metadata.
+pub(super) fn belongs_under_spec() -> String {
+    "belongs under spec: put a line with spec: at the beginning of a line before it".to_owned()
+}
+
+/// A field of the elements of a list.
+pub(super) fn belongs_in_an_entry_of(list: &str) -> String {
+    format!("belongs in an entry of {list}: indent it there, after a hyphen")
 }
 
 /// Which of `known` was meant, if one is alike enough: the same but for capitals, spaces and signs, or nearly the same.

@@ -43,7 +43,8 @@ pub(super) async fn see(login: &Login) -> Result<Seen, SeeError> {
         .map_err(failed("clinicusers"))?;
     let mut unseen = Vec::new();
     let services = reader.list::<Value, Value>(&ApiResource::erase::<ServiceAccount>(&())).await;
-    let services = seen(services, "clinicserviceaccounts: which of them are new or removed is not known", &mut unseen);
+    let services =
+        seen(services, "clinicserviceaccounts: which of them are new, change or are removed is not known", &mut unseen);
     let services = services.map_err(failed("clinicserviceaccounts"))?.unwrap_or_default();
     let clinic = reader.get::<Value, Value>(&ApiResource::erase::<Clinic>(&()), CLINIC_NAME).await;
     let clinic = match clinic {
@@ -58,7 +59,10 @@ pub(super) async fn see(login: &Login) -> Result<Seen, SeeError> {
     let side = Side {
         clinic: clinic.and_then(|clinic| parsed(clinic.spec)),
         people: users.into_iter().filter_map(person).collect(),
-        service_accounts: services.into_iter().filter_map(|service| service.metadata.name).collect(),
+        service_accounts: services
+            .into_iter()
+            .filter_map(|service| Some((service.metadata.name?, service.spec)))
+            .collect(),
         records: records.map(|records| records.into_iter().filter_map(record).collect()),
     };
     Ok(Seen { namespace: reader.namespace.clone(), side, unseen })

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::fields::changed_fields;
 use super::side::{Person, Side};
@@ -58,12 +59,8 @@ pub(super) fn compare(before: &Side, after: &Side, now: Timestamp) -> Vec<Change
         }
     }
     plan.removals();
-    for name in after.service_accounts.difference(&before.service_accounts) {
-        plan.say(Effect::Changes, name, "a new service account");
-    }
-    for name in before.service_accounts.difference(&after.service_accounts) {
-        plan.say(Effect::Changes, name, "the service account is removed");
-    }
+    plan.service_accounts();
+    plan.clinic();
     plan.changes.sort();
     plan.changes
 }
@@ -76,7 +73,7 @@ struct Planning<'a> {
     changes: Vec<Change>,
     /// First invitations of this plan.
     invited: usize,
-    /// Records that another manifest takes up.
+    /// Records that another manifest takes up, and members whose account it is where records are not seen.
     taken_up: BTreeSet<&'a str>,
 }
 
@@ -90,11 +87,34 @@ enum Address<'a> {
     ComesWith(&'a ClinicAccount),
     /// A person must say whose it is.
     OfAFormerMember(&'a ClinicAccount),
+    /// The same two where records are not seen: the account of the member who was called so.
+    ComesFrom(&'a str),
+    OfWhoWas(&'a str),
 }
 
 impl<'a> Planning<'a> {
     fn say(&mut self, effect: Effect, member: &str, detail: impl Into<String>) {
         self.changes.push(Change { effect, member: member.to_owned(), detail: detail.into() });
+    }
+
+    fn service_accounts(&mut self) {
+        for (name, new) in &self.after.service_accounts {
+            match self.before.service_accounts.get(name) {
+                Some(old) => self.fields(name, old, new),
+                None => self.say(Effect::Changes, name, "a new service account"),
+            }
+        }
+        for name in self.before.service_accounts.keys().filter(|name| !self.after.service_accounts.contains_key(*name))
+        {
+            self.say(Effect::Changes, name, "the service account is removed");
+        }
+    }
+
+    /// A tree may leave the Clinic to somebody else, so its absence changes nothing.
+    fn clinic(&mut self) {
+        if let (Some(old), Some(new)) = (&self.before.clinic, &self.after.clinic) {
+            self.fields("(the Clinic)", &as_json(old), &as_json(new));
+        }
     }
 
     fn known(&mut self, name: &'a str, old: &'a Person, new: &'a Person) {
@@ -104,7 +124,7 @@ impl<'a> Planning<'a> {
             record.map_or_else(|| old.access_facts(None, self.zone.as_ref()), |record| record.spec.access_facts());
         let becomes = Person { seems_accepted: accepted, ..new.clone() }.access_facts(record, self.zone.as_ref());
         self.access(name, &was, &becomes);
-        self.fields(name, old, new);
+        self.fields(name, &as_json(&old.spec), &as_json(&new.spec));
         let another_address = new.key() != old.key();
         if !another_address {
             if !accepted && asks_for_a_resend(old, new) {
@@ -179,6 +199,17 @@ impl<'a> Planning<'a> {
                 let becomes = person.access_facts(Some(record), self.zone.as_ref());
                 self.access(name, &record.spec.access_facts(), &becomes);
             }
+            Address::ComesFrom(other) => {
+                self.taken_up.insert(other);
+                let detail = format!("was {other}: the account goes on as it stands; nothing is mailed");
+                self.say(Effect::TakesUpAccount, name, detail);
+            }
+            Address::OfWhoWas(other) => {
+                let detail = format!(
+                    "{other}, who leaves, has the address: if somebody has accepted, a person must say whether it is the same one"
+                );
+                self.say(Effect::NeedsAPerson, name, detail);
+            }
             Address::OfAFormerMember(record) => {
                 let wanted = approval(&record.spec.id, record.spec.desired.decisions);
                 let detail = format!(
@@ -198,6 +229,9 @@ impl<'a> Planning<'a> {
         if let Some(record) = self.before.records.iter().flatten().find(has_it) {
             return self.address_of_a_record(name, person, claimant, record);
         }
+        if let Some(address) = self.address_of_who_leaves(name, person, claimant) {
+            return address;
+        }
         let has_precedence = |other: &str| match self.before.people.get(other) {
             Some(old) => old.key().as_ref() == Some(&key),
             None => other < name,
@@ -208,6 +242,21 @@ impl<'a> Planning<'a> {
             .map(|(other, _)| other.as_str())
             .find(|other| has_precedence(other))
             .map_or(Address::Free, Address::Taken)
+    }
+
+    /// Where records are not seen, whoever had the address and has no manifest any more.
+    fn address_of_who_leaves(&self, name: &str, person: &Person, claimant: Claimant) -> Option<Address<'a>> {
+        let leaves = |other: &&String| self.before.records.is_none() && !self.after.people.contains_key(*other);
+        let had_it = |other: &&String| self.before.people.get(*other).is_some_and(|other| other.key() == person.key());
+        let other = self.before.people.keys().filter(leaves).find(had_it)?;
+        let before = self.before.people.get(other)?;
+        let same_person = is_the_same_person(person.names(name), before.names(other), false);
+        let occupant = Occupant { holder_is_gone: true, accepted: before.seems_accepted, same_person };
+        Some(match whose_account_it_is(claimant, occupant, Approval::None) {
+            Ruling::Adopt | Ruling::Reactivate => Address::ComesFrom(other),
+            Ruling::TheOtherGivesUp | Ruling::Replace => Address::Free,
+            Ruling::EmailConflict | Ruling::FormerMember => Address::OfWhoWas(other),
+        })
     }
 
     fn address_of_a_record(
@@ -270,8 +319,8 @@ impl<'a> Planning<'a> {
         self.say(effect, name, detail);
     }
 
-    fn fields(&mut self, name: &str, old: &Person, new: &Person) {
-        for detail in changed_fields(&old.spec, &new.spec) {
+    fn fields(&mut self, name: &str, old: &Value, new: &Value) {
+        for detail in changed_fields(old, new) {
             self.say(Effect::Changes, name, detail);
         }
     }
@@ -286,8 +335,9 @@ impl<'a> Planning<'a> {
             None => self.before.people.len(),
         };
         let gone = self.before.people.iter().filter(|(name, _)| !self.after.people.contains_key(*name));
-        let gone = gone.filter(|(_, person)| {
-            self.before.record(person).is_none_or(|record| !self.taken_up.contains(record.spec.id.as_str()))
+        let gone = gone.filter(|(name, person)| {
+            let account = self.before.record(person).map_or(name.as_str(), |record| record.spec.id.as_str());
+            !self.taken_up.contains(account)
         });
         for (count, (name, person)) in gone.enumerate().collect::<Vec<_>>() {
             let record = self.before.record(person);
@@ -306,11 +356,15 @@ impl<'a> Planning<'a> {
                 self.say(
                     Effect::Held,
                     name,
-                    "removed, beyond what the guard lets pass in an hour: access stays until that is released",
+                    "removed, beyond what the guard lets pass in an hour: access stays until `kubectl clinic release`; of several who go at once it may be others",
                 );
             }
         }
     }
+}
+
+fn as_json(spec: &impl Serialize) -> Value {
+    serde_json::to_value(spec).unwrap_or_default()
 }
 
 fn approved(person: &Person, wanted: &str) -> Approval {

@@ -306,7 +306,7 @@ fn the_guards_hold_what_is_beyond_them_counting_the_last_hour() {
         [
             "AccessEnds a: removed: access ends, the record is kept",
             "AccessEnds b: removed: access ends, the record is kept",
-            "Held c: removed, beyond what the guard lets pass in an hour: access stays until that is released",
+            "Held c: removed, beyond what the guard lets pass in an hour: access stays until `kubectl clinic release`; of several who go at once it may be others",
         ]
     );
     assert_eq!(told.len(), 6);
@@ -317,7 +317,7 @@ fn seats_are_counted_by_license_and_by_who_needs_none() {
     let standard = |license: &str| json!({"email": "x@maple.example", "type": "Practitioner", "classification": "Standard", "license": license});
     let before = side(vec![("a", standard("CHRLite")), ("b", staff("b")), ("c", trainee("c", "2027-06-30"))]);
     let mut after = side(vec![("a", standard("CHRPlus")), ("b", staff("b"))]);
-    after.service_accounts.insert("lab".to_owned());
+    after.service_accounts.insert("lab".to_owned(), json!({}));
     let counted: Vec<_> =
         seats(&before, &after).into_iter().map(|seats| (seats.of, seats.before, seats.after)).collect();
     let expected = [

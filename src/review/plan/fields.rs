@@ -1,35 +1,75 @@
 //! Which fields of a manifest change, in words, and how many members there are of each sort. Access and addresses have rules of
 //! their own and are not here.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use super::side::Side;
-use crate::api::clinic_user::ClinicUserSpec;
+use crate::adapters::output::unless_an_address;
 use crate::domain::license::License;
 use crate::domain::member::{Classification, designation};
 
 /// Fields whose values are told; of others only that they change.
-const TOLD: [&str; 3] = ["type", "classification", "license"];
-/// Fields about which something else is said.
-const ELSEWHERE: [&str; 3] = ["email", "suspended", "expectedEndOfTraining"];
+const TOLD: [&str; 9] = [
+    "type",
+    "classification",
+    "license",
+    "timeZone",
+    "locale",
+    "paused",
+    "twoFactor",
+    "invitationValidityDays",
+    "supervisor",
+];
+/// Lists of which is told what comes and goes.
+const LISTS: [&str; 2] = ["roles", "permissions"];
+/// Fields of people about which something else is said.
+const ELSEWHERE: [&str; 2] = ["suspended", "expectedEndOfTraining"];
 
-/// A sentence for each change of type, classification and license, and one for all others.
-pub(super) fn changed_fields(old: &ClinicUserSpec, new: &ClinicUserSpec) -> Vec<String> {
-    let (old, new) = (serde_json::to_value(old).unwrap_or_default(), serde_json::to_value(new).unwrap_or_default());
-    let names = [&old, &new].into_iter().filter_map(Value::as_object).flat_map(|fields| fields.keys());
-    let mut changed: Vec<&str> = names.map(String::as_str).filter(|name| old.get(name) != new.get(name)).collect();
-    changed.sort_unstable();
-    changed.dedup();
-    let word = |spec: &Value, name: &str| spec.get(name).and_then(Value::as_str).unwrap_or("none").to_owned();
-    let told = TOLD.iter().filter(|name| changed.contains(name));
-    let mut said: Vec<_> =
-        told.map(|name| format!("{name}: {}, before {}", word(&new, name), word(&old, name))).collect();
-    let others: Vec<_> = changed.into_iter().filter(|name| !TOLD.contains(name) && !ELSEWHERE.contains(name)).collect();
+/// A sentence for each change whose value may be told, and one for all others. An address is never told.
+pub(super) fn changed_fields(old: &Value, new: &Value) -> Vec<String> {
+    let is_person = new.get("type").is_some();
+    let is_told_elsewhere = |name: &str| is_person && (name == "email" || ELSEWHERE.contains(&name));
+    let names = [old, new].into_iter().filter_map(Value::as_object).flat_map(|fields| fields.keys());
+    let changed: BTreeSet<&str> = names.map(String::as_str).filter(|name| old.get(name) != new.get(name)).collect();
+    let mut said = Vec::new();
+    let mut others = Vec::new();
+    for name in changed.into_iter().filter(|name| !is_told_elsewhere(name)) {
+        if TOLD.contains(&name) {
+            said.push(format!("{name}: {}, before {}", word(new.get(name)), word(old.get(name))));
+        } else if LISTS.contains(&name) {
+            said.push(format!("{name}: {}", comes_and_goes(old.get(name), new.get(name))));
+        } else {
+            others.push(name);
+        }
+    }
     if !others.is_empty() {
         said.push(format!("edited: {}", others.join(", ")));
     }
     said
+}
+
+fn word(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(word)) => word.clone(),
+        Some(Value::Null) | None => "none".to_owned(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// `+ Physician, - Trainee`.
+fn comes_and_goes(old: Option<&Value>, new: Option<&Value>) -> String {
+    let all = |list: Option<&Value>| -> BTreeSet<String> {
+        let words = list.and_then(Value::as_array).into_iter().flatten();
+        words.filter_map(Value::as_str).map(|word| unless_an_address(word).to_owned()).collect()
+    };
+    let (old, new) = (all(old), all(new));
+    let comes = new.difference(&old).map(|word| format!("+ {word}"));
+    let goes = old.difference(&new).map(|word| format!("- {word}"));
+    let both: Vec<_> = comes.chain(goes).collect();
+    if both.is_empty() { "in another order".to_owned() } else { both.join(", ") }
 }
 
 /// How many manifests there are of one sort.

@@ -20,6 +20,7 @@ use self::fields::seats;
 use self::output::{Plan, written};
 use self::side::Side;
 use super::remark::Severity;
+use super::together::named_twice;
 use super::tree::{Piece, TreeError, clinics, pieces, texts};
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::Login;
@@ -69,7 +70,7 @@ enum PlanError {
     #[error(transparent)]
     See(#[from] SeeError),
     /// A member whose manifest is wrong would be taken for one who is gone.
-    #[error("{0} of the manifests are wrong, first {1}: clinic-operator validate says what to do")]
+    #[error("no plan, since manifests are wrong; the first of {0}: {1}. See clinic-operator validate")]
     Wrong(usize, String),
     #[error("{0}")]
     Missed(String),
@@ -99,7 +100,7 @@ fn run(options: &Options) -> Result<(), PlanError> {
         runtime.shutdown_background();
         plans?
     } else {
-        beside_a_tree(sides(&options.against, options.namespace.as_deref())?, &after)
+        beside_a_tree(before(&options.against, options.namespace.as_deref())?, &after)
     };
     let text = written(&plans, options.output).map_err(|error| PlanError::Write(error.to_string()))?;
     match std::io::stdout().write_all(text.as_bytes()) {
@@ -119,8 +120,29 @@ fn sides(paths: &[String], namespace: Option<&str>) -> Result<Sides, PlanError> 
     }
     let pieces = pieces(&texts, &inputs)?;
     all_are_right(&pieces)?;
-    let clinics = clinics(&pieces, namespace).into_iter();
-    Ok(clinics.map(|(namespace, manifests)| (namespace.map(str::to_owned), Side::of_manifests(&manifests))).collect())
+    let clinics = clinics(&pieces, namespace);
+    for manifests in clinics.values() {
+        if let [(second, first), ..] = named_twice(manifests).as_slice() {
+            let (second, first) = (&manifests[*second], &manifests[*first]);
+            let twice = format!(
+                "{}:{}: {} stands in {} too",
+                second.file,
+                second.manifest.at.line,
+                first.manifest.called(),
+                first.file
+            );
+            return Err(PlanError::Wrong(1, twice));
+        }
+    }
+    Ok(clinics.iter().map(|(namespace, all)| (namespace.map(str::to_owned), Side::of_manifests(all))).collect())
+}
+
+/// The tree to compare with. One without a manifest is that of a group which has no clinic yet.
+fn before(paths: &[String], namespace: Option<&str>) -> Result<Sides, PlanError> {
+    match sides(paths, namespace) {
+        Err(PlanError::Tree(TreeError::Nothing(_))) => Ok(Sides::new()),
+        other => other,
+    }
 }
 
 fn all_are_right(pieces: &[Piece<'_>]) -> Result<(), PlanError> {
@@ -131,7 +153,8 @@ fn all_are_right(pieces: &[Piece<'_>]) -> Result<(), PlanError> {
     match wrong.next() {
         None => Ok(()),
         Some((file, remark)) => {
-            let first = format!("{file}:{}: {}: {}", remark.at.line, remark.field, remark.message);
+            let field = if remark.field.is_empty() { String::new() } else { format!("{}: ", remark.field) };
+            let first = format!("{file}:{}: {field}{}", remark.at.line, remark.message);
             Err(PlanError::Wrong(1 + wrong.count(), first))
         }
     }
@@ -151,7 +174,7 @@ async fn beside_a_cluster(options: &Options, after: Sides) -> Result<Vec<Plan>, 
 
 fn beside_a_tree(mut before: Sides, after: &Sides) -> Vec<Plan> {
     let mut plans = Vec::new();
-    let note = "Trees do not tell who has accepted, nor what the guards counted: access and mails are as for members who have not.";
+    let note = "Two trees were compared, and no cluster: everybody is taken for somebody who has accepted, and what the guards counted is not known.";
     for (namespace, after) in after {
         let mut plan =
             plan(namespace.clone().unwrap_or_default(), &before.remove(namespace).unwrap_or_default(), after);
@@ -167,12 +190,13 @@ fn beside_a_tree(mut before: Sides, after: &Sides) -> Vec<Plan> {
 fn plan(clinic: String, before: &Side, after: &Side) -> Plan {
     let settings = after.clinic.as_ref().or(before.clinic.as_ref());
     let paused = settings.is_some_and(|clinic| clinic.paused).then(|| {
-        "The Clinic is paused: but for ends of access, nothing of this happens before it says paused: false.".to_owned()
+        "The Clinic is paused: nobody is invited, mailed or removed before it says paused: false. Suspensions and ends of training take effect.".to_owned()
     });
     Plan {
         clinic,
         changes: compare(before, after, Clock.now()),
         seats: seats(before, after),
-        notes: paused.into_iter().collect(),
+        first: paused.into_iter().collect(),
+        notes: Vec::new(),
     }
 }

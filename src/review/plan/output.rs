@@ -1,5 +1,6 @@
 //! A plan as a table, as Markdown for a pull request, and for programs. What is in it never lives here.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -16,7 +17,9 @@ pub(super) struct Plan {
     pub clinic: String,
     pub changes: Vec<Change>,
     pub seats: Vec<Seats>,
-    /// What the reader must know about all of it: what was not seen, that the clinic is paused.
+    /// What the reader must know before everything else: that the clinic is paused.
+    pub first: Vec<String>,
+    /// What was not seen.
     pub notes: Vec<String>,
 }
 
@@ -55,6 +58,9 @@ pub(super) fn written(plans: &[Plan], format: Format) -> Result<String, serde_js
 
 fn as_table(plan: &Plan) -> String {
     let mut text = format!("{}\n", plain(&title(plan)));
+    for note in &plan.first {
+        let _ = writeln!(text, "{}", plain(note));
+    }
     let row = |change: &Change| vec![change.effect.words().to_owned(), change.member.clone(), change.detail.clone()];
     if !plan.changes.is_empty() {
         text += &table(&["EFFECT", "MEMBER", "WHAT"], plan.changes.iter().map(row));
@@ -69,6 +75,9 @@ fn as_table(plan: &Plan) -> String {
 
 fn as_markdown(plan: &Plan) -> String {
     let mut text = format!("### {}\n", in_markdown(&title(plan)));
+    for note in &plan.first {
+        let _ = writeln!(text, "\n> {}", in_markdown(note));
+    }
     for effect in Effect::ALL {
         let changes: Vec<_> = plan.changes.iter().filter(|change| change.effect == effect).collect();
         if changes.is_empty() {
@@ -94,10 +103,12 @@ fn as_markdown(plan: &Plan) -> String {
 
 fn title(plan: &Plan) -> String {
     let clinic = if plan.clinic.is_empty() { "Plan" } else { &plan.clinic };
-    match plan.changes.len() {
-        0 => format!("{clinic}: nothing changes"),
-        1 => format!("{clinic}: 1 change"),
-        many => format!("{clinic}: {many} changes"),
+    let members: BTreeSet<_> = plan.changes.iter().map(|change| &change.member).collect();
+    match (plan.changes.len(), members.len()) {
+        (0, _) => format!("{clinic}: nothing changes"),
+        (1, _) => format!("{clinic}: 1 change"),
+        (many, 1) => format!("{clinic}: {many} changes of one member"),
+        (many, members) => format!("{clinic}: {many} changes of {members} members"),
     }
 }
 

@@ -1,6 +1,8 @@
 //! A clinic as it is or as it is to be: the manifests, and beside a cluster the records. Where it was read never lives here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 
 use crate::api::account::ClinicAccount;
 use crate::api::clinic::ClinicSpec;
@@ -19,7 +21,7 @@ pub(super) struct Side {
     pub clinic: Option<ClinicSpec>,
     /// By `metadata.name`.
     pub people: BTreeMap<String, Person>,
-    pub service_accounts: BTreeSet<String>,
+    pub service_accounts: BTreeMap<String, Value>,
     /// The operator's; `None`: they were not seen.
     pub records: Option<Vec<ClinicAccount>>,
 }
@@ -46,11 +48,12 @@ impl Side {
                         spec: user.spec.clone(),
                         annotations: user.annotations.clone(),
                         uid: None,
-                        seems_accepted: false,
+                        // Manifests do not tell; who has accepted has more to lose.
+                        seems_accepted: true,
                     };
                     side.people.insert(manifest.name.clone(), person);
                 }
-                Is::ServiceAccount => drop(side.service_accounts.insert(manifest.name.clone())),
+                Is::ServiceAccount(spec) => drop(side.service_accounts.insert(manifest.name.clone(), spec.clone())),
                 Is::Clinic(spec, _) => side.clinic = Some(spec.as_ref().clone()),
                 Is::Nothing => {}
             }

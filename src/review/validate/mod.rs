@@ -3,7 +3,6 @@
 
 mod output;
 mod report;
-mod together;
 mod work;
 
 use std::process::ExitCode;

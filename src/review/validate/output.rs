@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Format;
 use super::report::{Checked, Problem, Summary};
+use crate::adapters::manifests::STANDARD_INPUT;
 use crate::adapters::output::plain;
 use crate::review::remark::Severity;
 
@@ -57,13 +58,18 @@ fn human(checked: &Checked, style: Style) -> String {
             writeln!(text, "{}: {}: {}", style.paint("1", &plain(&place)), style.paint(colour, word), said(problem));
         if let Some(line) = &problem.text {
             let number = problem.line.to_string();
-            let _ = writeln!(text, "  {} {}", style.paint("2", &format!("{number} |")), plain(line.trim_end()));
+            let _ = writeln!(
+                text,
+                "  {} {}",
+                style.paint("2", &format!("{number} |")),
+                plain(&line.trim_end().replace('\t', "→"))
+            );
         }
     }
     if !text.is_empty() {
         text.push('\n');
     }
-    text + &summary(&checked.summary) + "\n"
+    text + &summary(checked) + "\n"
 }
 
 fn said(problem: &Problem) -> String {
@@ -75,11 +81,16 @@ fn said(problem: &Problem) -> String {
 }
 
 /// `12 members, 1 clinic and 3 other objects in 14 files: 2 errors and 1 warning`.
-fn summary(summary: &Summary) -> String {
-    let Summary { files, members, clinics, others, errors, warnings } = *summary;
+fn summary(checked: &Checked) -> String {
+    let Summary { files, members, clinics, others, errors, warnings } = checked.summary;
     let looked_at = counts(&[(members, "member"), (clinics, "clinic"), (others, "other object")], "nothing");
     let found = counts(&[(errors, "error"), (warnings, "warning")], "no problems");
-    format!("{looked_at} in {}: {found}", counts(&[(files, "file")], "no file"))
+    let missed = match checked.missed.len() {
+        0 => String::new(),
+        1 => ", and 1 thing could not be checked".to_owned(),
+        many => format!(", and {many} things could not be checked"),
+    };
+    format!("{looked_at} in {}: {found}{missed}", counts(&[(files, "file")], "no file"))
 }
 
 /// The numbers that are not 0, in words.
@@ -102,17 +113,15 @@ fn github(checked: &Checked) -> String {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        let _ = writeln!(
-            text,
-            "::{word} file={},line={},col={},title={}::{}",
-            property(&problem.file),
-            problem.line,
-            problem.column,
-            property(&problem.object),
-            data(&said(problem))
-        );
+        // Of standard input there is no file to show it in.
+        let place = if problem.file == STANDARD_INPUT {
+            String::new()
+        } else {
+            format!("file={},line={},col={},", property(&problem.file), problem.line, problem.column)
+        };
+        let _ = writeln!(text, "::{word} {place}title={}::{}", property(&problem.object), data(&said(problem)));
     }
-    text + &summary(&checked.summary) + "\n"
+    text + &summary(checked) + "\n"
 }
 
 fn data(text: &str) -> String {

@@ -1,11 +1,11 @@
 //! The whole check: each document, and those of a clinic together. What is wrong with what never lives here.
 
 use super::report::{Checked, Problem, Summary};
-use super::together;
 use crate::adapters::clock::Clock;
 use crate::adapters::manifests::{Input, Part};
 use crate::review::manifest::{Is, Manifest};
-use crate::review::remark::Remark;
+use crate::review::remark::{Remark, Severity};
+use crate::review::together;
 use crate::review::tree::{Placed, TreeError, clinics, pieces, texts};
 
 /// Checks everything under `inputs`. `namespace`: of manifests that name none.
@@ -37,6 +37,22 @@ pub(super) fn check(inputs: &[Input], namespace: Option<&str>, clock: Clock) -> 
     Ok(checked)
 }
 
+/// What cannot be seen in a line, or looks like something else.
+fn look_alike(part: Part<'_>, line: usize) -> &'static str {
+    let has = |line: usize, characters: &[char]| part.line(line).is_some_and(|text| text.contains(characters));
+    let spaces = ['\u{a0}', '\u{202f}'];
+    if has(line, &spaces) || has(line.saturating_sub(1), &spaces) {
+        // One that indents is found a line later.
+        "; there is a space that is none for YAML (non-breaking): type it anew"
+    } else if has(line, &['“', '”', '„', '«', '»', '‘', '’']) {
+        "; the quotes are those of a word processor: type straight ones"
+    } else if has(line, &['–', '—']) {
+        "; there is a dash that is no hyphen: type a hyphen"
+    } else {
+        ""
+    }
+}
+
 fn problem(file: &str, part: Part<'_>, manifest: Option<&Manifest>, remark: &Remark) -> Problem {
     let object = manifest.map(Manifest::called);
     Problem {
@@ -46,7 +62,10 @@ fn problem(file: &str, part: Part<'_>, manifest: Option<&Manifest>, remark: &Rem
         severity: remark.severity,
         object: object.unwrap_or_default(),
         field: remark.field.clone(),
-        message: remark.message.clone(),
+        message: match remark.severity {
+            Severity::Error => remark.message.clone() + look_alike(part, remark.at.line),
+            Severity::Warning => remark.message.clone(),
+        },
         text: part.line(remark.at.line).filter(|text| !text.contains('@')).map(str::to_owned),
     }
 }

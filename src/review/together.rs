@@ -26,7 +26,7 @@ pub(super) fn look(manifests: &[Placed<'_>], now: Timestamp) -> Vec<(usize, Rema
     let people: Vec<_> = manifests.iter().enumerate().filter_map(|(index, placed)| person(index, placed)).collect();
     let zone = manifests.iter().find_map(|placed| match &placed.manifest.is {
         Is::Clinic(_, zone) => zone.clone(),
-        Is::User(_) | Is::ServiceAccount | Is::Nothing => None,
+        Is::User(_) | Is::ServiceAccount(_) | Is::Nothing => None,
     });
     let mut remarks = objects_twice(manifests);
     remarks.extend(addresses_twice(&people));
@@ -39,15 +39,20 @@ pub(super) fn look(manifests: &[Placed<'_>], now: Timestamp) -> Vec<(usize, Rema
 fn person<'a>(index: usize, placed: &'a Placed<'a>) -> Option<Person<'a>> {
     match &placed.manifest.is {
         Is::User(user) => Some(Person { index, placed, user }),
-        Is::ServiceAccount | Is::Clinic(..) | Is::Nothing => None,
+        Is::ServiceAccount(_) | Is::Clinic(..) | Is::Nothing => None,
     }
 }
 
-fn objects_twice(manifests: &[Placed<'_>]) -> Vec<(usize, Remark)> {
+/// Each manifest of an object that another before it is of, and the first.
+pub(super) fn named_twice(manifests: &[Placed<'_>]) -> Vec<(usize, usize)> {
     let key = |placed: &Placed<'_>| {
         let Manifest { kind, name, .. } = placed.manifest;
         (!name.is_empty()).then(|| (kind.clone(), name.clone()))
     };
+    repeated(manifests, key)
+}
+
+fn objects_twice(manifests: &[Placed<'_>]) -> Vec<(usize, Remark)> {
     let remark = |(second, first): (usize, usize)| {
         let (second_at, first) = (manifests[second].manifest.at, &manifests[first]);
         let message = format!(
@@ -57,7 +62,7 @@ fn objects_twice(manifests: &[Placed<'_>]) -> Vec<(usize, Remark)> {
         );
         (second, Remark::error(second_at, "metadata.name", message))
     };
-    repeated(manifests, key).into_iter().map(remark).collect()
+    named_twice(manifests).into_iter().map(remark).collect()
 }
 
 fn addresses_twice(people: &[Person<'_>]) -> Vec<(usize, Remark)> {
@@ -106,8 +111,10 @@ fn names_of_nobody(people: &[Person<'_>], manifests: &[Placed<'_>]) -> Vec<(usiz
         let nobody = person.user.refers.iter().filter(|(_, _, to)| !known.contains(to.as_str()));
         for (path, at, to) in nobody {
             let message = match alike(to, names.iter().copied()) {
-                Some(meant) => format!("no ClinicUser here has this metadata.name: did you mean {meant}?"),
-                None => "no ClinicUser here has this metadata.name".to_owned(),
+                Some(meant) => {
+                    format!("no ClinicUser of those that were checked has this metadata.name: did you mean {meant}?")
+                }
+                None => "no ClinicUser of those that were checked has this metadata.name".to_owned(),
             };
             remarks.push((person.index, Remark::warning(*at, path.to_string(), message)));
         }
