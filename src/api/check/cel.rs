@@ -123,3 +123,47 @@ fn matches(
         Err(error) => Err(function.error(error.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::crds::crds;
+
+    /// Every rule of the CRDs about the patterns of a text.
+    fn rules_of_patterns() -> Vec<Rule> {
+        fn collect(schema: &serde_json::Value, expressions: &mut Vec<String>) {
+            expressions.extend(schema.get("rule").and_then(|rule| rule.as_str()).map(str::to_owned));
+            let fields = schema.as_object().into_iter().flat_map(|fields| fields.values());
+            fields.chain(schema.as_array().into_iter().flatten()).for_each(|below| collect(below, expressions));
+        }
+        let mut expressions = Vec::new();
+        collect(&json!(crds()), &mut expressions);
+        expressions.sort();
+        expressions.dedup();
+        let compiled = expressions.into_iter().map(|rule| {
+            let message = Some(String::new());
+            Rule::compile(&ValidationRule { rule, message, ..ValidationRule::default() }).unwrap()
+        });
+        compiled.filter(|rule| rule.patterns.is_some()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn patterns_say_what_cel_says(text in r"[a-z0-9@. \-é\u{200b}]{0,12}|a@b[.]cd|20[0-9]{2}-0[1-9]-[0-3]9|\PC{0,8}") {
+            thread_local!(static RULES: (Evaluator, Vec<Rule>) = (Evaluator::new(), rules_of_patterns()));
+            RULES.with(|(evaluator, rules)| {
+                prop_assert!(rules.len() >= 8, "{}", rules.len());
+                let mut scope = evaluator.context.new_inner_scope();
+                scope.add_variable_from_value("self", text.as_str());
+                for Rule { program, patterns, .. } in rules {
+                    let held = patterns.as_ref().map(|patterns| Value::Bool(patterns.hold(&text)));
+                    prop_assert_eq!(held, program.execute(&scope).ok(), "{:?}", program);
+                }
+                Ok(())
+            })?;
+        }
+    }
+}
