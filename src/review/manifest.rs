@@ -11,7 +11,7 @@ use crate::adapters::output::unless_an_address;
 use crate::api::check::{Checker, Finding, Path, Problem, alike};
 use crate::api::clinic::ClinicSpec;
 use crate::api::clinic_user::ClinicUserSpec;
-use crate::api::{GROUP, VERSION};
+use crate::api::{GROUP, RELEASE_HOLD_ANNOTATION, VERSION};
 use crate::domain::calendar::{ClinicZone, parse_date};
 use crate::domain::email::{Email, EmailKey};
 use crate::domain::identity::normalised;
@@ -56,10 +56,19 @@ pub(super) enum Is {
     User(Box<User>),
     /// A `ServiceAccount`, with its spec.
     ServiceAccount(serde_json::Value),
-    /// A `Clinic`, with its zone if there is one of that name.
-    Clinic(Box<ClinicSpec>, Option<ClinicZone>),
+    /// A `Clinic`.
+    Clinic(Box<Clinic>),
     /// Wrong, or a record of the operator.
     Nothing,
+}
+
+/// A `Clinic`.
+pub(super) struct Clinic {
+    pub spec: ClinicSpec,
+    /// `None`: there is no zone of that name.
+    pub zone: Option<ClinicZone>,
+    /// The hold that a person has released.
+    pub released: Option<String>,
 }
 
 /// A person.
@@ -208,7 +217,7 @@ fn check(checker: &Checker, node: &Node, kind: &str) -> Manifest {
     let spec = object.get("spec").cloned().unwrap_or_default();
     let place = |field: &str| node.place(&Path::default().field("spec").field(field));
     let is = match kind {
-        CLINIC => clinic(spec, place("timeZone"), &mut remarks),
+        CLINIC => clinic(node, spec, place("timeZone"), &mut remarks),
         CLINIC_USER => user(node, spec, &mut remarks),
         _ => Is::ServiceAccount(spec),
     };
@@ -239,13 +248,14 @@ fn manifest(node: &Node, kind: &str, is: Is, remarks: Vec<Remark>) -> Manifest {
     }
 }
 
-fn clinic(spec: serde_json::Value, at: Place, remarks: &mut Vec<Remark>) -> Is {
+fn clinic(node: &Node, spec: serde_json::Value, at: Place, remarks: &mut Vec<Remark>) -> Is {
     let Some(spec) = parsed::<ClinicSpec>(spec, at, remarks) else { return Is::Nothing };
     let zone = ClinicZone::find(&spec.time_zone);
     if zone.is_none() {
         remarks.push(Remark::error(at, "spec.timeZone", no_such_zone(&spec.time_zone)));
     }
-    Is::Clinic(Box::new(spec), zone)
+    let released = annotations(node).get(RELEASE_HOLD_ANNOTATION).map(|id| id.trim().to_owned());
+    Is::Clinic(Box::new(Clinic { spec, zone, released }))
 }
 
 fn no_such_zone(name: &str) -> String {

@@ -25,7 +25,7 @@ struct Person<'a> {
 pub(super) fn look(manifests: &[Placed<'_>], now: Timestamp) -> Vec<(usize, Remark)> {
     let people: Vec<_> = manifests.iter().enumerate().filter_map(|(index, placed)| person(index, placed)).collect();
     let zone = manifests.iter().find_map(|placed| match &placed.manifest.is {
-        Is::Clinic(_, zone) => zone.clone(),
+        Is::Clinic(clinic) => clinic.zone.clone(),
         Is::User(_) | Is::ServiceAccount(_) | Is::Nothing => None,
     });
     let mut remarks = objects_twice(manifests);

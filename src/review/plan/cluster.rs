@@ -5,11 +5,11 @@ use kube::core::Object;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::side::{Person, Side};
+use super::side::{Person, Seems, Side};
 use crate::adapters::kubernetes::{ConnectError, Login, Person as Reader, PersonError};
 use crate::api::account::ClinicAccount;
 use crate::api::clinic_user::MemberStatus;
-use crate::api::{CLINIC_NAME, Clinic, ClinicUser, ServiceAccount};
+use crate::api::{CLINIC_NAME, Clinic, ClinicUser, RELEASE_HOLD_ANNOTATION, ServiceAccount};
 use crate::domain::lifecycle::State;
 
 /// Why a clinic could not be read.
@@ -30,6 +30,11 @@ pub(super) struct Seen {
     pub unseen: Vec<String>,
 }
 
+/// The namespace that somebody means who names none.
+pub(super) async fn namespace(login: &Login) -> Result<String, SeeError> {
+    Ok(Reader::connect(login).await?.namespace)
+}
+
 /// Reads the clinic.
 pub(super) async fn see(login: &Login) -> Result<Seen, SeeError> {
     let reader = Reader::connect(login).await?;
@@ -45,21 +50,31 @@ pub(super) async fn see(login: &Login) -> Result<Seen, SeeError> {
     let services = reader.list::<Value, Value>(&ApiResource::erase::<ServiceAccount>(&())).await;
     let services =
         seen(services, "clinicserviceaccounts: which of them are new, change or are removed is not known", &mut unseen);
-    let services = services.map_err(failed("clinicserviceaccounts"))?.unwrap_or_default();
+    let services = services.map_err(failed("clinicserviceaccounts"))?;
+    let sees_no_service_accounts = services.is_none();
     let clinic = reader.get::<Value, Value>(&ApiResource::erase::<Clinic>(&()), CLINIC_NAME).await;
-    let clinic = match clinic {
-        Err(PersonError::NotFound) => None,
+    let (clinic, clinic_is_elsewhere) = match clinic {
+        Err(PersonError::NotFound) => (None, false),
         other => {
-            seen(other, "clinics: the time zone and the guards are not known", &mut unseen).map_err(failed("clinic"))?
+            let hides = "clinics: the time zone and the guards are not known";
+            let clinic = seen(other, hides, &mut unseen).map_err(failed("clinic"))?;
+            let is_hidden = clinic.is_none();
+            (clinic, is_hidden)
         }
     };
+    let annotations = clinic.as_ref().and_then(|clinic| clinic.metadata.annotations.as_ref());
+    let released = annotations.and_then(|all| all.get(RELEASE_HOLD_ANNOTATION)).map(|id| id.trim().to_owned());
     let records = reader.list::<Value, Value>(&ApiResource::erase::<ClinicAccount>(&())).await;
     let hides = "clinicaccounts: who comes back to an account of before, whose address a former member had, and what the guards counted in the last hour is not known";
     let records = seen(records, hides, &mut unseen).map_err(failed("clinicaccounts"))?;
     let side = Side {
         clinic: clinic.and_then(|clinic| parsed(clinic.spec)),
+        clinic_is_elsewhere,
+        released,
+        sees_no_service_accounts,
         people: users.into_iter().filter_map(person).collect(),
         service_accounts: services
+            .unwrap_or_default()
             .into_iter()
             .filter_map(|service| Some((service.metadata.name?, service.spec)))
             .collect(),
@@ -82,11 +97,19 @@ fn seen<T>(read: Result<T, PersonError>, hides: &str, unseen: &mut Vec<String>) 
 
 fn person(user: Object<Value, MemberStatus>) -> Option<(String, Person)> {
     let state = user.status.as_ref().and_then(|status| State::parse(status.state.as_deref()?));
+    let status = user.status.unwrap_or_default();
+    let seems = if status.account.is_none() {
+        Seems::WithoutAccount
+    } else if state == Some(State::Active) || status.member.is_some() {
+        Seems::Accepted
+    } else {
+        Seems::Pending
+    };
     let person = Person {
         spec: parsed(user.spec)?,
         annotations: user.metadata.annotations.unwrap_or_default(),
         uid: user.metadata.uid,
-        seems_accepted: state == Some(State::Active) || user.status.is_some_and(|status| status.member.is_some()),
+        seems,
     };
     Some((user.metadata.name?, person))
 }

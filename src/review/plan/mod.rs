@@ -4,6 +4,7 @@
 mod cluster;
 mod compare;
 mod fields;
+mod outcome;
 mod output;
 mod side;
 
@@ -14,11 +15,11 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use self::cluster::{SeeError, see};
+use self::cluster::{SeeError, namespace, see};
 use self::compare::compare;
 use self::fields::seats;
 use self::output::{Plan, written};
-use self::side::Side;
+use self::side::{Clinic, Side};
 use super::remark::Severity;
 use super::together::named_twice;
 use super::tree::{Piece, TreeError, clinics, pieces, texts};
@@ -92,15 +93,15 @@ pub fn main(options: &Options) -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), PlanError> {
-    let after = sides(&options.paths, options.namespace.as_deref())?;
     let plans = if options.against.is_empty() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(PlanError::Runtime)?;
-        let plans = runtime.block_on(beside_a_cluster(options, after));
+        let plans = runtime.block_on(beside_a_cluster(options));
         // A name look-up that gets no answer is not waited for.
         runtime.shutdown_background();
         plans?
     } else {
-        beside_a_tree(before(&options.against, options.namespace.as_deref())?, &after)
+        let namespace = options.namespace.as_deref();
+        beside_a_tree(before(&options.against, namespace)?, &sides(&options.paths, namespace)?)
     };
     let text = written(&plans, options.output).map_err(|error| PlanError::Write(error.to_string()))?;
     match std::io::stdout().write_all(text.as_bytes()) {
@@ -160,11 +161,14 @@ fn all_are_right(pieces: &[Piece<'_>]) -> Result<(), PlanError> {
     }
 }
 
-async fn beside_a_cluster(options: &Options, after: Sides) -> Result<Vec<Plan>, PlanError> {
+async fn beside_a_cluster(options: &Options) -> Result<Vec<Plan>, PlanError> {
+    let login =
+        |namespace| Login { kubeconfig: options.kubeconfig.clone(), context: options.context.clone(), namespace };
+    // A manifest that names no namespace is of the same clinic as one that names the context's.
+    let usual = namespace(&login(options.namespace.clone())).await?;
     let mut plans = Vec::new();
-    for (namespace, after) in after {
-        let (kubeconfig, context) = (options.kubeconfig.clone(), options.context.clone());
-        let seen = see(&Login { kubeconfig, context, namespace }).await?;
+    for (namespace, after) in sides(&options.paths, Some(&usual))? {
+        let seen = see(&login(namespace)).await?;
         let mut plan = plan(seen.namespace, &seen.side, &after);
         plan.notes.extend(seen.unseen);
         plans.push(plan);
@@ -182,21 +186,20 @@ fn beside_a_tree(mut before: Sides, after: &Sides) -> Vec<Plan> {
         plans.push(plan);
     }
     for (namespace, before) in before {
-        plans.push(plan(namespace.unwrap_or_default(), &before, &Side::default()));
+        let mut plan =
+            plan(namespace.unwrap_or_default(), &before, &Side { clinic_is_elsewhere: true, ..Side::default() });
+        plan.notes.push(note.to_owned());
+        plans.push(plan);
     }
     plans
 }
 
 fn plan(clinic: String, before: &Side, after: &Side) -> Plan {
-    let settings = after.clinic.as_ref().or(before.clinic.as_ref());
-    let paused = settings.is_some_and(|clinic| clinic.paused).then(|| {
-        "The Clinic is paused: nobody is invited, mailed or removed before it says paused: false. Suspensions and ends of training take effect.".to_owned()
-    });
     Plan {
         clinic,
         changes: compare(before, after, Clock.now()),
         seats: seats(before, after),
-        first: paused.into_iter().collect(),
+        first: Clinic::of(before, after).1.why_shut().into_iter().map(str::to_owned).collect(),
         notes: Vec::new(),
     }
 }

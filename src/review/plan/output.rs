@@ -6,8 +6,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::Format;
-use super::compare::{Change, Effect};
 use super::fields::Seats;
+use super::outcome::{Change, Effect};
 use crate::adapters::output::{plain, table};
 
 /// The plan of one clinic.

@@ -1,0 +1,320 @@
+//! What the operator would do of itself, from the records as they stand, if a tree were in the clinic: by the rules of `domain/`, on
+//! copies of the records. What a change of the tree changes about that stands in `compare`.
+
+mod effects;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::side::{Clinic, Person};
+use crate::api::account::{ClinicAccountSpec, Desired, Hold, Holder, Removed};
+use crate::api::convert::access_until;
+use crate::api::{REACTIVATE_ANNOTATION, REPLACE_ANNOTATION, RESEND_ANNOTATION};
+use crate::domain::email::{ClaimName, RawEmail};
+use crate::domain::guard::{is_within_the_window, one_more_may_be_removed};
+use crate::domain::identity::{
+    Approval, Claimant, Occupant, Ruling, approval, is_the_same_person, may_have_become_another_person,
+    takes_another_name, whose_account_it_is,
+};
+use crate::domain::invitation::resend_value;
+
+pub(super) use self::effects::{Change, Effect};
+
+/// A clinic and the records of its accounts.
+pub(super) struct World<'a> {
+    pub clinic: &'a Clinic,
+    /// By `metadata.name`, each with the UID of the object, or one that only it has.
+    pub people: BTreeMap<&'a str, (String, &'a Person)>,
+    pub records: Vec<ClinicAccountSpec>,
+    pub now: Timestamp,
+}
+
+/// A record on its way.
+struct Account<'a> {
+    before: Option<ClinicAccountSpec>,
+    after: ClinicAccountSpec,
+    /// Who holds it in the tree, by name.
+    holder: Option<&'a str>,
+    /// Whether another manifest took it up.
+    taken_up: bool,
+    held: Option<Hold>,
+    claims: Vec<ClaimName>,
+}
+
+impl Account<'_> {
+    fn wants(&mut self, email: Option<RawEmail>) {
+        self.after.desired.email = email;
+        self.claims = self.after.claims();
+    }
+}
+
+/// Everything that would happen.
+pub(super) fn outcome(world: World<'_>) -> Vec<Change> {
+    let mut course = Course::new(world);
+    course.wishes_follow();
+    if course.world.clinic.is_open() {
+        course.addresses_follow();
+        course.whoever_is_gone_is_removed();
+    }
+    course.effects()
+}
+
+struct Course<'a> {
+    world: World<'a>,
+    accounts: Vec<Account<'a>>,
+    /// What was said on the way.
+    said: Vec<Change>,
+    /// Members of whom nothing but access follows.
+    stuck: BTreeSet<&'a str>,
+    /// Which account is whose.
+    held_by: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Course<'a> {
+    fn new(mut world: World<'a>) -> Self {
+        let holders: BTreeMap<&str, &str> = world.people.iter().map(|(name, (uid, _))| (uid.as_str(), *name)).collect();
+        let holder = |record: &ClinicAccountSpec| holders.get(record.desired.holder.uid.as_str()).copied();
+        let mut records = std::mem::take(&mut world.records);
+        records.sort_by(|one, other| one.id.cmp(&other.id));
+        let account = |record: ClinicAccountSpec| Account {
+            holder: holder(&record),
+            before: Some(record.clone()),
+            claims: record.claims(),
+            after: record,
+            taken_up: false,
+            held: None,
+        };
+        let accounts: Vec<_> = records.into_iter().map(account).collect();
+        let holders = accounts.iter().enumerate().filter_map(|(index, account)| Some((account.holder?, index)));
+        let held_by = holders.collect();
+        Self { world, accounts, said: Vec::new(), stuck: BTreeSet::new(), held_by }
+    }
+
+    fn say(&mut self, effect: Effect, member: &str, detail: impl Into<String>) {
+        self.said.push(Change { effect, member: member.to_owned(), detail: detail.into() });
+    }
+
+    fn person(&self, name: &str) -> Option<&'a Person> {
+        self.world.people.get(name).map(|(_, person)| *person)
+    }
+
+    fn account_of(&self, name: &str) -> Option<usize> {
+        self.held_by.get(name).copied()
+    }
+
+    /// End of access and suspension always, the other wishes while the clinic is open; an address is not among them.
+    fn wishes_follow(&mut self) {
+        let is_open = self.world.clinic.is_open();
+        for index in 0..self.accounts.len() {
+            let Some(name) = self.accounts[index].holder else { continue };
+            let Some(person) = self.person(name) else { continue };
+            let record = &self.accounts[index].after;
+            let another_address = record.address_key().is_some_and(|key| Some(key) != person.key());
+            let another_name = takes_another_name(person.names(name), record.names());
+            let wanted = approval(&record.id, record.desired.decisions);
+            let accepted = record.acceptance.is_some();
+            let is_another = may_have_become_another_person(accepted, another_address, another_name)
+                && approved(person, &wanted) != Approval::SamePerson;
+            let access = with_access(person, self.world.clinic, record.desired.clone());
+            let desired = if is_open && !is_another { wishes(name, person, access) } else { access };
+            self.accounts[index].after.desired = desired;
+            if is_another && is_open {
+                let value = if record_is_known(&wanted) { format!(": {wanted}") } else { String::new() };
+                let detail = format!(
+                    "address and name of an accepted member change at once: for the same person set the annotation {REACTIVATE_ANNOTATION}{value}"
+                );
+                self.say(Effect::NeedsAPerson, name, detail);
+                self.stuck.insert(name);
+            }
+        }
+    }
+
+    /// Whoever has not accepted gives an address up first; then everybody who wants one asks for it, by name.
+    fn addresses_follow(&mut self) {
+        let mut claimants = Vec::new();
+        for (name, (_, person)) in self.world.people.clone() {
+            let Some(key) = person.key().filter(|_| !self.stuck.contains(name)) else { continue };
+            match self.account_of(name) {
+                None => claimants.push((name, person, key.claim())),
+                Some(index) => {
+                    let account = &mut self.accounts[index];
+                    if account.after.address_key().as_ref() == Some(&key) {
+                        account.wants(Some(person.spec.email.clone()));
+                        continue;
+                    }
+                    if account.after.acceptance.is_none() {
+                        account.wants(None);
+                    }
+                    claimants.push((name, person, key.claim()));
+                }
+            }
+        }
+        for (name, person, claim) in claimants {
+            self.claim(name, person, claim);
+        }
+    }
+
+    fn claim(&mut self, name: &'a str, person: &'a Person, claim: ClaimName) {
+        let own = self.account_of(name);
+        let has_it = |(index, account): &(usize, &Account<'_>)| Some(*index) != own && account.claims.contains(&claim);
+        let Some((other, account)) = self.accounts.iter().enumerate().find(has_it) else {
+            return self.take(name, person, own);
+        };
+        if let Some(holder) = account.holder {
+            return self.say(Effect::NeedsAPerson, name, format!("{holder} has the address: change one of the two"));
+        }
+        let record = &account.after;
+        let occupant = Occupant {
+            holder_is_gone: true,
+            accepted: record.acceptance.is_some(),
+            same_person: is_the_same_person(person.names(name), record.names(), record.desired.removed.is_some()),
+        };
+        let wanted = approval(&record.id, record.desired.decisions);
+        let claimant = if own.is_some() { Claimant::Known } else { Claimant::New };
+        match whose_account_it_is(claimant, occupant, approved(person, &wanted)) {
+            Ruling::Adopt | Ruling::Reactivate => self.take_up(name, person, other),
+            Ruling::TheOtherGivesUp => {
+                self.accounts[other].wants(None);
+                self.take(name, person, own);
+            }
+            Ruling::Replace => {
+                self.accounts[other].wants(None);
+                let desired = &mut self.accounts[other].after.desired;
+                desired.removed.get_or_insert(Removed { at: self.world.now });
+                self.take(name, person, own);
+            }
+            Ruling::EmailConflict | Ruling::FormerMember => {
+                let for_the_same = match claimant {
+                    Claimant::New => {
+                        format!("for the same person set the annotation {REACTIVATE_ANNOTATION}: {wanted}, for another")
+                    }
+                    Claimant::Known => "to take it from them for good set the annotation".to_owned(),
+                };
+                let detail = if record_is_known(&wanted) {
+                    format!("a former member had the address: {for_the_same} {REPLACE_ANNOTATION}: {wanted}")
+                } else {
+                    "somebody who leaves has the address: once they are gone, a person must say whether it is the same one".to_owned()
+                };
+                self.say(Effect::NeedsAPerson, name, detail);
+            }
+        }
+    }
+
+    fn take(&mut self, name: &'a str, person: &'a Person, own: Option<usize>) {
+        let email = Some(person.spec.email.clone());
+        if let Some(index) = own {
+            self.accounts[index].wants(email);
+            return;
+        }
+        let desired = with_access(person, self.world.clinic, new_desired(person, self.holder(name), email));
+        let after = ClinicAccountSpec { id: String::new(), desired, access: None, delivery: None, acceptance: None };
+        let after = ClinicAccountSpec { desired: wishes(name, person, after.desired), ..after };
+        self.held_by.insert(name, self.accounts.len());
+        let claims = after.claims();
+        self.accounts.push(Account { before: None, after, holder: Some(name), taken_up: false, held: None, claims });
+    }
+
+    fn take_up(&mut self, name: &'a str, person: &'a Person, index: usize) {
+        let holder = self.holder(name);
+        let account = &mut self.accounts[index];
+        // A resend that is there already is answered.
+        let answered = person.annotations.get(RESEND_ANNOTATION).map(|value| resend_value(value));
+        let desired = Desired { holder, resend_at_adoption: answered, ..account.after.desired.clone() };
+        account.after.desired = with_access(person, self.world.clinic, wishes(name, person, desired));
+        account.wants(Some(person.spec.email.clone()));
+        account.holder = Some(name);
+        account.taken_up = true;
+        self.held_by.insert(name, index);
+    }
+
+    fn holder(&self, name: &str) -> Holder {
+        let uid = self.world.people.get(name).map(|(uid, _)| uid.clone()).unwrap_or_default();
+        Holder { name: name.to_owned(), uid }
+    }
+
+    fn whoever_is_gone_is_removed(&mut self) {
+        let now = self.world.now;
+        let removals = || self.accounts.iter().filter_map(|account| account.before.as_ref()?.desired.removed.as_ref());
+        let mut lately = removals().filter(|removed| is_within_the_window(removed.at, now)).count();
+        let accounts =
+            self.accounts.iter().filter(|account| account.before.is_some()).count() - (removals().count() - lately);
+        let released = self.world.clinic.released.as_deref();
+        for account in self.accounts.iter_mut().filter(|account| account.holder.is_none()) {
+            let desired = &mut account.after.desired;
+            if desired.removed.is_some() {
+                continue;
+            }
+            let passes = match &desired.hold {
+                Some(hold) => hold.released || Some(hold.id.as_str()) == released,
+                None => one_more_may_be_removed(accounts, lately),
+            };
+            if passes {
+                lately += usize::from(desired.hold.is_none());
+                desired.removed = Some(Removed { at: now });
+            } else {
+                account.held = Some(desired.hold.clone().unwrap_or(Hold { id: String::new(), released: false }));
+            }
+        }
+    }
+}
+
+/// A record that was not seen has no name that an annotation could say.
+fn record_is_known(approval: &str) -> bool {
+    approval.starts_with("a-")
+}
+
+fn approved(person: &Person, wanted: &str) -> Approval {
+    let annotation = |name: &str| person.annotations.get(name).map(String::as_str);
+    Approval::read(annotation(REACTIVATE_ANNOTATION), annotation(REPLACE_ANNOTATION), wanted)
+}
+
+fn new_desired(person: &Person, holder: Holder, email: Option<RawEmail>) -> Desired {
+    Desired {
+        holder,
+        email,
+        type_: person.spec.type_,
+        classification: None,
+        license: None,
+        first_name: None,
+        last_name: None,
+        title: None,
+        position: None,
+        roles: Vec::new(),
+        permissions: Vec::new(),
+        locale: None,
+        suspended: false,
+        access_until: None,
+        removed: None,
+        releasing: Vec::new(),
+        hold: None,
+        resend: None,
+        resend_at_adoption: None,
+        decisions: 0,
+    }
+}
+
+/// What of a manifest decides about mails and identity, but the address. Whoever is there is neither removed nor held.
+fn wishes(name: &str, person: &Person, desired: Desired) -> Desired {
+    let resend = person.annotations.get(RESEND_ANNOTATION).map(|value| resend_value(value));
+    let answered = desired.resend_at_adoption.clone().filter(|answered| resend.as_ref() == Some(answered));
+    Desired {
+        holder: Holder { name: name.to_owned(), ..desired.holder.clone() },
+        first_name: person.spec.first_name.clone(),
+        last_name: person.spec.last_name.clone(),
+        resend: if answered.is_some() { None } else { resend },
+        resend_at_adoption: answered,
+        removed: None,
+        hold: None,
+        ..desired
+    }
+}
+
+/// Without a zone the last instant stays.
+fn with_access(person: &Person, clinic: &Clinic, desired: Desired) -> Desired {
+    let until = match (person.spec.period(), &clinic.zone) {
+        (Ok(period), Some(zone)) => access_until(period, zone),
+        (Ok(_) | Err(_), _) => desired.access_until,
+    };
+    Desired { suspended: person.spec.suspended, access_until: until, ..desired }
+}
