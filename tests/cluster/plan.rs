@@ -135,6 +135,23 @@ fn what_a_plan_says_is_what_the_operator_does_and_then_nothing_is_left_to_do() {
     assert_eq!(mailed, ["bo@maple.example", "omar.haddad@maple.example"].map(str::to_owned).into());
     assert_eq!(effects(&planned(&world, &administrator, &tree)), BTreeSet::new());
     assert_eq!(world.relay.mails().len(), mails + 2, "and no other mail");
+
+    // Whoever waits goes on once a person has decided, or the address is free.
+    let decided = format!("name: per, annotations: {{clinic-operator.dev/replace: {}.0}}", of("mei"));
+    let tree = tree.replace("name: per", &decided).replace("Ana@maple.example", "kim@maple.example");
+    let told = planned(&world, &administrator, &tree);
+    let expected = [("kim", "Mailed"), ("per", "Mailed")];
+    assert_eq!(
+        effects(&told),
+        expected.map(|(member, effect)| (member.to_owned(), effect.to_owned())).into(),
+        "{told:#}"
+    );
+    world.apply(&tree);
+    for name in ["kim", "per"] {
+        world.member_in("Invited", name);
+    }
+    assert_eq!(world.relay.mails().len(), mails + 4);
+    assert_eq!(effects(&planned(&world, &administrator, &tree)), BTreeSet::new());
 }
 
 #[test]
