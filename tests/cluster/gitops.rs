@@ -146,8 +146,12 @@ fn copied() -> TempDir {
 /// The objects in a folder, built.
 #[track_caller]
 fn kustomize(folder: &Path) -> String {
+    built(folder).ok()
+}
+
+fn built(folder: &Path) -> Output {
     let control_plane = control_plane();
-    control_plane.kubectl_as(&control_plane.kubeconfig, &["kustomize", folder.to_str().unwrap()], None).ok()
+    control_plane.kubectl_as(&control_plane.kubeconfig, &["kustomize", folder.to_str().unwrap()], None)
 }
 
 #[track_caller]
@@ -300,8 +304,39 @@ fn argo_cd_flux_and_code_owners_know_every_clinic_of_the_example_and_no_other() 
     assert_eq!(project["spec"]["sourceRepos"], Value::from([repository]));
     assert_eq!(each(&argo, "Application", "/spec/source/repoURL"), vec![repository; clinics.len()]);
     let owners = fs::read_to_string(Path::new(EXAMPLE).join(".github/CODEOWNERS")).unwrap();
-    for clinic in clinics {
-        assert!(owners.contains(&format!("\n/clinics/{clinic}/ ")), "whose are the people of {clinic}");
+    for clinic in &clinics {
+        assert!(owners.contains(&format!("\n/clinics/{clinic}/members/ ")), "whose are the people of {clinic}");
+    }
+    let of_clinics = owners.lines().filter(|line| line.starts_with("/clinics/")).count();
+    assert_eq!(of_clinics, clinics.len(), "everything else is the platform's");
+}
+
+/// What is in `members/` is approved by the clinic, so it must not reach what only the platform may change.
+#[test]
+fn what_a_clinic_writes_beside_its_members_reaches_neither_the_clinic_nor_another_namespace() {
+    let patch = |kind: &str, what: &str| format!("patches: [{{target: {{kind: {kind}}}, patch: '- {{{what}}}'}}]\n");
+    let cases = [
+        ("namespace: riviere\n".to_owned(), None),
+        (patch("ClinicUser", "op: add, path: /metadata/namespace, value: riviere"), None),
+        (patch("Clinic", "op: remove, path: /spec/guard"), None),
+        (patch("Namespace", "op: remove, path: /metadata/annotations"), None),
+        ("  - ../../../base\n".to_owned(), Some("already registered id: Clinic")),
+        ("  - ../../../base\nnamePrefix: other-\n".to_owned(), Some("multiple matches for Id Clinic")),
+        ("  - ../../riviere\n".to_owned(), Some("multiple matches for Id Clinic")),
+    ];
+    let folder = copied();
+    let clinic = folder.path().join("repository/clinics/maple");
+    let (list, before) = (clinic.join("members/kustomization.yaml"), kustomize(&clinic));
+    let people = fs::read_to_string(&list).unwrap();
+    for (written, refused) in cases {
+        fs::write(&list, format!("{people}{written}")).unwrap();
+        match refused {
+            None => assert!(kustomize(&clinic) == before, "{written}"),
+            Some(why) => {
+                let said = built(&clinic).refused();
+                assert!(said.contains(why), "{written}{said}");
+            }
+        }
     }
 }
 
