@@ -38,7 +38,7 @@ fn judge(objects: &[Value]) -> Vec<Said> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut judging = Command::new(tool("gitops-health"))
         .arg(root.join("docs/gitops/argocd"))
-        .arg(root.join("examples/gitops/flux/every-clinic.yaml"))
+        .arg(root.join("examples/gitops/flux/every-clinic/sync.yaml"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

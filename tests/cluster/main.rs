@@ -10,6 +10,7 @@ mod crash;
 mod events;
 mod faults;
 mod gitops;
+mod gitops_files;
 mod guards;
 mod harness;
 mod health;
