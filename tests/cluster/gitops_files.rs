@@ -1,11 +1,13 @@
 //! The files of `examples/gitops`, without a clinic that runs: that they fit one another, how far a clinic's own reach, and what its workflow
 //! says before a merge. Never here: what Flux does with them (`gitops`).
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::gitops::{EXAMPLE, built, copied, kustomize, objects_of};
 use crate::support::control_plane::{Output, control_plane};
@@ -93,37 +95,120 @@ fn what_a_clinic_writes_beside_its_members_reaches_neither_the_clinic_nor_anothe
     }
 }
 
-#[test]
-fn the_workflow_of_the_example_refuses_what_breaks_a_rule_and_writes_the_plan_of_each_clinic() {
-    let (folder, control_plane) = (copied(), control_plane());
-    let repository = folder.path().join("repository");
-    let workflow = fs::read_to_string(repository.join(".github/workflows/pull-request.yaml")).unwrap();
-    let workflow: Value = serde_yaml::from_str(&workflow).unwrap();
-    let steps = workflow["jobs"]["manifests"]["steps"].as_array().unwrap();
-    let (kubectl, program) = (control_plane.folder.join("bin"), PathBuf::from(program()));
-    let others = std::env::var("PATH").unwrap();
-    let path = format!("{}:{}:{others}", kubectl.display(), program.parent().unwrap().display());
-    let run = |name: &str| -> Output {
-        let script = steps.iter().find(|step| step["name"] == *name).unwrap()["run"].as_str().unwrap();
-        // As GitHub runs it.
+/// The workflow of the example in a copy of it, beside the same as the branch that it is merged into.
+struct Workflow {
+    folder: TempDir,
+    steps: Vec<Value>,
+    path: String,
+}
+
+impl Workflow {
+    fn new() -> Self {
+        let folder = copied();
+        let repository = folder.path().join("repository");
+        let beside = Command::new("cp").args(["-r", EXAMPLE]).arg(repository.join("before")).status().unwrap();
+        assert!(beside.success());
+        let workflow = fs::read_to_string(repository.join(".github/workflows/pull-request.yaml")).unwrap();
+        let workflow: Value = serde_yaml::from_str(&workflow).unwrap();
+        let steps = ["validate", "plan"].map(|job| workflow["jobs"][job]["steps"].as_array().unwrap().clone());
+        // Instead of GitHub's own: has the addresses of comments in a file, and keeps what it is told.
+        let gh = "#!/bin/sh\nif [ \"$2\" = --paginate ]; then cat comments; else echo \"$@\" >>told; fi\n";
+        fs::write(folder.path().join("gh"), gh).unwrap();
+        fs::set_permissions(folder.path().join("gh"), Permissions::from_mode(0o755)).unwrap();
+        fs::write(folder.path().join("comments"), "").unwrap();
+        let program = PathBuf::from(program());
+        let folders = [folder.path(), &control_plane().folder.join("bin"), program.parent().unwrap()];
+        let others = std::env::var("PATH").unwrap();
+        let path = folders.iter().rev().fold(others, |path, folder| format!("{}:{path}", folder.display()));
+        Self { folder, steps: steps.concat(), path }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs a step as GitHub does.
+    fn run(&self, name: &str, kubeconfig: &str) -> Output {
+        let script = self.steps.iter().find(|step| step["name"] == *name).unwrap()["run"].as_str().unwrap();
         let mut bash = Command::new("bash");
-        bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script])
-            .current_dir(&repository)
-            .env("PATH", &path);
-        bash.env("RUNNER_TEMP", folder.path()).env("KUBECONFIG", folder.path().join("kubeconfig"));
-        bash.env("READER_KUBECONFIG", fs::read_to_string(&control_plane.kubeconfig).unwrap());
+        bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script]).current_dir(self.file("repository"));
+        bash.env("PATH", &self.path).env("RUNNER_TEMP", self.folder.path());
+        bash.env("GITHUB_STEP_SUMMARY", self.file("summary"));
+        bash.env("KUBECONFIG", self.file("kubeconfig")).env("READER_KUBECONFIG", kubeconfig);
+        bash.env("COMMIT", "8c1f0d2").env("COMMENTS", "repos/laurentides/clinics/issues/7/comments");
         bash.output().unwrap().into()
-    };
-    run("Validate").ok();
-    run("Plan").ok();
-    let plan = fs::read_to_string(folder.path().join("plan.md")).unwrap();
-    assert!(plan.contains("### maple: 9 changes\n") && plan.contains("### riviere: 9 changes\n"), "{plan}");
-    let ana = repository.join("clinics/maple/members/ana-silva.yaml");
-    fs::write(&ana, fs::read_to_string(&ana).unwrap().replace("license: CHRPlus", "license: CHRPlux")).unwrap();
-    let refused = run("Validate");
+    }
+
+    #[track_caller]
+    fn plan(&self, kubeconfig: &str) -> String {
+        self.run("Plan", kubeconfig).ok();
+        fs::read_to_string(self.file("plan.md")).unwrap()
+    }
+
+    #[track_caller]
+    fn in_anas_file(&self, from: &str, to: &str) {
+        let file = self.file("repository/clinics/maple/members/ana-silva.yaml");
+        fs::write(&file, fs::read_to_string(&file).unwrap().replace(from, to)).unwrap();
+    }
+}
+
+const BESIDE_THE_BRANCH: &str = "> Beside the branch that it is merged into";
+
+#[test]
+fn the_workflow_of_the_example_plans_beside_the_cluster_or_else_beside_the_branch() {
+    let workflow = Workflow::new();
+    let reader = fs::read_to_string(&control_plane().kubeconfig).unwrap();
+    workflow.in_anas_file("license: CHRPlus", "license: CHRLite");
+    workflow.run("Validate", "").ok();
+    let plan = workflow.plan(&reader);
+    assert!(plan.starts_with("<!-- plan -->\nWhat the merge of 8c1f0d2 would do:\n\n### maple: 9 changes\n"), "{plan}");
+    assert!(plan.contains("\n\n### riviere: 9 changes\n") && !plan.contains(BESIDE_THE_BRANCH), "{plan}");
+    assert_eq!(fs::read_to_string(workflow.file("summary")).unwrap(), plan);
+    let no_answer = "{clusters: [{name: a, cluster: {server: 'https://127.0.0.1:9'}}], contexts: [{name: a, context: {cluster: a}}], current-context: a}";
+    for kubeconfig in ["", no_answer] {
+        let plan = workflow.plan(kubeconfig);
+        assert!(
+            plan.contains("\n\n### maple: 1 change\n") && plan.contains("\n\n### riviere: nothing changes\n"),
+            "{plan}"
+        );
+        assert_eq!(plan.matches(BESIDE_THE_BRANCH).count(), 2, "{plan}");
+    }
+    fs::remove_dir_all(workflow.file("repository/before/clinics/maple")).unwrap();
+    let plan = workflow.plan("");
+    assert!(plan.contains("\n\n### maple: 9 changes\n"), "a new clinic: {plan}");
+    fs::write(workflow.file("repository/before/clinics/riviere/clinic.yaml"), "spec: {}").unwrap();
+    assert!(workflow.plan("").ends_with("\n\n### riviere: no plan\n\nThe log says why.\n"));
+}
+
+#[test]
+fn the_workflow_of_the_example_refuses_what_breaks_a_rule_and_says_that_there_is_no_plan() {
+    let workflow = Workflow::new();
+    workflow.in_anas_file("license: CHRPlus", "license: CHRPlux");
+    let refused = workflow.run("Validate", "");
+    let at = "::error file=clinics/maple/members/ana-silva.yaml,line=";
+    assert!(!refused.success && refused.stdout.contains(at), "{}", refused.stdout);
+    let plan = workflow.plan("");
     assert!(
-        !refused.success && refused.stdout.contains("::error file=clinics/maple/members/ana-silva.yaml,line="),
-        "{}",
-        refused.stdout
+        plan.contains("### maple: no plan\n\nThe manifests are wrong") && plan.contains("### riviere: nothing"),
+        "{plan}"
     );
+}
+
+#[test]
+fn the_workflow_of_the_example_has_one_comment_and_cuts_it_where_it_gets_too_long() {
+    let workflow = Workflow::new();
+    let told = || fs::read_to_string(workflow.file("told")).unwrap();
+    fs::write(workflow.file("plan.md"), "<!-- plan -->\n").unwrap();
+    workflow.run("Post the plan", "").ok();
+    assert_eq!(told(), "api --silent repos/laurentides/clinics/issues/7/comments --field body=@plan.md\n");
+    fs::write(workflow.file("comments"), "https://api.github.com/a\n").unwrap();
+    fs::write(workflow.file("plan.md"), "- `élise-gagné`: removed\n".repeat(4000)).unwrap();
+    workflow.run("Post the plan", "").ok();
+    assert!(
+        told().ends_with("\napi --silent --method PATCH https://api.github.com/a --field body=@plan.md\n"),
+        "{}",
+        told()
+    );
+    let cut = fs::read_to_string(workflow.file("plan.md")).unwrap();
+    assert!(cut.len() < 65_536 && cut.ends_with(": removed\n\n> Cut here: the summary of the run has all of it.\n"));
 }
