@@ -161,8 +161,11 @@ fn the_workflow_of_the_example_plans_beside_the_cluster_or_else_beside_the_branc
     workflow.in_anas_file("license: CHRPlus", "license: CHRLite");
     workflow.run("Validate", "").ok();
     let plan = workflow.plan(&reader);
-    assert!(plan.starts_with("<!-- plan -->\nWhat the merge of 8c1f0d2 would do:\n\n### maple: 9 changes\n"), "{plan}");
-    assert!(plan.contains("\n\n### riviere: 9 changes\n") && !plan.contains(BESIDE_THE_BRANCH), "{plan}");
+    assert!(
+        plan.starts_with("<!-- plan -->\nWhat the merge of 8c1f0d2 would do:\n\n### maple: 9 changes of 9 members\n"),
+        "{plan}"
+    );
+    assert!(plan.contains("\n\n### riviere: 9 changes of 9 members\n") && !plan.contains(BESIDE_THE_BRANCH), "{plan}");
     assert_eq!(fs::read_to_string(workflow.file("summary")).unwrap(), plan);
     let no_answer = "{clusters: [{name: a, cluster: {server: 'https://127.0.0.1:9'}}], contexts: [{name: a, context: {cluster: a}}], current-context: a}";
     for kubeconfig in ["", no_answer] {
@@ -175,7 +178,7 @@ fn the_workflow_of_the_example_plans_beside_the_cluster_or_else_beside_the_branc
     }
     fs::remove_dir_all(workflow.file("repository/before/clinics/maple")).unwrap();
     let plan = workflow.plan("");
-    assert!(plan.contains("\n\n### maple: 9 changes\n"), "a new clinic: {plan}");
+    assert!(plan.contains("\n\n### maple: 9 changes of 9 members\n"), "a new clinic: {plan}");
     fs::write(workflow.file("repository/before/clinics/riviere/clinic.yaml"), "spec: {}").unwrap();
     assert!(workflow.plan("").ends_with("\n\n### riviere: no plan\n\nThe log says why.\n"));
 }
