@@ -12,6 +12,9 @@ use super::side::{Clinic, Person, Side};
 use crate::api::account::ClinicAccountSpec;
 use crate::domain::calendar::ClinicZone;
 
+/// What the Clinic is called among the members.
+pub(super) const THE_CLINIC: &str = "(the Clinic)";
+
 /// Compares, as of `now`. What happens whichever of the two is there is no part of a plan.
 pub(super) fn compare(before: &Side, after: &Side, now: Timestamp) -> Vec<Change> {
     let clinic = Clinic::of(before, after);
@@ -26,7 +29,7 @@ pub(super) fn compare(before: &Side, after: &Side, now: Timestamp) -> Vec<Change
     changes.extend(service_accounts(before, after));
     // A tree may leave the Clinic to somebody else, so its absence changes nothing.
     if let (Some(old), Some(new)) = (&before.clinic, &after.clinic) {
-        changes.extend(fields("(the Clinic)", &as_json(old), &as_json(new)));
+        changes.extend(fields(THE_CLINIC, &as_json(old), &as_json(new)));
     }
     changes.sort();
     changes.dedup();

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::Format;
+use super::compare::THE_CLINIC;
 use super::fields::Seats;
 use super::outcome::{Change, Effect};
 use crate::adapters::output::{plain, table};
@@ -103,12 +104,19 @@ fn as_markdown(plan: &Plan) -> String {
 
 fn title(plan: &Plan) -> String {
     let clinic = if plan.clinic.is_empty() { "Plan" } else { &plan.clinic };
-    let members: BTreeSet<_> = plan.changes.iter().map(|change| &change.member).collect();
-    match (plan.changes.len(), members.len()) {
-        (0, _) => format!("{clinic}: nothing changes"),
-        (1, _) => format!("{clinic}: 1 change"),
-        (many, 1) => format!("{clinic}: {many} changes of one member"),
-        (many, members) => format!("{clinic}: {many} changes of {members} members"),
+    let changed: BTreeSet<_> = plan.changes.iter().map(|change| change.member.as_str()).collect();
+    let members = changed.iter().filter(|name| **name != THE_CLINIC).count();
+    let who = match (members, changed.contains(THE_CLINIC)) {
+        (1, false) => " of one member".to_owned(),
+        (1, true) => " of one member and the Clinic".to_owned(),
+        (0, _) => String::new(),
+        (many, false) => format!(" of {many} members"),
+        (many, true) => format!(" of {many} members and the Clinic"),
+    };
+    match plan.changes.len() {
+        0 => format!("{clinic}: nothing changes"),
+        1 => format!("{clinic}: 1 change"),
+        many => format!("{clinic}: {many} changes{who}"),
     }
 }
 
