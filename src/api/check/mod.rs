@@ -57,15 +57,21 @@ impl Checker {
     /// Every violation of `object`, which is of `kind`; `before`: the same object as it is stored, where it is changed. A rule is
     /// asked where everything that it sees has the right shape. Of a kind that is not of this group nothing is said.
     pub fn check(&self, kind: &str, object: &Value, before: Option<&Value>) -> Vec<Finding> {
-        let Some(root) = self.kinds.get(kind) else { return Vec::new() };
-        let mut object = object.clone();
+        self.defaulted(kind, object.clone(), before).1
+    }
+
+    /// The same, and the object as the API server would keep it: without a status and nulls, and with defaults.
+    pub fn defaulted(&self, kind: &str, mut object: Value, before: Option<&Value>) -> (Value, Vec<Finding>) {
+        let Some(root) = self.kinds.get(kind) else { return (object, Vec::new()) };
         // What people write of a status is dropped before anything looks at it.
         if let Some(fields) = object.as_object_mut() {
             fields.remove(STATUS);
         }
         let mut walk = Walk { evaluator: &self.evaluator, root, findings: Vec::new() };
         walk.node(root, &Trail::Object, &mut object, before);
-        walk.findings
+        let mut findings = walk.findings;
+        findings.extend(metadata::keys(&object));
+        (object, findings)
     }
 }
 

@@ -8,7 +8,9 @@ use super::cel::{Evaluator, map};
 use super::finding::{Finding, Problem};
 use super::node::{Fields, Format, List, Node, Shape, Text};
 use super::trail::Trail;
-use super::words;
+use super::{METADATA, words};
+
+const SPEC: &str = "spec";
 
 /// What was found so far.
 pub(super) struct Walk<'a> {
@@ -44,7 +46,11 @@ impl Walk<'_> {
             (Shape::List(list), Value::Array(elements)) => return self.list(list, trail, elements, before),
             (Shape::Text(text), Value::String(value)) => return self.text(text, trail, value),
             (Shape::WholeNumber(least, most), Value::Number(number)) => match whole(number) {
-                Some(whole) => return self.whole_number(*least, *most, trail, whole),
+                Some(whole) => {
+                    // 1.0 is kept as 1.
+                    *number = whole.into();
+                    return self.whole_number(*least, *most, trail, whole);
+                }
                 None => words::wants_number(),
             },
             (Shape::Truth, Value::Bool(truth)) => return Some(Cel::Bool(*truth)),
@@ -89,6 +95,7 @@ impl Walk<'_> {
     }
 
     fn map(&mut self, values: &Node, trail: &Trail<'_>, object: &mut Map<String, Value>) -> Option<Cel> {
+        object.retain(|_, value| !value.is_null());
         let checked = object
             .iter_mut()
             .map(|(key, value)| Some((key.clone(), self.node(values, &Trail::Key(trail, key), value, None)?)));
@@ -185,6 +192,14 @@ fn fill(object: &mut Map<String, Value>, all: &Fields) {
 /// What to do about a field that there is not here: it may be one that was not indented.
 fn unknown(name: &str, parent: &Trail<'_>, all: &Fields, root: &Node) -> String {
     let has = |node: &Node| node.fields().is_some_and(|fields| fields.named(name).is_some());
+    let beside = |field: &str| root.fields().and_then(|fields| fields.named(field));
+    let parent = parent.path().to_string();
+    if [METADATA, SPEC].contains(&parent.as_str()) && has(root) {
+        return words::belongs_beside(&parent);
+    }
+    if parent == SPEC && beside(METADATA).is_some_and(has) {
+        return words::belongs_under(METADATA);
+    }
     for (field, node) in &all.fields {
         if has(node) {
             return words::belongs_under(field);
@@ -193,8 +208,7 @@ fn unknown(name: &str, parent: &Trail<'_>, all: &Fields, root: &Node) -> String 
             return words::belongs_in_an_entry_of(field);
         }
     }
-    let is_of_the_spec = || root.fields().and_then(|fields| fields.named("spec")).is_some_and(has);
-    if parent.path().to_string() == super::METADATA && is_of_the_spec() {
+    if parent == METADATA && beside(SPEC).is_some_and(has) {
         return words::belongs_under_spec();
     }
     words::unknown_field(name, all.names())

@@ -101,6 +101,11 @@ pub(super) fn belongs_under(parent: &str) -> String {
     format!("belongs under {parent}: indent it there")
 }
 
+/// A field of the object, written under another of its fields.
+pub(super) fn belongs_beside(other: &str) -> String {
+    format!("belongs beside {other}: begin its line at the same column as {other}")
+}
+
 /// A field of the spec, written under the metadata.
 pub(super) fn belongs_under_spec() -> String {
     "belongs under spec: put a line with spec: at the beginning of a line before it".to_owned()
