@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::remark::{Remark, Severity};
+use super::zone::no_such_zone;
 use crate::adapters::manifests::{Content, Node, Place};
 use crate::adapters::output::unless_an_address;
 use crate::api::check::{Checker, Finding, Path, Problem, alike};
@@ -179,7 +180,8 @@ fn other_capitals(node: &Node) -> Option<Slip> {
 
 fn no_such(kind: &str) -> String {
     let rest = "a person is a ClinicUser (type: Staff or type: Practitioner), a shared inbox or schedule a ServiceAccount, and the clinic itself a Clinic";
-    match alike(kind, FOR_PEOPLE.into_iter()) {
+    let account = kind.strip_prefix(CLINIC).and_then(|rest| alike(rest, [SERVICE_ACCOUNT].into_iter()));
+    match account.or_else(|| alike(kind, FOR_PEOPLE.into_iter())) {
         Some(meant) => format!("there is no such kind: write kind: {meant}"),
         None => format!("there is no such kind: {rest}"),
     }
@@ -192,8 +194,7 @@ fn has_our_fields(node: &Node) -> bool {
 }
 
 fn check(checker: &Checker, node: &Node, kind: &str) -> Manifest {
-    let object = node.json();
-    let findings = checker.check(kind, &object, None);
+    let (object, findings) = checker.defaulted(kind, node.json(), None);
     let mut remarks: Vec<_> = findings
         .into_iter()
         .map(|finding| {
@@ -240,7 +241,7 @@ fn manifest(node: &Node, kind: &str, is: Is, remarks: Vec<Remark>) -> Manifest {
     let text = |field: &str| metadata.and_then(|metadata| metadata.text(field)).map(str::to_owned);
     Manifest {
         kind: kind.to_owned(),
-        namespace: text("namespace"),
+        namespace: text("namespace").filter(|namespace| !namespace.is_empty()),
         name: text("name").unwrap_or_default(),
         at: node.place(&Path::default().field("metadata").field("name")),
         is,
@@ -256,17 +257,6 @@ fn clinic(node: &Node, spec: serde_json::Value, at: Place, remarks: &mut Vec<Rem
     }
     let released = annotations(node).get(RELEASE_HOLD_ANNOTATION).map(|id| id.trim().to_owned());
     Is::Clinic(Box::new(Clinic { spec, zone, released }))
-}
-
-fn no_such_zone(name: &str) -> String {
-    let known: Vec<_> = ClinicZone::names().collect();
-    let city = |zone: &str| zone.rsplit('/').next().unwrap_or_default().to_owned();
-    let meant = alike(name, known.iter().map(String::as_str));
-    let same_city = || known.iter().map(String::as_str).find(|zone| city(zone) == city(name));
-    match meant.or_else(same_city) {
-        Some(zone) => format!("there is no such time zone: did you mean {zone}?"),
-        None => "there is no such time zone: take one of the IANA database, such as America/Toronto".to_owned(),
-    }
 }
 
 fn user(node: &Node, spec: serde_json::Value, remarks: &mut Vec<Remark>) -> Is {
@@ -314,14 +304,7 @@ fn annotations(node: &Node) -> BTreeMap<String, String> {
 }
 
 /// A spec as a type; what its schema takes and the type does not is an error of ours, and is said.
-fn parsed<T: serde::de::DeserializeOwned>(
-    mut spec: serde_json::Value,
-    at: Place,
-    remarks: &mut Vec<Remark>,
-) -> Option<T> {
-    if let Some(fields) = spec.as_object_mut() {
-        fields.retain(|_, value| !value.is_null());
-    }
+fn parsed<T: serde::de::DeserializeOwned>(spec: serde_json::Value, at: Place, remarks: &mut Vec<Remark>) -> Option<T> {
     match serde_json::from_value(spec) {
         Ok(spec) => Some(spec),
         Err(error) => {

@@ -7,6 +7,7 @@ mod remark;
 mod together;
 mod tree;
 mod validate;
+mod zone;
 
 pub use self::plan::{Options as Plan, main as plan};
 pub use self::validate::{Options as Validate, main as validate};
