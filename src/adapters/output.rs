@@ -24,9 +24,11 @@ pub enum Format {
     Csv,
 }
 
-/// Says something on standard error. Who does not listen is not waited for.
+/// Says something on standard error, in one line: names in it could otherwise begin one that a pipeline takes for a command. Who does
+/// not listen is not waited for.
 pub fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let line = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let _ = writeln!(std::io::stderr(), "{}", plain(&line));
 }
 
 /// One line of plain text: what cannot be seen, turns the direction of writing or would steer the terminal is shown as `�`.

@@ -1,18 +1,22 @@
 //! The manifests of one clinic together: who is there twice, who is probably there twice, who names nobody, and whose time is
 //! over. What one manifest says by itself never lives here.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use jiff::Timestamp;
 
 use crate::adapters::manifests::Place;
+use crate::adapters::output::unless_an_address;
 use crate::api::check::alike;
 use crate::domain::calendar::ClinicZone;
 use crate::review::manifest::{Is, Manifest, User};
 use crate::review::remark::Remark;
 use crate::review::tree::Placed;
+
+/// Names of nobody for which a like one is looked for, each among all names.
+const MOST_SUGGESTED: usize = 100;
 
 /// A person among them, by the position of their manifest.
 struct Person<'a> {
@@ -57,7 +61,7 @@ fn objects_twice(manifests: &[Placed<'_>]) -> Vec<(usize, Remark)> {
         let (second_at, first) = (manifests[second].manifest.at, &manifests[first]);
         let message = format!(
             "there is a {} of this name already ({}), and of two only the last would count: give one another name, or remove it",
-            first.manifest.kind,
+            unless_an_address(&first.manifest.kind),
             place(first, first.manifest.at)
         );
         (second, Remark::error(second_at, "metadata.name", message))
@@ -105,12 +109,22 @@ fn names_of_nobody(people: &[Person<'_>], manifests: &[Placed<'_>]) -> Vec<(usiz
     // Somebody whose manifest has an error is there all the same.
     let is_user = |placed: &&Placed<'_>| placed.manifest.kind == "ClinicUser";
     let names: Vec<&str> = manifests.iter().filter(is_user).map(|placed| placed.manifest.name.as_str()).collect();
-    let known: std::collections::HashSet<&str> = names.iter().copied().collect();
+    let known: HashSet<&str> = names.iter().copied().collect();
+    let mut suggested = HashMap::new();
     let mut remarks = Vec::new();
     for person in people {
         let nobody = person.user.refers.iter().filter(|(_, _, to)| !known.contains(to.as_str()));
         for (path, at, to) in nobody {
-            let message = match alike(to, names.iter().copied()) {
+            let may_suggest = suggested.len() < MOST_SUGGESTED;
+            let meant = suggested.get(to).copied().unwrap_or_else(|| {
+                let others = names.iter().copied().filter(|name| !name.contains('@'));
+                let meant = may_suggest.then(|| alike(to, others)).flatten();
+                if may_suggest {
+                    suggested.insert(to, meant);
+                }
+                meant
+            });
+            let message = match meant {
                 Some(meant) => {
                     format!("no ClinicUser of those that were checked has this metadata.name: did you mean {meant}?")
                 }

@@ -1,6 +1,6 @@
 //! The manifests under files and folders: read and looked at on all processors. What they are together never lives here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 use std::iter;
 use std::num::NonZero;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::manifest::{Document, Manifest, look};
 use super::remark::Remark;
-use crate::adapters::manifests::{Found, Input, Part, ReadError, Source, find, parts, read};
+use crate::adapters::manifests::{Found, Input, Part, Place, ReadError, Source, find, parts, read};
 use crate::adapters::output::tell;
 use crate::api::check::{Checker, RuleError};
 
@@ -49,12 +49,14 @@ pub(super) struct Piece<'a> {
     pub remarks: Vec<Remark>,
     /// Objects that are not of this group.
     pub others: usize,
+    /// Where there is something without an apiVersion and a kind.
+    nameless: Option<Place>,
 }
 
 /// A manifest and where it stands.
 pub(super) struct Placed<'a> {
     pub file: &'a str,
-    pub part: Part<'a>,
+    pub piece: &'a Piece<'a>,
     pub manifest: &'a Manifest,
 }
 
@@ -64,6 +66,9 @@ pub(super) fn texts(inputs: &[Input]) -> Result<Texts, TreeError> {
     for input in inputs {
         found.extend(find(input)?);
     }
+    // Under whatever names it is named, a file is one.
+    let mut seen = HashSet::new();
+    found.retain(|found| seen.insert(found.itself()));
     let mut texts = Texts { sources: Vec::new(), missed: kustomizations(&found) };
     for each in in_parallel("files read", &found, read) {
         match each {
@@ -79,7 +84,8 @@ pub(super) fn pieces<'a>(texts: &'a Texts, inputs: &[Input]) -> Result<Vec<Piece
     let parts: Vec<_> =
         texts.sources.iter().flat_map(|source| parts(&source.text).map(|part| (&*source.name, part))).collect();
     let checker = Checker::new()?;
-    let pieces = in_parallel("documents checked", &parts, |(file, part)| piece(&checker, file, *part));
+    let mut pieces = in_parallel("documents checked", &parts, |(file, part)| piece(&checker, file, *part));
+    warn_of_nameless(&mut pieces);
     let is_something = |piece: &Piece<'_>| !piece.manifests.is_empty() || !piece.remarks.is_empty();
     if texts.missed.is_empty() && !pieces.iter().any(is_something) {
         return Err(TreeError::Nothing(names(inputs)));
@@ -93,19 +99,31 @@ pub(super) fn clinics<'a>(
     namespace: Option<&'a str>,
 ) -> BTreeMap<Option<&'a str>, Vec<Placed<'a>>> {
     let mut clinics: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for Piece { file, part, manifests, .. } in pieces {
-        for manifest in manifests {
+    for piece in pieces {
+        for manifest in &piece.manifests {
             let clinic = clinics.entry(manifest.namespace.as_deref().or(namespace)).or_default();
-            clinic.push(Placed { file, part: *part, manifest });
+            clinic.push(Placed { file: piece.file, piece, manifest });
         }
     }
     clinics
 }
 
+/// kubectl refuses all of a file in which something has neither apiVersion nor kind. A file without a manifest of ours is not for it.
+fn warn_of_nameless(pieces: &mut [Piece<'_>]) {
+    let with_ours: HashSet<_> =
+        pieces.iter().filter(|piece| !piece.manifests.is_empty()).map(|piece| piece.file).collect();
+    for piece in pieces.iter_mut().filter(|piece| piece.manifests.is_empty() && with_ours.contains(piece.file)) {
+        let warning = |at| Remark::warning(at, "", "has neither apiVersion nor kind: kubectl refuses the file");
+        piece.remarks.extend(piece.nameless.map(warning));
+    }
+}
+
 fn piece<'a>(checker: &Checker, file: &'a str, part: Part<'a>) -> Piece<'a> {
-    let mut piece = Piece { file, part, manifests: Vec::new(), remarks: Vec::new(), others: 0 };
+    let mut piece = Piece { file, part, manifests: Vec::new(), remarks: Vec::new(), others: 0, nameless: None };
     match part.read() {
         Ok(Some(node)) => {
+            let is_nameless = node.field("apiVersion").is_none() && node.field("kind").is_none();
+            piece.nameless = is_nameless.then_some(node.at);
             for document in look(checker, &node) {
                 match document {
                     Document::Ours(manifest) => piece.manifests.push(manifest),

@@ -133,3 +133,50 @@ fn no_output_repeats_an_address_wherever_it_stands() {
         }
     }
 }
+
+#[test]
+fn no_output_repeats_a_secret_of_somebody_else() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData:\n";
+    let omar = user("omar", "email: omar@maple.example, type: Staff");
+    for wrong in [
+        format!("{secret}  password: hunter2\n\tother: x\n"),
+        format!("{secret}  hunter2: hunter2\n  hunter2: x\n"),
+        format!("{secret}  password: hunter2: hunter2\n"),
+        format!("{secret}  password: !hunter2 x\n"),
+        "password: hunter2: hunter2\n".to_owned(),
+        format!("{omar}{secret}  password: hunter2: hunter2\n"),
+        "{password: hunter2, email: omar@maple.example, type: Staff}\n".to_owned(),
+        "{kind: List, items: [{kind: Secret, data: hunter2}, {apiVersion: clinic-operator.dev/v1alpha1, kind: Clinic}]}\n"
+            .to_owned(),
+        user("x", r#"type: hunter2, "email": "hunter2\u0040maple.example""#),
+    ] {
+        let answer = validate(&["-"], &wrong);
+        assert!(answer.code == 1 && answer.out.contains("error: "), "{wrong}: {}{}", answer.out, answer.err);
+        assert!(!format!("{}{}", answer.out, answer.err).contains("hunter2"), "{wrong}: {}", answer.out);
+    }
+    let ours = validate(&["-"], "kind: ClinicUser\nkind: Clinic\n");
+    assert!(ours.out.contains("  2 | kind: Clinic\n"), "{}", ours.out);
+}
+
+#[test]
+fn a_file_s_name_is_no_command_and_a_file_named_twice_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = validate_in(folder.path(), &["x\n::error::y"], "");
+    assert!(answer.err.starts_with("error: failed to read x ::error::y: "), "{}", answer.err);
+    fs::create_dir(folder.path().join("tree")).unwrap();
+    fs::write(folder.path().join("tree/::a.yaml"), WRONG).unwrap();
+    let answer = validate_in(&folder.path().join("tree"), &["::a.yaml", ".", "../tree/::a.yaml"], "");
+    assert!(answer.out.starts_with("./::a.yaml:9:3: error: "), "{}", answer.out);
+    assert!(answer.out.ends_with("1 member in 1 file: 2 errors\n"), "{}", answer.out);
+}
+
+#[test]
+fn a_reader_who_has_enough_is_no_error() {
+    let mut command = std::process::Command::new("bash");
+    let pipe = format!(
+        "{} validate -o json examples/invalid | true; echo ${{PIPESTATUS[0]}}",
+        env!("CARGO_BIN_EXE_clinic-operator")
+    );
+    let output = command.args(["-c", &pipe]).output().unwrap();
+    assert_eq!((String::from_utf8(output.stdout).unwrap().as_str(), output.stderr.as_slice()), ("1\n", &b""[..]));
+}

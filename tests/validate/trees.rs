@@ -46,6 +46,22 @@ fn a_line_that_keeps_a_manifest_from_being_one_of_ours_is_named() {
             changed("kind: ClinicUser\n", ""),
             "2: error: kind: is missing: write kind: ClinicUser, for a person who works at the clinic",
         ),
+        (
+            changed("ClinicUser", "ClinicServiceAccount"),
+            "3: error: kind: there is no such kind: write kind: ServiceAccount",
+        ),
+        (
+            changed("type: Staff", "type: Staff, namespace: maple"),
+            "5: error: spec.namespace: belongs under metadata: indent it there",
+        ),
+        (
+            changed("{name: t}", "{name: t, spec: {}}"),
+            "4: error: metadata.spec: belongs beside metadata: begin its line at the same column as metadata",
+        ),
+        (
+            changed("{name: t}", "{name: t, labels: {the floor: x}}"),
+            "4: error: metadata.labels[the floor]: a key must be at most 63 letters, digits, hyphens, underscores and dots, and may have a domain and a / before it, such as clinic.example/floor",
+        ),
         (changed("ClinicUser", "Clinicuser"), "3: error: kind: there is no such kind: write kind: ClinicUser"),
         (
             changed("kind: ClinicUser\n", "").replace(group, ""),
@@ -73,7 +89,7 @@ fn a_line_that_keeps_a_manifest_from_being_one_of_ours_is_named() {
 fn what_is_not_ours_is_left_alone_and_counted() {
     let omar = user("omar", "email: omar@maple.example, type: Staff");
     let core = "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: clinic-operator}\n";
-    let values = "---\nreplicas: 2\nemail: someone@maple.example\n";
+    let values = "---\napiVersion: v1\nkind: ConfigMap\nemail: someone@maple.example\n";
     let answer = validate(&["-"], &format!("{omar}{core}{values}---\n# nothing\n"));
     assert_eq!((answer.out.as_str(), answer.code), ("1 member and 2 other objects in 1 file: no problems\n", 0));
 }
@@ -217,4 +233,50 @@ fn a_training_that_is_over_is_told_by_the_clinic_s_calendar() {
         ],
     );
     check(&trainee("2199-06-30"), &[]);
+}
+
+#[test]
+fn what_the_api_server_takes_is_taken() {
+    for spec in ["guard: {invitationsPerHour: null}", "guard: {invitationsPerHour: 1.0}", "paused: null"] {
+        check(&manifest("Clinic", "clinic", &format!("{CLINIC}, {spec}")), &[]);
+    }
+    let omar = user("omar", "email: omar@maple.example, type: Staff");
+    let metadata = "name: omar, namespace: '', labels: {a: null}, annotations: {b: null}";
+    check(&omar.replace("name: omar}", &format!("{metadata}}}")), &[]);
+}
+
+#[test]
+fn objects_that_follow_one_another_are_read_as_kubectl_reads_them() {
+    let object = |name: &str, kind: &str| {
+        let metadata = format!(r#"{{"name": "{name}"}}"#);
+        let spec = format!(r#"{{"email": "{name}@maple.example", "type": "{kind}"}}"#);
+        format!(
+            r#"{{"apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicUser", "metadata": {metadata}, "spec": {spec}}}"#
+        )
+    };
+    let stuff = "error: spec.type: must be Staff or Practitioner: write Staff";
+    let text = format!("{}{}\n{}\n", object("a", "Staff"), object("b", "stuff"), object("c", "stuff"));
+    check(&text, &[&format!("1: {stuff}"), &format!("2: {stuff}")]);
+}
+
+#[test]
+fn what_keeps_kubectl_from_the_file_is_said() {
+    let omar = user("omar", "email: omar@maple.example, type: Staff");
+    let nameless = "warning: has neither apiVersion nor kind: kubectl refuses the file";
+    check(&format!("{omar}---\nreplicas: 2\n"), &[&format!("7: {nameless}")]);
+    let behind =
+        "error: something stands behind --- in its line, where kubectl takes only a comment: put it in the next line";
+    check(&format!("{omar}--- {{replicas: 2}}\n"), &[&format!("6: {behind}")]);
+}
+
+#[test]
+fn a_list_of_very_many_members_is_read() {
+    let member = |number: usize| {
+        format!(
+            "- {{apiVersion: clinic-operator.dev/v1alpha1, kind: ClinicUser, metadata: {{name: m{number}}}, spec: {{email: m{number}@maple.example, type: Staff}}}}\n"
+        )
+    };
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n{}", (0..25_000).map(member).collect::<String>());
+    let answer = validate(&["-"], &list);
+    assert_eq!((answer.out.as_str(), answer.code), ("25000 members in 1 file: no problems\n", 0));
 }

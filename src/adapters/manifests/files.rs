@@ -38,6 +38,16 @@ pub enum Found {
     Kustomization(PathBuf),
 }
 
+impl Found {
+    /// What it is under whatever path; `None`: standard input.
+    pub fn itself(&self) -> Option<PathBuf> {
+        match self {
+            Self::StandardInput => None,
+            Self::File(path) | Self::Kustomization(path) => Some(path.canonicalize().unwrap_or_else(|_| path.clone())),
+        }
+    }
+}
+
 /// A text and what it is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {

@@ -3,9 +3,11 @@
 
 mod files;
 mod node;
+mod parts;
 mod scalar;
 mod yaml;
 
 pub use self::files::{Found, Input, ReadError, STANDARD_INPUT, Source, find, read};
 pub use self::node::{Content, Node, Place};
-pub use self::yaml::{Malformed, Part, parts};
+pub use self::parts::{Part, parts};
+pub use self::yaml::Malformed;

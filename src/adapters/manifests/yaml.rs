@@ -1,21 +1,26 @@
-//! YAML text as documents. JSON is YAML here, as for kubectl. A document that is not YAML does not hide the ones after it.
+//! YAML text as a document. JSON is YAML here, as for kubectl. Where documents begin and end stands in `parts`.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
 
 use super::node::{Content, Node, Place};
+use super::parts::Part;
 use super::scalar;
 use crate::adapters::output::unless_an_address;
 
 /// Values within values, at most.
 const DEEPEST: usize = 100;
-/// Values of one document, at most: more than an object of Kubernetes can hold. Aliases could make far more of a short text.
-const MOST_VALUES: usize = 200_000;
-/// Fields of one value, at most: each is compared with all before it.
+/// Values of one document, at most: more than the members of the largest group in one list.
+const MOST_VALUES: usize = 5_000_000;
+/// Fields of one value, at most: more than an object of Kubernetes has.
 const MOST_FIELDS: usize = 10_000;
-/// Bytes that the aliases of one document stand for, at most: more than an object of Kubernetes can hold.
-const MOST_ALIASED: usize = 4 * 1024 * 1024;
+/// Values that the anchors and aliases of one document stand for, at most: more than an object of Kubernetes can hold. They could make
+/// far more of a short text.
+const MOST_COPIED: usize = 200_000;
+/// Bytes that they stand for, at most.
+const MOST_COPIED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Why a document cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,74 +31,21 @@ pub struct Malformed {
     pub message: String,
 }
 
-/// The text of one document.
-#[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
-    text: &'a str,
-    lines_before: usize,
-}
-
-/// The parts of a text between lines that begin with `---`. Nothing in a document can begin such a line.
-pub fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
-    let mut rest = Some(text.strip_prefix('\u{feff}').unwrap_or(text));
-    let mut lines_before = 0;
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let (part, after) = match separators(text).next() {
-            Some((start, end)) => (&text[..start], Some(&text[end..])),
-            None => (text, None),
-        };
-        let part = Part { text: part, lines_before };
-        lines_before += part.text.matches('\n').count() + usize::from(after.is_some());
-        rest = after;
-        Some(part)
-    })
-}
-
-impl<'a> Part<'a> {
-    /// The line of the whole text that has this number, if it is in this part.
-    pub fn line(&self, number: usize) -> Option<&'a str> {
-        self.text.lines().nth(number.checked_sub(self.lines_before + 1)?)
+pub(super) fn read(part: &Part<'_>) -> Result<Option<Node>, Malformed> {
+    if let Some(line) = part.content_on_a_separator() {
+        let message =
+            "something stands behind --- in its line, where kubectl takes only a comment: put it in the next line";
+        return Err(Malformed { at: Place { line, column: 1 }, message: message.to_owned() });
     }
-
-    /// The document; `None`: there is nothing in it.
-    ///
-    /// # Errors
-    /// What is not YAML, or no document that Kubernetes could have.
-    pub fn read(&self) -> Result<Option<Node>, Malformed> {
-        read(self.text, self.lines_before)
-    }
-}
-
-/// Where lines begin and end that say nothing but `---` and a comment.
-fn separators(text: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
-    let mut from = 0;
-    std::iter::from_fn(move || {
-        while let Some(found) = text[from..].find("---") {
-            let start = from + found;
-            let end = text[start..].find('\n').map_or(text.len(), |length| start + length + 1);
-            let is_first = start == 0 || text.as_bytes()[start - 1] == b'\n';
-            let after = text[start + 3..end].trim();
-            from = if is_first { end } else { start + 3 };
-            if is_first && (after.is_empty() || after.starts_with('#')) {
-                return Some((start, end));
-            }
-        }
-        None
-    })
-}
-
-fn read(text: &str, lines_before: usize) -> Result<Option<Node>, Malformed> {
     let mut reader = Reader {
-        text,
+        part,
         events: Parser::new_from_str_with_options(
-            text,
+            part.text,
             options! { emit_comments: false, block_scalar_eof_without_line_feed: true },
         ),
-        lines_before,
         anchors: HashMap::new(),
         values: 0,
-        aliased: 0,
+        copied: Copied::default(),
     };
     let node = loop {
         match reader.next()? {
@@ -112,14 +64,19 @@ fn read(text: &str, lines_before: usize) -> Result<Option<Node>, Malformed> {
 }
 
 struct Reader<'a> {
-    text: &'a str,
+    part: &'a Part<'a>,
     events: Parser<'a, StrInput<'a>>,
-    lines_before: usize,
     /// `None`: it has begun and not ended.
     anchors: HashMap<usize, Option<Node>>,
     values: usize,
-    /// Bytes.
-    aliased: usize,
+    copied: Copied,
+}
+
+/// What anchors keep and aliases stand for.
+#[derive(Default)]
+struct Copied {
+    values: usize,
+    bytes: usize,
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library has more events than can come")]
@@ -131,7 +88,10 @@ impl<'a> Reader<'a> {
     /// The value that `event` begins.
     fn value(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Malformed> {
         let place = self.place(span.start);
-        self.count(1, span.start)?;
+        self.values += 1;
+        if self.values > MOST_VALUES {
+            return Err(self.malformed(span.start, format!("the document has more than {MOST_VALUES} values")));
+        }
         if depth > DEEPEST {
             return Err(self.malformed(span.start, format!("more than {DEEPEST} values stand within one another here")));
         }
@@ -141,13 +101,8 @@ impl<'a> Reader<'a> {
                 let Some(Some(node)) = self.anchors.get(&anchor) else {
                     return Err(self.malformed(span.start, "this alias stands for something around itself"));
                 };
-                self.aliased += bytes(node);
-                if self.aliased > MOST_ALIASED {
-                    let message = format!("the aliases of the document stand for more than {MOST_ALIASED} bytes");
-                    return Err(self.malformed(span.start, message));
-                }
                 let node = node.clone();
-                self.count(values(&node), span.start)?;
+                self.count_copy(&node, span.start)?;
                 return Ok(node);
             }
             Event::SequenceStart(_, anchor, _) => {
@@ -162,6 +117,7 @@ impl<'a> Reader<'a> {
         };
         let node = Node { at: place, content };
         if anchor != 0 {
+            self.count_copy(&node, span.start)?;
             self.anchors.insert(anchor, Some(node.clone()));
         }
         Ok(node)
@@ -180,6 +136,7 @@ impl<'a> Reader<'a> {
 
     fn fields(&mut self, depth: usize) -> Result<Vec<(String, Place, Node)>, Malformed> {
         let mut fields: Vec<(String, Place, Node)> = Vec::new();
+        let mut lines = HashMap::new();
         let mut merged = Vec::new();
         while let Some((event, span)) = self.next()? {
             let is_plain = matches!(event, Event::Scalar(_, ScalarStyle::Plain, ..));
@@ -195,24 +152,26 @@ impl<'a> Reader<'a> {
             let place = self.place(start);
             if is_plain && name == "<<" {
                 merged.push((place, value));
-            } else if let Some((_, first, _)) = fields.iter().find(|(other, _, _)| *other == *name) {
+                continue;
+            }
+            let name = if is_plain { key(&name) } else { name.into_owned() };
+            if let Some(first) = lines.insert(name.clone(), place.line) {
                 let message = if depth == 0 && name == "apiVersion" {
                     "another manifest begins here: put a line with --- and nothing else before it, or make it a file of its own"
                         .to_owned()
                 } else {
-                    let (name, line) = (unless_an_address(&name), first.line);
-                    format!("{name} stands here for the second time, the first was in line {line}: keep one")
+                    let name = self.word(&name);
+                    format!("{name} stands here for the second time, the first was in line {first}: keep one")
                 };
                 return Err(self.malformed(start, message));
-            } else if fields.len() == MOST_FIELDS {
-                return Err(self.malformed(start, format!("more than {MOST_FIELDS} fields stand side by side here")));
-            } else {
-                let name = if is_plain { key(&name) } else { name.into_owned() };
-                fields.push((name, place, value));
             }
+            if fields.len() == MOST_FIELDS {
+                return Err(self.malformed(start, format!("more than {MOST_FIELDS} fields stand side by side here")));
+            }
+            fields.push((name, place, value));
         }
         for (place, value) in merged {
-            merge(&mut fields, place, value)?;
+            merge(&mut fields, &mut lines, place, value)?;
         }
         Ok(fields)
     }
@@ -226,23 +185,32 @@ impl<'a> Reader<'a> {
             Some(tag) if ["int", "float", "bool", "null"].iter().any(|name| tag.ends_with(name)) => {
                 Ok(scalar::plain(text))
             }
-            Some(tag) => Err(self.malformed(
-                start,
-                format!("the tag {} means nothing in a manifest: remove it", unless_an_address(tag)),
-            )),
+            Some(tag) => {
+                Err(self.malformed(start, format!("the tag {} means nothing in a manifest: remove it", self.word(tag))))
+            }
         }
     }
 
-    fn count(&mut self, more: usize, at: Marker) -> Result<(), Malformed> {
-        self.values += more;
-        if self.values > MOST_VALUES {
-            return Err(self.malformed(at, format!("the document has more than {MOST_VALUES} values")));
-        }
-        Ok(())
+    fn count_copy(&mut self, node: &Node, at: Marker) -> Result<(), Malformed> {
+        self.copied.values += values(node);
+        self.copied.bytes += bytes(node);
+        let (most, what) = match self.copied {
+            Copied { values, .. } if values > MOST_COPIED => (MOST_COPIED, "values"),
+            Copied { bytes, .. } if bytes > MOST_COPIED_BYTES => (MOST_COPIED_BYTES, "bytes"),
+            Copied { .. } => return Ok(()),
+        };
+        let message = format!("the anchors and aliases of the document stand for more than {most} {what}");
+        Err(self.malformed(at, message))
+    }
+
+    /// A word of the document as it may be repeated.
+    fn word<'b>(&self, word: &'b str) -> &'b str {
+        if self.part.mentions_ours() { unless_an_address(word) } else { "…" }
     }
 
     fn place(&self, marker: Marker) -> Place {
-        Place { line: marker.line() + self.lines_before, column: marker.col() + 1 }
+        let columns_before = if marker.line() == 1 { self.part.columns_before } else { 0 };
+        Place { line: marker.line() + self.part.lines_before, column: marker.col() + 1 + columns_before }
     }
 
     fn malformed(&self, at: Marker, message: impl Into<String>) -> Malformed {
@@ -251,11 +219,11 @@ impl<'a> Reader<'a> {
 
     /// The first tab that indents, from this line of the text on.
     fn tab_from(&self, line: usize) -> Option<Place> {
-        let mut lines = self.text.lines().enumerate().skip(line.saturating_sub(1));
+        let mut lines = self.part.text.lines().enumerate().skip(line.saturating_sub(1));
         let tab =
             |line: &str| line.chars().take_while(|character| character.is_whitespace()).position(|space| space == '\t');
         let (number, column) = lines.find_map(|(number, line)| Some((number, tab(line)?)))?;
-        Some(Place { line: number + 1 + self.lines_before, column: column + 1 })
+        Some(Place { line: number + 1 + self.part.lines_before, column: column + 1 })
     }
 
     fn unreadable(&self, error: &ScanError) -> Malformed {
@@ -276,18 +244,24 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What `<<` brings in counts where it does not stand here itself.
-fn merge(fields: &mut Vec<(String, Place, Node)>, place: Place, value: Node) -> Result<(), Malformed> {
+/// What `<<` brings in counts where it does not stand here itself. `lines`: of the fields, by their names.
+fn merge(
+    fields: &mut Vec<(String, Place, Node)>,
+    lines: &mut HashMap<String, usize>,
+    place: Place,
+    value: Node,
+) -> Result<(), Malformed> {
     match value.content {
         Content::Fields(others) => {
-            for other in others {
-                if fields.iter().all(|(name, _, _)| *name != other.0) {
-                    fields.push(other);
+            for (name, at, value) in others {
+                if let Entry::Vacant(free) = lines.entry(name.clone()) {
+                    free.insert(at.line);
+                    fields.push((name, at, value));
                 }
             }
             Ok(())
         }
-        Content::List(list) => list.into_iter().try_for_each(|value| merge(fields, place, value)),
+        Content::List(list) => list.into_iter().try_for_each(|value| merge(fields, lines, place, value)),
         Content::Null | Content::Truth(..) | Content::Number(..) | Content::Text(_) => Err(Malformed {
             at: place,
             message: "<< takes fields from elsewhere, and this is a single value".to_owned(),

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::parts::parts;
 use super::*;
 use crate::api::check::Path;
 
@@ -20,6 +21,8 @@ fn documents_are_read_as_kubectl_reads_them() {
         ("a: 1\n---\nb: 2", vec![json!({"a": 1}), json!({"b": 2})]),
         ("--- # first\na: 1\n...\n---\nb: 2\n", vec![json!({"a": 1}), json!({"b": 2})]),
         ("\u{feff}a: é", vec![json!({"a": "é"})]),
+        ("{\"a\": 1}{\"b\": \"}{\"}\n{\"c\": 3}\n", vec![json!({"a": 1}), json!({"b": "}{"}), json!({"c": 3})]),
+        ("{a: 1}", vec![json!({"a": 1})]),
         (r#"{"a": [1, "2", null, {"b": true}]}"#, vec![json!({"a": [1, "2", null, {"b": true}]})]),
         ("{\n\t\"a\":\t1\n}\n", vec![json!({"a": 1})]),
         ("a: |\n  --- not one\n  two\n", vec![json!({"a": "--- not one\ntwo\n"})]),
@@ -40,9 +43,17 @@ fn documents_are_read_as_kubectl_reads_them() {
 
 #[test]
 fn a_document_that_cannot_be_read_does_not_hide_the_next() {
-    for wrong in
-        ["a: [", "a: *nobody", "a: \"", "a:\n\tb: 1", "a: 1\na: 2", "? [a]\n: 1", "a: 1\n b: 2", "a: <<\n<<: 1"]
-    {
+    for wrong in [
+        "a: [",
+        "a: *nobody",
+        "a: \"",
+        "a:\n\tb: 1",
+        "a: 1\na: 2",
+        "? [a]\n: 1",
+        "a: 1\n b: 2",
+        "a: <<\n<<: 1",
+        "--- {a: 1}",
+    ] {
         let read = read_all(&format!("{wrong}\n---\nb: 2\n"));
         assert!(read.len() == 2 && read[0].is_err(), "{wrong:?}: {read:?}");
         assert_eq!(read[1], Ok(json!({"b": 2})), "{wrong:?}");
@@ -69,6 +80,21 @@ fn every_value_has_its_place() {
 }
 
 #[test]
+fn an_object_behind_another_has_its_place_in_the_whole_line() {
+    let text = "{\"a\": 1} {\"b\":\n2} {\"c\": 3}";
+    let places: Vec<_> = parts(text).map(|part| part.read().unwrap().unwrap().at).collect();
+    assert_eq!(places, [(1, 1), (1, 10), (2, 4)].map(|(line, column)| Place { line, column }));
+}
+
+#[test]
+fn a_name_of_somebody_else_s_field_is_not_repeated_and_a_long_line_of_hyphens_is_read_at_once() {
+    assert!(read_all("hunter2: 1\nhunter2: 2\n")[0].as_ref().unwrap_err().starts_with("… stands here"));
+    let ours = "kind: ClinicUser\nspec: 1\nspec: 2\n";
+    assert!(read_all(ours)[0].as_ref().unwrap_err().starts_with("spec stands here"));
+    assert!(read_all(&format!("# {}\na: 1", "a---".repeat(250_000)))[0].is_ok());
+}
+
+#[test]
 fn a_text_that_grows_without_bound_is_refused() {
     let aliases = |depth: usize| {
         let levels = (1..=depth)
@@ -76,10 +102,12 @@ fn a_text_that_grows_without_bound_is_refused() {
         format!("a0: &a0 [x, x]\n{}", levels.collect::<String>())
     };
     assert!(read_all(&aliases(3))[0].is_ok());
-    assert!(read_all(&aliases(12))[0].as_ref().unwrap_err().contains("more than 200000 values"));
+    assert!(read_all(&aliases(12))[0].as_ref().unwrap_err().contains("stand for more than 200000 values"));
     let long = |length: usize| format!("a: &a {}\nb: [{}]\n", "x".repeat(length), vec!["*a"; 2000].join(", "));
     assert!(read_all(&long(1000))[0].is_ok());
     assert!(read_all(&long(3000))[0].as_ref().unwrap_err().contains("stand for more than 4194304 bytes"));
+    let anchored = format!("{}{}{}", "[&a ".repeat(90), "1, ".repeat(10_000), "]".repeat(90));
+    assert!(read_all(&anchored)[0].as_ref().unwrap_err().contains("stand for more than 200000 values"));
     let field = |number: usize| format!("field{number}: 1\n");
     let wide = |width: usize| (0..width).map(field).collect::<String>();
     assert!(read_all(&wide(10_000))[0].is_ok());

@@ -1,10 +1,12 @@
 //! `clinic-operator validate`: what the cluster would refuse, said before the merge, and what it would take and nobody can have meant.
 //! The rules are those of the CRDs and of `domain/`; what a tree would change in a clinic never lives here.
 
+mod lines;
 mod output;
 mod report;
 mod work;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -61,7 +63,8 @@ pub fn main(options: &Options) -> ExitCode {
         }
     };
     let said = output::write(&checked, options.output, Style::of_standard_output());
-    if let Err(error) = said {
+    // Who reads no further, such as head, has what they want.
+    if let Some(error) = said.err().filter(|error| error.kind() != ErrorKind::BrokenPipe) {
         tell(&format!("error: failed to write to standard output: {error}"));
         return ExitCode::from(COULD_NOT_RUN);
     }

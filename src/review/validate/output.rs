@@ -1,9 +1,8 @@
 //! What was found, written for people, programs and GitHub. What is found never lives here.
 
-use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::Format;
 use super::report::{Checked, Problem, Summary};
@@ -33,43 +32,47 @@ impl Style {
     }
 }
 
-/// Writes to standard output.
+/// Writes to standard output, as it goes: of a large tree the whole would be larger than the tree.
 pub(super) fn write(checked: &Checked, format: Format, style: Style) -> io::Result<()> {
-    let text = match format {
-        Format::Human => human(checked, style),
+    let mut to = BufWriter::new(io::stdout().lock());
+    match format {
+        Format::Human => human(&mut to, checked, style)?,
         Format::Json => {
-            let whole = json!({ "problems": checked.problems, "summary": checked.summary, "missed": checked.missed });
-            format!("{whole:#}\n")
+            let whole = Whole { problems: &checked.problems, summary: checked.summary, missed: &checked.missed };
+            serde_json::to_writer_pretty(&mut to, &whole)?;
+            writeln!(to)?;
         }
-        Format::Github => github(checked),
-    };
-    io::stdout().lock().write_all(text.as_bytes())
+        Format::Github => github(&mut to, checked)?,
+    }
+    to.flush()
 }
 
-fn human(checked: &Checked, style: Style) -> String {
-    let mut text = String::new();
+#[derive(Serialize)]
+struct Whole<'a> {
+    problems: &'a [Problem],
+    summary: Summary,
+    missed: &'a [String],
+}
+
+fn human(to: &mut impl Write, checked: &Checked, style: Style) -> io::Result<()> {
     for problem in &checked.problems {
         let (word, colour) = match problem.severity {
             Severity::Error => ("error", "1;31"),
             Severity::Warning => ("warning", "1;33"),
         };
-        let place = format!("{}:{}:{}", problem.file, problem.line, problem.column);
-        let _ =
-            writeln!(text, "{}: {}: {}", style.paint("1", &plain(&place)), style.paint(colour, word), said(problem));
+        // A file of such a name would be a command to a GitHub workflow.
+        let folder = if problem.file.trim_start().starts_with("::") { "./" } else { "" };
+        let place = format!("{folder}{}:{}:{}", problem.file, problem.line, problem.column);
+        writeln!(to, "{}: {}: {}", style.paint("1", &plain(&place)), style.paint(colour, word), said(problem))?;
         if let Some(line) = &problem.text {
-            let number = problem.line.to_string();
-            let _ = writeln!(
-                text,
-                "  {} {}",
-                style.paint("2", &format!("{number} |")),
-                plain(&line.trim_end().replace('\t', "→"))
-            );
+            let number = style.paint("2", &format!("{} |", problem.line));
+            writeln!(to, "  {number} {}", plain(&line.replace('\t', "→")))?;
         }
     }
-    if !text.is_empty() {
-        text.push('\n');
+    if !checked.problems.is_empty() {
+        writeln!(to)?;
     }
-    text + &summary(checked) + "\n"
+    writeln!(to, "{}", summary(checked))
 }
 
 fn said(problem: &Problem) -> String {
@@ -106,8 +109,7 @@ fn counts(all: &[(usize, &str)], nothing: &str) -> String {
 }
 
 /// Workflow commands, and the summary as plain text.
-fn github(checked: &Checked) -> String {
-    let mut text = String::new();
+fn github(to: &mut impl Write, checked: &Checked) -> io::Result<()> {
     for problem in &checked.problems {
         let word = match problem.severity {
             Severity::Error => "error",
@@ -119,9 +121,9 @@ fn github(checked: &Checked) -> String {
         } else {
             format!("file={},line={},col={},", property(&problem.file), problem.line, problem.column)
         };
-        let _ = writeln!(text, "::{word} {place}title={}::{}", property(&problem.object), data(&said(problem)));
+        writeln!(to, "::{word} {place}title={}::{}", property(&problem.object), data(&said(problem)))?;
     }
-    text + &summary(checked) + "\n"
+    writeln!(to, "{}", summary(checked))
 }
 
 fn data(text: &str) -> String {

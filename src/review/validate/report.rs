@@ -7,7 +7,7 @@ use crate::review::remark::Severity;
 /// A problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Problem {
-    /// The file as it was named.
+    /// The file as it was named: another name would not lead to it, even where an address is part of it.
     pub file: String,
     /// From 1.
     pub line: usize,
@@ -20,7 +20,7 @@ pub(super) struct Problem {
     pub field: String,
     /// What is wrong and what to do.
     pub message: String,
-    /// The line of the file, where it holds no address.
+    /// What is shown of the line of the file.
     #[serde(skip)]
     pub text: Option<String>,
 }
