@@ -129,14 +129,18 @@ fn as_the_api_server_reads_it(schema: &mut Value, null: Null) {
         for part in ["type", "enum"] {
             wanted.extend(schema.remove_entry(part));
         }
-        // Said so, `null` is neither offered by an editor nor named in its messages.
-        let absent = json!({"not": {"type": ["array", "boolean", "number", "object", "string"]}});
-        schema.insert("anyOf".to_owned(), json!([wanted, absent]));
+        schema.insert("anyOf".to_owned(), or_absent(&wanted.into()));
     }
+}
+
+/// Said so, `null` is neither offered by an editor nor named in its messages.
+fn or_absent(wanted: &Value) -> Value {
+    json!([wanted, {"not": {"type": ["array", "boolean", "number", "object", "string"]}}])
 }
 
 /// The API server's own fields, as far as people write them.
 fn metadata(kind: &str) -> Value {
+    let text = json!({"anyOf": or_absent(&json!({"type": "string"}))});
     json!({
         "type": "object",
         "description": "What the object is called, and where it is.",
@@ -150,10 +154,10 @@ fn metadata(kind: &str) -> Value {
                 "description": "The object's name: lower case letters, digits, hyphens and dots.",
             },
             "namespace": {"type": "string", "description": "The clinic's namespace. Leave it out where something else sets it, such as Kustomize or kubectl -n."},
-            "labels": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Words of your own to find objects by."},
+            "labels": {"type": "object", "additionalProperties": text, "description": "Words of your own to find objects by."},
             "annotations": {
                 "type": "object",
-                "additionalProperties": {"type": "string"},
+                "additionalProperties": text,
                 "properties": annotations(kind),
                 "description": "Notes that programs read. Every value is text: write a number in quotes.",
             },

@@ -18,7 +18,7 @@ const NEEDS_BEFORE: &str = "# needs: the object before";
 /// Marks a file that the API server takes, since it sees neither other objects nor the time nor the zones.
 const NEEDS_TREE: &str = "# needs: the whole tree";
 /// How the API server words what is wrong with a shape. `validate` says what to do instead.
-const OF_SHAPES: [&str; 9] = [
+const OF_SHAPES: [&str; 10] = [
     " in body ",
     ": Too long: ",
     ": Too many: ",
@@ -26,6 +26,7 @@ const OF_SHAPES: [&str; 9] = [
     ": Duplicate value: ",
     ": Required value",
     "RFC 1123 subdomain",
+    ": name part must ",
     "strict decoding error",
     "json: cannot unmarshal",
 ];
@@ -97,7 +98,12 @@ fn has_line(text: &str, mark: &str) -> bool {
 
 /// Where the API server and `validate` are not about the same fields, or word a rule differently.
 fn disagreement(server: &[String], ours: &[String]) -> Vec<String> {
-    let field = |line: &str| line.split(": ").next().unwrap_or_default().to_owned();
+    // Of a map the API server names no key.
+    let map = |field: &str| ["metadata.labels", "metadata.annotations"].into_iter().find(|map| field.starts_with(map));
+    let field = |line: &str| {
+        let field = line.split(": ").next().unwrap_or_default();
+        map(field).unwrap_or(field).to_owned()
+    };
     let stops = |line: &String| line.starts_with("<nil>") || line.contains("strict decoding error");
     let is_whole = !server.iter().any(stops);
     let said: Vec<_> = server.iter().filter(|line| !line.starts_with("<nil>")).collect();
