@@ -3,10 +3,10 @@
 
 use jiff::Timestamp;
 
-use super::RELEASE_HOLD_ANNOTATION;
 use super::account::{Attempt, ClinicAccountSpec, Delivery};
 use super::clinic::{Clinic, ClinicSpec};
 use super::clinic_user::ClinicUserSpec;
+use super::wishes::released_hold;
 use crate::domain::acceptance::{Link, Record};
 use crate::domain::calendar::{ClinicZone, parse_date};
 use crate::domain::email::{ClaimName, Email, EmailKey};
@@ -65,11 +65,10 @@ pub struct ClinicView {
 impl ClinicView {
     /// Looks the zone up.
     pub fn new(clinic: &Clinic) -> Self {
-        let annotations = clinic.metadata.annotations.as_ref();
         Self {
             spec: clinic.spec.clone(),
             zone: ClinicZone::find(&clinic.spec.time_zone),
-            released_hold: annotations.and_then(|all| all.get(RELEASE_HOLD_ANNOTATION)).map(|id| id.trim().to_owned()),
+            released_hold: released_hold(clinic.metadata.annotations.as_ref()),
         }
     }
 

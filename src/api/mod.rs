@@ -17,6 +17,7 @@ mod rules;
 pub mod schema;
 pub mod service_account;
 pub mod status;
+pub mod wishes;
 
 pub use account::ClinicAccount;
 pub use clinic::Clinic;

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::delivery::{LONGEST_BACK_OFF, Trouble};
 use super::email::EmailKey;
+use super::lifecycle::AccessReason;
 
 /// How long an attempt without known outcome may still be under way, before another copy may be sent. Longer than the sum
 /// of all time limits of a mail dialogue.
@@ -34,6 +35,17 @@ pub enum MailKind {
     EmailConfirmation,
     /// Tells the old address of an accepted member about the change.
     EmailChangeNotice,
+}
+
+impl MailKind {
+    /// How somebody must stand to be mailed it (I3): an invitation goes to a member who is to have access and has not accepted yet,
+    /// the mails about a changed address to one who has access.
+    pub fn goes_to(self) -> AccessReason {
+        match self {
+            Self::Invitation => AccessReason::NotAccepted,
+            Self::EmailConfirmation | Self::EmailChangeNotice => AccessReason::Granted,
+        }
+    }
 }
 
 /// What became of an attempt.
@@ -188,6 +200,24 @@ pub enum Standing {
     },
     /// Three copies may or may not have left; sending more would be guessing.
     Unknown,
+}
+
+impl Standing {
+    /// The mail that is to be sent, if one is.
+    pub fn due(&self) -> Option<&Due> {
+        match self {
+            Self::Due(due) => Some(due),
+            Self::NoAddress
+            | Self::Settled
+            | Self::Held { .. }
+            | Self::UnderWay { .. }
+            | Self::BackingOff { .. }
+            | Self::Sent { .. }
+            | Self::Expired { .. }
+            | Self::Refused { .. }
+            | Self::Unknown => None,
+        }
+    }
 }
 
 /// The mail that is to be sent next.

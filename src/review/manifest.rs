@@ -9,19 +9,19 @@ use super::remark::{Remark, Severity};
 use super::zone::no_such_zone;
 use crate::adapters::manifests::{Content, Node, Place};
 use crate::adapters::output::unless_an_address;
-use crate::api::check::{Checker, Finding, Path, Problem, alike};
+use crate::api::check::{Checker, Finding, Path, alike};
 use crate::api::clinic::ClinicSpec;
 use crate::api::clinic_user::ClinicUserSpec;
-use crate::api::{GROUP, RELEASE_HOLD_ANNOTATION, VERSION};
+use crate::api::editor::WRITTEN;
+use crate::api::wishes::released_hold;
+use crate::api::{GROUP, VERSION};
 use crate::domain::calendar::{ClinicZone, parse_date};
 use crate::domain::email::{Email, EmailKey};
 use crate::domain::identity::normalised;
 
 const CLINIC: &str = "Clinic";
-const CLINIC_USER: &str = "ClinicUser";
+pub(super) const CLINIC_USER: &str = "ClinicUser";
 const SERVICE_ACCOUNT: &str = "ServiceAccount";
-/// What people write.
-const FOR_PEOPLE: [&str; 3] = [CLINIC, CLINIC_USER, SERVICE_ACCOUNT];
 /// Fields that only specs of ours have together with `email`.
 const OURS: [&str; 5] = ["type", "classification", "license", "displayName", "manager"];
 
@@ -45,6 +45,11 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
+    /// Whether it is of a kind that the list of members has.
+    pub(super) fn is_of_a_member(&self) -> bool {
+        [CLINIC_USER, SERVICE_ACCOUNT].contains(&self.kind.as_str())
+    }
+
     /// Kind and name, such as `ClinicUser ana-silva`.
     pub(super) fn called(&self) -> String {
         format!("{} {}", unless_an_address(&self.kind), unless_an_address(&self.name)).trim().to_owned()
@@ -132,7 +137,7 @@ fn slip(checker: &Checker, node: &Node, version: Option<&str>, kind: Option<&str
     if let Some(slip) = other_capitals(node) {
         return slip;
     }
-    let kind_is_ours = kind.is_some_and(|kind| FOR_PEOPLE.contains(&kind));
+    let kind_is_ours = kind.is_some_and(|kind| WRITTEN.contains(&kind));
     let Some(version) = version else {
         let is_meant = kind_is_ours || has_our_fields(node);
         return if is_meant { Slip::At("apiVersion", format!("is missing: {WRITE}")) } else { Slip::NotOurs };
@@ -168,7 +173,7 @@ fn slip(checker: &Checker, node: &Node, version: Option<&str>, kind: Option<&str
 fn other_capitals(node: &Node) -> Option<Slip> {
     let Content::Fields(fields) = &node.content else { return None };
     let is_ours = |(_, _, value): &(String, Place, Node)| match &value.content {
-        Content::Text(text) => text.starts_with(GROUP) || FOR_PEOPLE.contains(&text.as_str()),
+        Content::Text(text) => text.starts_with(GROUP) || WRITTEN.contains(&text.as_str()),
         Content::Null | Content::Truth(..) | Content::Number(..) | Content::List(_) | Content::Fields(_) => false,
     };
     ["apiVersion", "kind"].into_iter().find_map(|right| {
@@ -181,7 +186,7 @@ fn other_capitals(node: &Node) -> Option<Slip> {
 fn no_such(kind: &str) -> String {
     let rest = "a person is a ClinicUser (type: Staff or type: Practitioner), a shared inbox or schedule a ServiceAccount, and the clinic itself a Clinic";
     let account = kind.strip_prefix(CLINIC).and_then(|rest| alike(rest, [SERVICE_ACCOUNT].into_iter()));
-    match account.or_else(|| alike(kind, FOR_PEOPLE.into_iter())) {
+    match account.or_else(|| alike(kind, WRITTEN.into_iter())) {
         Some(meant) => format!("there is no such kind: write kind: {meant}"),
         None => format!("there is no such kind: {rest}"),
     }
@@ -202,7 +207,7 @@ fn check(checker: &Checker, node: &Node, kind: &str) -> Manifest {
             Remark::error(node.place(&finding.path), finding.path.to_string(), message)
         })
         .collect();
-    if !FOR_PEOPLE.contains(&kind) {
+    if !WRITTEN.contains(&kind) {
         let message =
             "is a record that only the operator writes: take it out of here, the cluster refuses it from anybody else";
         remarks.push(Remark::warning(node.place(&Path::default().field("kind")), "kind", message));
@@ -227,8 +232,7 @@ fn check(checker: &Checker, node: &Node, kind: &str) -> Manifest {
 
 /// What to do about a word that YAML takes for something else than text.
 fn unquoted(node: &Node, finding: &Finding) -> Option<String> {
-    let wants_text = finding.problem == Problem::WrongType && finding.message.starts_with("must be text");
-    let (word, what) = match &node.at(&finding.path).filter(|_| wants_text)?.content {
+    let (word, what) = match &node.at(&finding.path).filter(|_| finding.wants_text())?.content {
         Content::Number(_, word) => (word, "a number"),
         Content::Truth(_, word) => (word, "true or false"),
         Content::Null | Content::Text(_) | Content::List(_) | Content::Fields(_) => return None,
@@ -255,7 +259,7 @@ fn clinic(node: &Node, spec: serde_json::Value, at: Place, remarks: &mut Vec<Rem
     if zone.is_none() {
         remarks.push(Remark::error(at, "spec.timeZone", no_such_zone(&spec.time_zone)));
     }
-    let released = annotations(node).get(RELEASE_HOLD_ANNOTATION).map(|id| id.trim().to_owned());
+    let released = released_hold(Some(&annotations(node)));
     Is::Clinic(Box::new(Clinic { spec, zone, released }))
 }
 

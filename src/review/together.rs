@@ -11,7 +11,7 @@ use crate::adapters::manifests::Place;
 use crate::adapters::output::unless_an_address;
 use crate::api::check::alike;
 use crate::domain::calendar::ClinicZone;
-use crate::review::manifest::{Is, Manifest, User};
+use crate::review::manifest::{CLINIC_USER, Is, Manifest, User};
 use crate::review::remark::Remark;
 use crate::review::tree::Placed;
 
@@ -107,7 +107,7 @@ fn people_probably_twice(people: &[Person<'_>]) -> Vec<(usize, Remark)> {
 
 fn names_of_nobody(people: &[Person<'_>], manifests: &[Placed<'_>]) -> Vec<(usize, Remark)> {
     // Somebody whose manifest has an error is there all the same.
-    let is_user = |placed: &&Placed<'_>| placed.manifest.kind == "ClinicUser";
+    let is_user = |placed: &&Placed<'_>| placed.manifest.kind == CLINIC_USER;
     let names: Vec<&str> = manifests.iter().filter(is_user).map(|placed| placed.manifest.name.as_str()).collect();
     let known: HashSet<&str> = names.iter().copied().collect();
     let mut suggested = HashMap::new();
@@ -178,5 +178,5 @@ fn called(person: &Person<'_>, at: Place) -> String {
 }
 
 fn place(placed: &Placed<'_>, at: Place) -> String {
-    format!("{}:{}", placed.file, at.line)
+    format!("{}:{}", placed.piece.file, at.line)
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::manifest::{Document, Manifest, look};
 use super::remark::Remark;
-use crate::adapters::manifests::{Found, Input, Part, Place, ReadError, Source, find, parts, read};
+use crate::adapters::manifests::{Found, Input, Part, Place, ReadError, STANDARD_INPUT, Source, find, parts, read};
 use crate::adapters::output::tell;
 use crate::api::check::{Checker, RuleError};
 
@@ -55,7 +55,6 @@ pub(super) struct Piece<'a> {
 
 /// A manifest and where it stands.
 pub(super) struct Placed<'a> {
-    pub file: &'a str,
     pub piece: &'a Piece<'a>,
     pub manifest: &'a Manifest,
 }
@@ -102,7 +101,7 @@ pub(super) fn clinics<'a>(
     for piece in pieces {
         for manifest in &piece.manifests {
             let clinic = clinics.entry(manifest.namespace.as_deref().or(namespace)).or_default();
-            clinic.push(Placed { file: piece.file, piece, manifest });
+            clinic.push(Placed { piece, manifest });
         }
     }
     clinics
@@ -152,7 +151,7 @@ fn kustomizations(found: &[Found]) -> Vec<String> {
 
 fn names(inputs: &[Input]) -> String {
     let name = |input: &Input| match input {
-        Input::StandardInput => "standard input".to_owned(),
+        Input::StandardInput => STANDARD_INPUT.to_owned(),
         Input::Path(path) => path.display().to_string(),
     };
     inputs.iter().map(name).collect::<Vec<_>>().join(", ")

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::words;
+
 /// The way from an object to one of its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path(Vec<Step>);
@@ -100,4 +102,11 @@ pub struct Finding {
     pub problem: Problem,
     /// What is wrong and what to do, as a sentence about the field. It never repeats an email address.
     pub message: String,
+}
+
+impl Finding {
+    /// Whether there is something else where text is to be.
+    pub fn wants_text(&self) -> bool {
+        self.problem == Problem::WrongType && self.message == words::wants_text()
+    }
 }

@@ -41,18 +41,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
     let account = &observed.account;
     let reason = access(&account.access_facts(), now);
     let (invitation, notice) = standings(observed, now);
-    let due = [&invitation, &notice].into_iter().find_map(|standing| match standing {
-        Standing::Due(due) => Some(due.clone()),
-        Standing::NoAddress
-        | Standing::Settled
-        | Standing::Held { .. }
-        | Standing::UnderWay { .. }
-        | Standing::BackingOff { .. }
-        | Standing::Sent { .. }
-        | Standing::Expired { .. }
-        | Standing::Refused { .. }
-        | Standing::Unknown => None,
-    });
+    let due = [&invitation, &notice].into_iter().find_map(Standing::due).cloned();
     let next =
         [account.desired.access_until.filter(|until| now < *until), changes_at(&invitation), changes_at(&notice)];
     Decision {
@@ -73,15 +62,10 @@ fn standings(observed: &Observed, now: Timestamp) -> (Standing, Standing) {
     (mail, notice)
 }
 
-/// I3: only somebody whose manifest is there and whose address is claimed, in a clinic that is open. An invitation goes to a
-/// member who is to have access and has not accepted yet, the mails about a changed address to one who has access.
+/// I3: only somebody whose manifest is there and whose address is claimed, in a clinic that is open.
 fn a_mail_may_go(observed: &Observed, kind: MailKind, reason: AccessReason) -> bool {
     let open = matches!(ClinicView::standing(observed.clinic.as_ref()), ClinicStanding::Open(_));
-    let wanted = match kind {
-        MailKind::Invitation => AccessReason::NotAccepted,
-        MailKind::EmailConfirmation | MailKind::EmailChangeNotice => AccessReason::Granted,
-    };
-    open && observed.holder_is_there && observed.address_is_ours && reason == wanted
+    open && observed.holder_is_there && observed.address_is_ours && reason == kind.goes_to()
 }
 
 fn changes_at(standing: &Standing) -> Option<Timestamp> {

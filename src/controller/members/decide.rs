@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::dispute::{a_second_account_gives_up, another_account_has_the_address};
 use super::observe::{Observed, Other, Presence, created, first_account_name, holder};
 use super::step::{Decision, Step, patch, patch_if_different};
-use super::wishes::{all_but_the_address, decided, names, new_account, releasing, with_access, without_address};
+use super::wishes::{decided, names, new_account, releasing, wishes};
 use crate::api::account::{ClinicAccount, Desired};
 use crate::api::convert::ClinicView;
 use crate::domain::email::{ClaimName, RawEmail};
@@ -38,7 +38,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
 /// Whatever else is wrong, the end of access and a suspension reach the account.
 fn only_access_follows(observed: &Observed) -> Decision {
     let Some(account) = &observed.account else { return Decision::default() };
-    patch_if_different(account, with_access(observed, &account.spec.desired))
+    patch_if_different(account, wishes(observed).access(&account.spec.desired))
 }
 
 /// A status that names an account is a hint, which the API server itself confirms or refutes.
@@ -54,8 +54,12 @@ fn a_new_member_claims_the_address_first(observed: &Observed, member: &Member, n
     let claim = member.email.key().claim();
     let name = first_account_name(&observed.user);
     let create = |email: Option<RawEmail>, releasing: Vec<String>| {
-        let desired = Desired { email, releasing, ..without_address(&observed.user.spec, holder(&observed.user)) };
-        Decision::step(Step::CreateAccount(Box::new(new_account(&name, all_but_the_address(observed, &desired)))))
+        let desired =
+            Desired { email, releasing, ..Desired::without_address(observed.user.spec.type_, holder(&observed.user)) };
+        Decision::step(Step::CreateAccount(Box::new(new_account(
+            &name,
+            wishes(observed).all_but_the_address(&desired),
+        ))))
     };
     let usable = observed.address.others.is_empty().then_some(claim);
     let strays = stray_claims(observed, usable.as_slice());
@@ -94,7 +98,7 @@ fn a_known_member_follows_the_manifest(
         // Somebody saw that we are gone, and our cache may be late.
         return Decision::step(Step::AskWhetherGone(holder(&observed.user)));
     }
-    let wanted = all_but_the_address(observed, desired);
+    let wanted = wishes(observed).all_but_the_address(desired);
     if let Some(decision) = an_accepted_member_may_have_become_another(observed, account, member, &wanted) {
         return decision;
     }
@@ -126,7 +130,7 @@ fn an_accepted_member_may_have_become_another(
             // An address that was claimed before the name changed too is nobody's now.
             let releasing = releasing(desired, stray_claims(observed, &account.spec.claims()));
             let kept = Desired { removed: None, hold: None, releasing, ..desired.clone() };
-            let access = with_access(observed, &kept);
+            let access = wishes(observed).access(&kept);
             patch_if_different(account, access).before(Decision::stuck(Obstacle::IdentityChanged { approval }))
         }
     })

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::observe::{Observed, Other, Presence, holder};
 use super::step::{Decision, Step, patch};
-use super::wishes::{adopted, decided, names, new_account, releasing, without_address};
+use super::wishes::{decided, names, new_account, releasing, wishes};
 use crate::api::account::{ClinicAccount, Desired, Holder, Removed};
 use crate::domain::email::ClaimName;
 use crate::domain::identity::{Claimant, Occupant, Ruling, approval, is_the_same_person, whose_account_it_is};
@@ -41,8 +41,10 @@ pub fn another_account_has_the_address(
         Ruling::EmailConflict => email_conflict(observed, other),
         Ruling::TheOtherGivesUp if has_it => patch(account, given_up(other, desired)),
         Ruling::TheOtherGivesUp => patch(account, without_claim(other, desired, claim)),
-        Ruling::Adopt => patch(account, adopted(observed, desired)),
-        Ruling::Reactivate => patch(account, Desired { decisions: one_more_decision, ..adopted(observed, desired) }),
+        Ruling::Adopt => patch(account, wishes(observed).adopted(desired)),
+        Ruling::Reactivate => {
+            patch(account, Desired { decisions: one_more_decision, ..wishes(observed).adopted(desired) })
+        }
         Ruling::Replace => {
             let removed = desired.removed.clone().or(Some(Removed { at: now }));
             let given_up = given_up(other, desired);
@@ -86,7 +88,7 @@ fn a_release_is_finished(other: &Other, claim: ClaimName) -> Option<Decision> {
 fn a_claim_without_account_gets_one(observed: &Observed, other: &Other) -> Decision {
     let uid = other.name.strip_prefix("a-").unwrap_or_default().to_owned();
     let gone = Holder { uid, ..holder(&observed.user) };
-    let desired = without_address(&observed.user.spec, gone);
+    let desired = Desired::without_address(observed.user.spec.type_, gone);
     let releasing = releasing(&desired, other.claims.iter().map(|(_, uid)| uid.clone()));
     Decision::step(Step::CreateAccount(Box::new(new_account(&other.name, Desired { releasing, ..desired }))))
 }

@@ -6,18 +6,16 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::side::{Person, Seems, Side};
-use crate::adapters::kubernetes::{ConnectError, Login, Person as Reader, PersonError};
+use crate::adapters::kubernetes::{Person as Reader, PersonError};
 use crate::api::account::ClinicAccount;
 use crate::api::clinic_user::MemberStatus;
-use crate::api::{CLINIC_NAME, Clinic, ClinicUser, RELEASE_HOLD_ANNOTATION, ServiceAccount};
+use crate::api::wishes::released_hold;
+use crate::api::{CLINIC_NAME, Clinic, ClinicUser, ServiceAccount};
 use crate::domain::lifecycle::State;
 
 /// Why a clinic could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SeeError {
-    /// Before any request.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
     /// A request for what nothing can be planned without.
     #[error("failed to read the {what} of namespace {namespace} at {server}: {error}")]
     Read { what: &'static str, namespace: String, server: String, error: PersonError },
@@ -25,19 +23,12 @@ pub(super) enum SeeError {
 
 /// A clinic, and what of it could not be seen, with what that hides.
 pub(super) struct Seen {
-    pub namespace: String,
     pub side: Side,
     pub unseen: Vec<String>,
 }
 
-/// The namespace that somebody means who names none.
-pub(super) async fn namespace(login: &Login) -> Result<String, SeeError> {
-    Ok(Reader::connect(login).await?.namespace)
-}
-
-/// Reads the clinic.
-pub(super) async fn see(login: &Login) -> Result<Seen, SeeError> {
-    let reader = Reader::connect(login).await?;
+/// Reads the clinic of the reader's namespace.
+pub(super) async fn see(reader: &Reader) -> Result<Seen, SeeError> {
     let failed = |what| {
         let (namespace, server) = (reader.namespace.clone(), reader.server.clone());
         move |error| SeeError::Read { what, namespace, server, error }
@@ -62,8 +53,7 @@ pub(super) async fn see(login: &Login) -> Result<Seen, SeeError> {
             (clinic, is_hidden)
         }
     };
-    let annotations = clinic.as_ref().and_then(|clinic| clinic.metadata.annotations.as_ref());
-    let released = annotations.and_then(|all| all.get(RELEASE_HOLD_ANNOTATION)).map(|id| id.trim().to_owned());
+    let released = released_hold(clinic.as_ref().and_then(|clinic| clinic.metadata.annotations.as_ref()));
     let records = reader.list::<Value, Value>(&ApiResource::erase::<ClinicAccount>(&())).await;
     let hides = "clinicaccounts: who comes back to an account of before, whose address a former member had, and what the guards counted in the last hour is not known";
     let records = seen(records, hides, &mut unseen).map_err(failed("clinicaccounts"))?;
@@ -80,7 +70,7 @@ pub(super) async fn see(login: &Login) -> Result<Seen, SeeError> {
             .collect(),
         records: records.map(|records| records.into_iter().filter_map(record).collect()),
     };
-    Ok(Seen { namespace: reader.namespace.clone(), side, unseen })
+    Ok(Seen { side, unseen })
 }
 
 /// What was read; `None`: RBAC hides it, which is noted.

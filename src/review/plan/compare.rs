@@ -1,6 +1,6 @@
 //! What a change of the tree changes: what the operator would do with the one and not with the other, and the fields that differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::fields::changed_fields;
 use super::outcome::{Change, Effect, World, outcome};
-use super::side::{Clinic, Person, Side};
+use super::side::{Clinic, Side};
 use crate::api::account::ClinicAccountSpec;
 use crate::domain::calendar::ClinicZone;
 
@@ -18,8 +18,10 @@ pub(super) const THE_CLINIC: &str = "(the Clinic)";
 /// Compares, as of `now`. What happens whichever of the two is there is no part of a plan.
 pub(super) fn compare(before: &Side, after: &Side, now: Timestamp) -> Vec<Change> {
     let clinic = Clinic::of(before, after);
-    let happens_anyway = outcome(world(before, before, &clinic.0, now));
-    let mut changes = outcome(world(before, after, &clinic.1, now));
+    let records = records(before, clinic.0.zone.as_ref());
+    let happens_anyway: BTreeSet<_> =
+        outcome(world(before, before, &clinic.0, records.clone(), now)).into_iter().collect();
+    let mut changes = outcome(world(before, after, &clinic.1, records, now));
     changes.retain(|change| !happens_anyway.contains(change));
     for (name, new) in &after.people {
         if let Some(old) = before.people.get(name) {
@@ -37,23 +39,24 @@ pub(super) fn compare(before: &Side, after: &Side, now: Timestamp) -> Vec<Change
 }
 
 /// The records as they stand, beside the people of a tree.
-fn world<'a>(seen: &'a Side, tree: &'a Side, clinic: &'a Clinic, now: Timestamp) -> World<'a> {
-    let uid = |name: &str| {
-        let known = seen.people.get(name).map(|person| person.uid.clone().unwrap_or_else(|| format!("of {name}")));
-        known.unwrap_or_else(|| format!("new {name}"))
-    };
+fn world<'a>(
+    seen: &Side,
+    tree: &'a Side,
+    clinic: &'a Clinic,
+    records: Vec<ClinicAccountSpec>,
+    now: Timestamp,
+) -> World<'a> {
+    let uid = |name: &String| seen.people.get(name).map_or_else(|| format!("new {name}"), |person| person.uid(name));
     let people = tree.people.iter().map(|(name, person)| (name.as_str(), (uid(name), person)));
-    World { clinic, people: people.collect(), records: records(seen), now }
+    World { clinic, people: people.collect(), records, now }
 }
 
 /// The records, or what they must be about like where they are not seen.
-fn records(seen: &Side) -> Vec<ClinicAccountSpec> {
-    if let Some(records) = &seen.records {
-        return records.iter().map(|record| record.spec.clone()).collect();
+fn records(seen: &Side, zone: Option<&ClinicZone>) -> Vec<ClinicAccountSpec> {
+    match &seen.records {
+        Some(records) => records.iter().map(|record| record.spec.clone()).collect(),
+        None => seen.people.iter().filter_map(|(name, person)| person.seeming_record(name, zone)).collect(),
     }
-    let zone = seen.clinic.as_ref().and_then(|clinic| ClinicZone::find(&clinic.time_zone));
-    let seems = |(name, person): (&String, &Person)| person.seeming_record(name, zone.as_ref());
-    seen.people.iter().filter_map(seems).collect()
 }
 
 fn service_accounts(before: &Side, after: &Side) -> Vec<Change> {

@@ -8,7 +8,7 @@ use crate::api::account::ClinicAccount;
 use crate::api::{REACTIVATE_ANNOTATION, RESEND_ANNOTATION};
 use crate::domain::calendar::ClinicZone;
 use crate::review::plan::fields::seats;
-use crate::review::plan::side::Seems;
+use crate::review::plan::side::{Person, Seems};
 
 const NOW: &str = "2026-11-20T12:00:00Z";
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";

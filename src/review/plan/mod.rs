@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use self::cluster::{SeeError, namespace, see};
+use self::cluster::{SeeError, see};
 use self::compare::compare;
 use self::fields::seats;
 use self::output::{Plan, written};
@@ -24,7 +24,7 @@ use super::remark::Severity;
 use super::together::named_twice;
 use super::tree::{Piece, TreeError, clinics, pieces, texts};
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::Login;
+use crate::adapters::kubernetes::{ConnectError, Login, Person as Reader};
 use crate::adapters::manifests::Input;
 use crate::adapters::output::tell;
 
@@ -69,6 +69,8 @@ enum PlanError {
     #[error(transparent)]
     Tree(#[from] TreeError),
     #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
     See(#[from] SeeError),
     /// A member whose manifest is wrong would be taken for one who is gone.
     #[error("no plan, since manifests are wrong; the first of {0}: {1}. See clinic-operator validate")]
@@ -101,7 +103,7 @@ fn run(options: &Options) -> Result<(), PlanError> {
         plans?
     } else {
         let namespace = options.namespace.as_deref();
-        beside_a_tree(before(&options.against, namespace)?, &sides(&options.paths, namespace)?)
+        beside_a_tree(before(&options.against, namespace)?, sides(&options.paths, namespace)?)
     };
     let text = written(&plans, options.output).map_err(|error| PlanError::Write(error.to_string()))?;
     match std::io::stdout().write_all(text.as_bytes()) {
@@ -127,10 +129,10 @@ fn sides(paths: &[String], namespace: Option<&str>) -> Result<Sides, PlanError> 
             let (second, first) = (&manifests[*second], &manifests[*first]);
             let twice = format!(
                 "{}:{}: {} stands in {} too",
-                second.file,
+                second.piece.file,
                 second.manifest.at.line,
                 first.manifest.called(),
-                first.file
+                first.piece.file
             );
             return Err(PlanError::Wrong(1, twice));
         }
@@ -162,36 +164,31 @@ fn all_are_right(pieces: &[Piece<'_>]) -> Result<(), PlanError> {
 }
 
 async fn beside_a_cluster(options: &Options) -> Result<Vec<Plan>, PlanError> {
-    let login =
-        |namespace| Login { kubeconfig: options.kubeconfig.clone(), context: options.context.clone(), namespace };
+    let Options { kubeconfig, context, namespace, .. } = options;
+    let login = Login { kubeconfig: kubeconfig.clone(), context: context.clone(), namespace: namespace.clone() };
+    let mut reader = Reader::connect(&login).await?;
     // A manifest that names no namespace is of the same clinic as one that names the context's.
-    let usual = namespace(&login(options.namespace.clone())).await?;
+    let sides = sides(&options.paths, Some(&reader.namespace))?;
     let mut plans = Vec::new();
-    for (namespace, after) in sides(&options.paths, Some(&usual))? {
-        let seen = see(&login(namespace)).await?;
-        let mut plan = plan(seen.namespace, &seen.side, &after);
-        plan.notes.extend(seen.unseen);
-        plans.push(plan);
+    for (namespace, after) in sides {
+        reader.namespace = namespace.unwrap_or(reader.namespace);
+        let seen = see(&reader).await?;
+        plans.push(Plan { notes: seen.unseen, ..plan(reader.namespace.clone(), &seen.side, &after) });
     }
     Ok(plans)
 }
 
-fn beside_a_tree(mut before: Sides, after: &Sides) -> Vec<Plan> {
-    let mut plans = Vec::new();
+fn beside_a_tree(mut before: Sides, mut after: Sides) -> Vec<Plan> {
     let note = "Two trees were compared, and no cluster: everybody is taken for somebody who has accepted, and what the guards counted is not known.";
-    for (namespace, after) in after {
-        let mut plan =
-            plan(namespace.clone().unwrap_or_default(), &before.remove(namespace).unwrap_or_default(), after);
-        plan.notes.push(note.to_owned());
-        plans.push(plan);
-    }
-    for (namespace, before) in before {
-        let mut plan =
-            plan(namespace.unwrap_or_default(), &before, &Side { clinic_is_elsewhere: true, ..Side::default() });
-        plan.notes.push(note.to_owned());
-        plans.push(plan);
-    }
-    plans
+    let gone = before.keys().filter(|namespace| !after.contains_key(*namespace));
+    let namespaces: Vec<_> = after.keys().chain(gone).cloned().collect();
+    let plan_of = |namespace: Option<String>| {
+        let before = before.remove(&namespace).unwrap_or_default();
+        let gone = || Side { clinic_is_elsewhere: true, ..Side::default() };
+        let after = after.remove(&namespace).unwrap_or_else(gone);
+        Plan { notes: vec![note.to_owned()], ..plan(namespace.unwrap_or_default(), &before, &after) }
+    };
+    namespaces.into_iter().map(plan_of).collect()
 }
 
 fn plan(clinic: String, before: &Side, after: &Side) -> Plan {

@@ -8,16 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::side::{Clinic, Person};
-use crate::api::account::{ClinicAccountSpec, Desired, Hold, Holder, Removed};
-use crate::api::convert::access_until;
-use crate::api::{REACTIVATE_ANNOTATION, REPLACE_ANNOTATION, RESEND_ANNOTATION};
+use crate::api::account::{ClinicAccountSpec, Desired, Holder, Removed};
+use crate::api::wishes::{Wishes, approved};
+use crate::api::{REACTIVATE_ANNOTATION, REPLACE_ANNOTATION};
 use crate::domain::email::{ClaimName, RawEmail};
 use crate::domain::guard::{is_within_the_window, one_more_may_be_removed};
 use crate::domain::identity::{
     Approval, Claimant, Occupant, Ruling, approval, is_the_same_person, may_have_become_another_person,
     takes_another_name, whose_account_it_is,
 };
-use crate::domain::invitation::resend_value;
 
 pub(super) use self::effects::{Change, Effect};
 
@@ -38,7 +37,8 @@ struct Account<'a> {
     holder: Option<&'a str>,
     /// Whether another manifest took it up.
     taken_up: bool,
-    held: Option<Hold>,
+    /// Whether a guard keeps its access although nobody holds it.
+    held: bool,
     claims: Vec<ClaimName>,
 }
 
@@ -83,7 +83,7 @@ impl<'a> Course<'a> {
             claims: record.claims(),
             after: record,
             taken_up: false,
-            held: None,
+            held: false,
         };
         let accounts: Vec<_> = records.into_iter().map(account).collect();
         let holders = accounts.iter().enumerate().filter_map(|(index, account)| Some((account.holder?, index)));
@@ -111,13 +111,17 @@ impl<'a> Course<'a> {
             let Some(person) = self.person(name) else { continue };
             let record = &self.accounts[index].after;
             let another_address = record.address_key().is_some_and(|key| Some(key) != person.key());
-            let another_name = takes_another_name(person.names(name), record.names());
+            let another_name = takes_another_name(person.spec.names(name), record.names());
             let wanted = approval(&record.id, record.desired.decisions);
             let accepted = record.acceptance.is_some();
             let is_another = may_have_become_another_person(accepted, another_address, another_name)
-                && approved(person, &wanted) != Approval::SamePerson;
-            let access = with_access(person, self.world.clinic, record.desired.clone());
-            let desired = if is_open && !is_another { wishes(name, person, access) } else { access };
+                && approved(Some(&person.annotations), &wanted) != Approval::SamePerson;
+            let wishes = self.wishes(name, person);
+            let desired = if is_open && !is_another {
+                wishes.all_but_the_address(&record.desired)
+            } else {
+                wishes.access(&record.desired)
+            };
             self.accounts[index].after.desired = desired;
             if is_another && is_open {
                 let value = if record_is_known(&wanted) { format!(": {wanted}") } else { String::new() };
@@ -168,11 +172,11 @@ impl<'a> Course<'a> {
         let occupant = Occupant {
             holder_is_gone: true,
             accepted: record.acceptance.is_some(),
-            same_person: is_the_same_person(person.names(name), record.names(), record.desired.removed.is_some()),
+            same_person: is_the_same_person(person.spec.names(name), record.names(), record.desired.removed.is_some()),
         };
         let wanted = approval(&record.id, record.desired.decisions);
         let claimant = if own.is_some() { Claimant::Known } else { Claimant::New };
-        match whose_account_it_is(claimant, occupant, approved(person, &wanted)) {
+        match whose_account_it_is(claimant, occupant, approved(Some(&person.annotations), &wanted)) {
             Ruling::Adopt | Ruling::Reactivate => self.take_up(name, person, other),
             Ruling::TheOtherGivesUp => {
                 self.accounts[other].wants(None);
@@ -207,25 +211,31 @@ impl<'a> Course<'a> {
             self.accounts[index].wants(email);
             return;
         }
-        let desired = with_access(person, self.world.clinic, new_desired(person, self.holder(name), email));
+        let first = Desired::without_address(person.spec.type_, self.holder(name));
+        let desired = Desired { email, ..self.wishes(name, person).all_but_the_address(&first) };
         let after = ClinicAccountSpec { id: String::new(), desired, access: None, delivery: None, acceptance: None };
-        let after = ClinicAccountSpec { desired: wishes(name, person, after.desired), ..after };
         self.held_by.insert(name, self.accounts.len());
         let claims = after.claims();
-        self.accounts.push(Account { before: None, after, holder: Some(name), taken_up: false, held: None, claims });
+        self.accounts.push(Account { before: None, after, holder: Some(name), taken_up: false, held: false, claims });
     }
 
     fn take_up(&mut self, name: &'a str, person: &'a Person, index: usize) {
-        let holder = self.holder(name);
+        let desired = self.wishes(name, person).adopted(&self.accounts[index].after.desired);
         let account = &mut self.accounts[index];
-        // A resend that is there already is answered.
-        let answered = person.annotations.get(RESEND_ANNOTATION).map(|value| resend_value(value));
-        let desired = Desired { holder, resend_at_adoption: answered, ..account.after.desired.clone() };
-        account.after.desired = with_access(person, self.world.clinic, wishes(name, person, desired));
+        account.after.desired = desired;
         account.wants(Some(person.spec.email.clone()));
         account.holder = Some(name);
         account.taken_up = true;
         self.held_by.insert(name, index);
+    }
+
+    fn wishes<'b>(&'b self, name: &str, person: &'b Person) -> Wishes<'b> {
+        Wishes {
+            spec: &person.spec,
+            annotations: Some(&person.annotations),
+            holder: self.holder(name),
+            zone: self.world.clinic.zone.as_ref(),
+        }
     }
 
     fn holder(&self, name: &str) -> Holder {
@@ -253,7 +263,7 @@ impl<'a> Course<'a> {
                 lately += usize::from(desired.hold.is_none());
                 desired.removed = Some(Removed { at: now });
             } else {
-                account.held = Some(desired.hold.clone().unwrap_or(Hold { id: String::new(), released: false }));
+                account.held = true;
             }
         }
     }
@@ -262,59 +272,4 @@ impl<'a> Course<'a> {
 /// A record that was not seen has no name that an annotation could say.
 fn record_is_known(approval: &str) -> bool {
     approval.starts_with("a-")
-}
-
-fn approved(person: &Person, wanted: &str) -> Approval {
-    let annotation = |name: &str| person.annotations.get(name).map(String::as_str);
-    Approval::read(annotation(REACTIVATE_ANNOTATION), annotation(REPLACE_ANNOTATION), wanted)
-}
-
-fn new_desired(person: &Person, holder: Holder, email: Option<RawEmail>) -> Desired {
-    Desired {
-        holder,
-        email,
-        type_: person.spec.type_,
-        classification: None,
-        license: None,
-        first_name: None,
-        last_name: None,
-        title: None,
-        position: None,
-        roles: Vec::new(),
-        permissions: Vec::new(),
-        locale: None,
-        suspended: false,
-        access_until: None,
-        removed: None,
-        releasing: Vec::new(),
-        hold: None,
-        resend: None,
-        resend_at_adoption: None,
-        decisions: 0,
-    }
-}
-
-/// What of a manifest decides about mails and identity, but the address. Whoever is there is neither removed nor held.
-fn wishes(name: &str, person: &Person, desired: Desired) -> Desired {
-    let resend = person.annotations.get(RESEND_ANNOTATION).map(|value| resend_value(value));
-    let answered = desired.resend_at_adoption.clone().filter(|answered| resend.as_ref() == Some(answered));
-    Desired {
-        holder: Holder { name: name.to_owned(), ..desired.holder.clone() },
-        first_name: person.spec.first_name.clone(),
-        last_name: person.spec.last_name.clone(),
-        resend: if answered.is_some() { None } else { resend },
-        resend_at_adoption: answered,
-        removed: None,
-        hold: None,
-        ..desired
-    }
-}
-
-/// Without a zone the last instant stays.
-fn with_access(person: &Person, clinic: &Clinic, desired: Desired) -> Desired {
-    let until = match (person.spec.period(), &clinic.zone) {
-        (Ok(period), Some(zone)) => access_until(period, zone),
-        (Ok(_) | Err(_), _) => desired.access_until,
-    };
-    Desired { suspended: person.spec.suspended, access_until: until, ..desired }
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::api::RESEND_ANNOTATION;
 use crate::api::account::{ClinicAccount, ClinicAccountSpec};
 use crate::api::clinic::ClinicSpec;
 use crate::api::clinic_user::ClinicUserSpec;
 use crate::api::convert::access_until;
 use crate::domain::calendar::ClinicZone;
 use crate::domain::email::{Email, EmailKey};
-use crate::domain::identity::Names;
 use crate::review::manifest::Is;
 use crate::review::tree::Placed;
 
@@ -85,8 +85,9 @@ impl Person {
         Email::parse(&self.spec.email).ok().map(|email| email.key())
     }
 
-    pub(super) fn names<'a>(&'a self, object: &'a str) -> Names<'a> {
-        Names { object, first: self.spec.first_name.as_deref(), last: self.spec.last_name.as_deref() }
+    /// The object's UID, or where there is no object one that only it has.
+    pub(super) fn uid(&self, name: &str) -> String {
+        self.uid.clone().unwrap_or_else(|| format!("of {name}"))
     }
 
     /// What a record that was not seen must be about like; `None`: there seems to be none.
@@ -96,7 +97,8 @@ impl Person {
         let zone = zone.cloned().or_else(ClinicZone::last_of_all);
         let until = self.spec.period().ok().zip(zone).and_then(|(period, zone)| access_until(period, &zone));
         let email = self.spec.email.to_string();
-        let uid = self.uid.clone().unwrap_or_else(|| format!("of {name}"));
+        let uid = self.uid(name);
+        let resend = self.annotations.get(RESEND_ANNOTATION);
         let spec = &self.spec;
         let acceptance = json!({
             "acceptedAt": then, "firstName": "-", "lastName": "-", "login": email, "credential": "", "sessionEpoch": 0,
@@ -106,10 +108,10 @@ impl Person {
             "desired": {
                 "holder": {"name": name, "uid": uid}, "email": email, "type": spec.type_, "firstName": spec.first_name,
                 "lastName": spec.last_name, "suspended": spec.suspended, "accessUntil": until, "decisions": 0,
-                "resend": self.annotations.get(crate::api::RESEND_ANNOTATION),
+                "resend": resend,
             },
             "delivery": {
-                "round": 1, "address": email, "sent": 1, "failed": 0, "resend": self.annotations.get(crate::api::RESEND_ANNOTATION),
+                "round": 1, "address": email, "sent": 1, "failed": 0, "resend": resend,
                 "attempts": [{
                     "kind": "Invitation", "round": 1, "copy": 1, "messageId": "", "tokenDigest": "", "at": then, "date": then,
                     "outcome": "Sent",

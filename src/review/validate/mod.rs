@@ -71,7 +71,7 @@ pub fn main(options: &Options) -> ExitCode {
     for missed in &checked.missed {
         tell(&format!("error: {missed}"));
     }
-    let is_wrong = checked.errors() > 0 || (options.strict && checked.warnings() > 0);
+    let is_wrong = checked.summary.errors > 0 || (options.strict && checked.summary.warnings > 0);
     ExitCode::from(match (checked.missed.is_empty(), is_wrong) {
         (false, _) => COULD_NOT_RUN,
         (true, true) => VIOLATIONS,

@@ -47,17 +47,3 @@ pub(super) struct Checked {
     /// What could not be checked, and what to do.
     pub missed: Vec<String>,
 }
-
-impl Checked {
-    pub(super) fn errors(&self) -> usize {
-        self.count(Severity::Error)
-    }
-
-    pub(super) fn warnings(&self) -> usize {
-        self.count(Severity::Warning)
-    }
-
-    fn count(&self, severity: Severity) -> usize {
-        self.problems.iter().filter(|problem| problem.severity == severity).count()
-    }
-}

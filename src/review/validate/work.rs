@@ -21,7 +21,7 @@ pub(super) fn check(inputs: &[Input], namespace: Option<&str>, clock: Clock) -> 
         summary.others += piece.others;
         said.extend(piece.remarks.iter().map(|remark| Said { piece, manifest: None, remark: remark.clone() }));
         for manifest in &piece.manifests {
-            summary.members += usize::from(matches!(manifest.kind.as_str(), "ClinicUser" | "ServiceAccount"));
+            summary.members += usize::from(manifest.is_of_a_member());
             summary.clinics += usize::from(matches!(manifest.is, Is::Clinic(..)));
             let remarks = manifest.remarks.iter().cloned();
             said.extend(remarks.map(|remark| Said { piece, manifest: Some(manifest), remark }));
@@ -30,14 +30,14 @@ pub(super) fn check(inputs: &[Input], namespace: Option<&str>, clock: Clock) -> 
     for manifests in clinics(&pieces, namespace).values() {
         let remarks = together::look(manifests, clock.now()).into_iter();
         said.extend(remarks.map(|(index, remark)| {
-            let Placed { piece, manifest, .. } = manifests[index];
+            let Placed { piece, manifest } = manifests[index];
             Said { piece, manifest: Some(manifest), remark }
         }));
     }
     let problems = with_lines(said);
-    let mut checked = Checked { problems, summary, missed: texts.missed };
-    (checked.summary.errors, checked.summary.warnings) = (checked.errors(), checked.warnings());
-    Ok(checked)
+    let count = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
+    (summary.errors, summary.warnings) = (count(Severity::Error), count(Severity::Warning));
+    Ok(Checked { problems, summary, missed: texts.missed })
 }
 
 /// Something to say, and of what.

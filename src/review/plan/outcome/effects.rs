@@ -56,7 +56,7 @@ impl Course<'_> {
                 };
                 say(Effect::TakesUpAccount, format!("{of} goes on as it stands"));
             }
-            if account.held.is_some() {
+            if account.held {
                 say(
                     Effect::Held,
                     "removed, beyond what the guard lets pass in an hour: access stays until `kubectl clinic release`; of several who go at once it may be others".to_owned(),
@@ -130,26 +130,16 @@ impl Course<'_> {
         let wish = record.wish(self.world.clinic.settings.invitation_validity_days);
         let ledger = record.ledger();
         let released = self.world.clinic.released.as_deref();
-        let due = match standing(ledger.as_ref(), &wish, self.world.now) {
-            Standing::Due(due) => due.kind,
-            Standing::Held { id } if Some(id.as_str()) == released => wish.question?.mail(),
-            Standing::Held { .. } => {
+        let standing = standing(ledger.as_ref(), &wish, self.world.now);
+        let due = if let Standing::Held { id } = &standing {
+            if Some(id.as_str()) != released {
                 return Some((Effect::Held, "the invitation stays held until it is released".to_owned()));
             }
-            Standing::NoAddress
-            | Standing::Settled
-            | Standing::UnderWay { .. }
-            | Standing::BackingOff { .. }
-            | Standing::Sent { .. }
-            | Standing::Expired { .. }
-            | Standing::Refused { .. }
-            | Standing::Unknown => return None,
+            wish.question?.mail()
+        } else {
+            standing.due()?.kind
         };
-        let wanted = match due {
-            MailKind::Invitation => AccessReason::NotAccepted,
-            MailKind::EmailConfirmation | MailKind::EmailChangeNotice => AccessReason::Granted,
-        };
-        if access(&record.access_facts(), self.world.now) != wanted {
+        if access(&record.access_facts(), self.world.now) != due.goes_to() {
             return None;
         }
         let was_mailed = ledger.as_ref().is_some_and(|ledger| !ledger.tries.is_empty());
