@@ -13,6 +13,7 @@ mod secrecy;
 mod signing_in;
 mod stopped;
 mod strangers;
+mod upgrade;
 
 use data_encoding::BASE32_NOPAD;
 use jiff::Timestamp;
@@ -177,9 +178,20 @@ impl Factor {
     fn of(page: &Answer) -> Self {
         let key = page.texts(".key").concat().replace(' ', "");
         assert!(!key.is_empty(), "{} {:?}", page.heading(), page.faults());
+        Self::from_key(&key)
+    }
+
+    /// As it is restored from its key in base 32.
+    #[track_caller]
+    fn from_key(key: &str) -> Self {
         let secret: [u8; 20] = BASE32_NOPAD.decode(key.as_bytes()).expect("base 32").try_into().expect("160 bits");
         let builder = Builder::new().with_secret(secret).with_digits(6).with_step_duration(30).with_skew(0);
         Self(builder.build().expect("what apps can do"))
+    }
+
+    /// Its key in base 32.
+    fn key(&self) -> String {
+        BASE32_NOPAD.encode(self.0.secret())
     }
 
     fn code(&self, at: Timestamp) -> String {

@@ -201,9 +201,10 @@ pub(crate) fn control_plane() -> &'static ControlPlane {
     }
 }
 
-/// The folder of the CRDs. It is a link, which kubectl follows with the slash only.
+/// The folder of the CRDs, of another release if one is named. It is a link, which kubectl follows with the slash only.
 pub(crate) fn crds() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("crds/")
+    let named = std::env::var_os("CLINIC_OPERATOR_CRDS");
+    named.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("crds/"), PathBuf::from)
 }
 
 /// The files of the CRDs in it, without what stands beside them.

@@ -141,10 +141,21 @@ impl DerefMut for Portal {
 
 /// A folder with a new key; it goes with the control plane's.
 fn new_keys() -> PathBuf {
-    let within = &control_plane().folder;
-    let folder = tempfile::Builder::new().prefix("keys").tempdir_in(within).expect("a temporary folder").keep();
+    let folder = key_folder();
     write_key(&folder.join("current"));
     folder
+}
+
+/// A folder with this key, in base64.
+pub(crate) fn keys_of(key: &str) -> PathBuf {
+    let folder = key_folder();
+    write_private(&folder.join("current"), &format!("{key}\n"));
+    folder
+}
+
+fn key_folder() -> PathBuf {
+    let within = &control_plane().folder;
+    tempfile::Builder::new().prefix("keys").tempdir_in(within).expect("a temporary folder").keep()
 }
 
 /// Writes a new key in one step: nobody reads half a key.

@@ -61,11 +61,19 @@ impl TestClock {
     }
 }
 
-/// The operator with that clock; built if it is not up to date. Only our own crate is compiled again for it.
+/// What the build of the feature is called.
+const NAME: &str = "clinic-operator-test-clock";
+
+/// The operator with that clock; built if it is not up to date, unless one of another release is named.
 pub(crate) fn program() -> String {
+    let named = super::process::program();
+    if Path::new(&named).file_name() == Some(OsStr::new(NAME)) { named } else { built() }
+}
+
+/// Only our own crate is compiled again for it.
+fn built() -> String {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let binary = BUILT.get_or_init(|| {
-        let name = "clinic-operator-test-clock";
         // Beside the usual binary, which stays as it is: only this one is named. So most of what is compiled serves both.
         let usual = Path::new(env!("CARGO_BIN_EXE_clinic-operator"));
         let folder = usual.parent().expect("target/<profile>");
@@ -74,11 +82,11 @@ pub(crate) fn program() -> String {
             other => other,
         };
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--features", "test-clock", "--bin", name, "--profile", profile]);
+        build.args(["build", "--quiet", "--features", "test-clock", "--bin", NAME, "--profile", profile]);
         build.arg("--target-dir").arg(folder.parent().expect("target"));
         let done = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo starts");
         assert!(done.success(), "the operator with the test clock does not compile");
-        usual.with_file_name(name)
+        usual.with_file_name(NAME)
     });
     binary.to_str().expect("a path that is UTF-8").to_owned()
 }

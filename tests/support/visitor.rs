@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cookie::Cookie;
 use scraper::{ElementRef, Html, Selector};
+use serde::{Deserialize, Serialize};
 use ureq::http::{HeaderMap, Request};
 
 /// A browser. A clone is another tab that then goes its own way.
@@ -30,7 +31,7 @@ pub(crate) struct Answer {
 pub(crate) type Comparable = (u16, Vec<(String, String)>, String);
 
 /// A form as it stands in a page.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Form {
     pub(crate) action: String,
     pub(crate) fields: Vec<(String, String)>,
@@ -66,6 +67,12 @@ impl Visitor {
     /// A cookie that it keeps, without the prefix of its name.
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies.get(&format!("__Host-{name}")).map(String::as_str)
+    }
+
+    /// Every cookie that it keeps, by its name without the prefix.
+    pub(crate) fn cookies(&self) -> BTreeMap<String, String> {
+        let bare = |name: &String| name.trim_start_matches("__Host-").to_owned();
+        self.cookies.iter().map(|(name, value)| (bare(name), value.clone())).collect()
     }
 
     /// Puts a cookie into it.

@@ -1,0 +1,185 @@
+//! An upgrade: what a release left is taken by today's build, and nobody notices. `tests/upgrade/<version>/` has a file for each clinic
+//! that a release left, made by `recording`; `loading` puts one into a namespace. To add a release: CONTRIBUTING.md. Never here: how a
+//! clinic was made.
+
+mod fixture;
+mod loading;
+mod recording;
+
+use std::collections::BTreeSet;
+use std::fs::{read_dir, read_to_string};
+use std::path::{Path, PathBuf};
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use self::fixture::{Fixture, Person};
+use self::loading::Loaded;
+use super::{Factor, PASSWORD, alone, filled, is_signed_in, sign_in};
+use crate::support::wait::{PATIENCE, eventually_ok};
+
+/// What an upgrade changes, and why; everything else stays as it was.
+struct Change {
+    /// The release, the clinic and the member.
+    of: (&'static str, &'static str, &'static str),
+    /// The state of the member afterwards; `None`: there is no manifest.
+    state: Option<&'static str>,
+    why: &'static str,
+}
+
+const CHANGES: [Change; 0] = [];
+
+/// The folder with a folder for each release.
+fn releases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade")
+}
+
+/// Every release's clinic of this name.
+#[track_caller]
+fn recorded(clinic: &str) -> Vec<Fixture> {
+    let folders = read_dir(releases()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let read = |folder: PathBuf| read_to_string(folder.join(format!("{clinic}.json"))).ok();
+    let fixtures: Vec<Fixture> = folders.filter_map(read).map(|text| serde_json::from_str(&text).unwrap()).collect();
+    assert!(!fixtures.is_empty(), "no release left a clinic {clinic}");
+    fixtures
+}
+
+fn change(fixture: &Fixture, member: &str) -> Option<&'static Change> {
+    let wanted = (fixture.release.as_str(), fixture.clinic.as_str(), member);
+    CHANGES.iter().find(|change| change.of == wanted)
+}
+
+/// Loads the clinic, starts today's program, and demands that nobody notices.
+#[track_caller]
+fn goes_on(fixture: &Fixture) {
+    let mut loaded = Loaded::start(fixture);
+    loaded.comes_to_rest();
+    states_are_as_they_were(&loaded);
+    only_what_the_table_allows_is_written(&loaded);
+    for person in &fixture.people {
+        is_let_in_as_before(&loaded, person);
+    }
+    for person in &fixture.people {
+        accepts(&loaded, person);
+    }
+    loaded.comes_to_rest();
+    let written = loaded.writes().len();
+    loaded.restart();
+    loaded.comes_to_rest();
+    assert_eq!(loaded.writes().split_off(written), [], "after a restart");
+    let mails = loaded.relay.mails();
+    let told: Vec<_> = mails.iter().map(|mail| (&mail.recipients, mail.subject())).collect();
+    assert!(told.is_empty(), "{}: the upgrade mails {told:?}", fixture.clinic);
+    what_was_deferred_is_tried_again(&loaded);
+}
+
+/// Once its time comes, as the same mail.
+#[track_caller]
+fn what_was_deferred_is_tried_again(loaded: &Loaded<'_>) {
+    let mut accounts = loaded.fixture.of_kind("ClinicAccount");
+    let Some(account) = accounts.find(|account| account["spec"]["delivery"]["notBefore"].is_string()) else { return };
+    loaded.advance(SignedDuration::from_hours(1));
+    let mail = loaded.relay.wait_for(1, PATIENCE).remove(0);
+    let delivery = &account["spec"]["delivery"];
+    assert_eq!(delivery["address"], mail.recipients[0]);
+    assert_eq!(delivery["attempts"][0]["messageId"], mail.header("Message-ID").unwrap());
+    loaded.comes_to_rest();
+    assert_eq!(loaded.relay.mails().len(), 1, "nobody else is mailed");
+}
+
+#[track_caller]
+fn states_are_as_they_were(loaded: &Loaded<'_>) {
+    for object in ["ClinicUser", "ServiceAccount"].iter().flat_map(|kind| loaded.fixture.of_kind(kind)) {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let change = change(loaded.fixture, name);
+        let before = object["status"]["state"].as_str();
+        let expected = change.map_or(before, |change| change.state);
+        let why = change.map_or("nothing changes for whom the table does not name", |change| change.why);
+        eventually_ok(PATIENCE, &format!("{name} in {}, {why}", loaded.fixture.clinic), || {
+            let now = loaded.object(object);
+            if now["status"]["state"].as_str() == expected { Ok(()) } else { Err(now["status"].clone()) }
+        });
+    }
+}
+
+/// The controller's and the portal's writes: none but about those whom the table names, their accounts and the Clinic that counts them.
+#[track_caller]
+fn only_what_the_table_allows_is_written(loaded: &Loaded<'_>) {
+    let fixture = loaded.fixture;
+    let named = |object: &&Value| {
+        let holder = object.pointer("/spec/desired/holder/name").unwrap_or(&object["metadata"]["name"]);
+        change(fixture, holder.as_str().unwrap()).is_some()
+    };
+    let mut allowed: BTreeSet<&str> = fixture.objects.iter().filter(named).map(fixture::name).collect();
+    if !allowed.is_empty() {
+        allowed.insert("clinic");
+    }
+    let mut written = loaded.writes();
+    written.retain(|write| !allowed.contains(write.name.as_str()));
+    assert_eq!(written, [], "{}: an upgrade writes nothing", fixture.clinic);
+}
+
+/// Sessions, links and sign-ins have the answer that they had.
+#[track_caller]
+fn is_let_in_as_before(loaded: &Loaded<'_>, person: &Person) {
+    let who = format!("{} in {}", person.name, loaded.fixture.clinic);
+    if change(loaded.fixture, &person.name).is_some() {
+        return;
+    }
+    let browser = person.browser(loaded.portal.pages);
+    if let Some(was) = person.is_signed_in {
+        assert_eq!(is_signed_in(&browser), was, "the session of {who}");
+        assert_eq!(is_signed_in(&browser.at(loaded.other.pages)), was, "the session of {who} at the other replica");
+    }
+    if let (Some(link), Some(answer)) = (&person.link, person.link_answers) {
+        assert_eq!(loaded.portal.visitor().get(link).status, answer, "the link of {who}");
+    }
+    let mut anew = loaded.other.visitor();
+    let answer = sign_in(&mut anew, &person.email, PASSWORD);
+    assert_eq!(fixture::led(&answer), person.sign_in_leads, "the password of {who}: {:?}", answer.faults());
+    if let (Some(factor), "/sign-in/code") = (&person.factor, person.sign_in_leads.as_str()) {
+        let code = Factor::from_key(factor).code(loaded.now());
+        assert_eq!(anew.submit(&answer.form().with("code", &code)).status, 303, "the second factor of {who}");
+        let mut lost = loaded.portal.visitor();
+        let step = sign_in(&mut lost, &person.email, PASSWORD);
+        let form = step.form().without("code").with("recovery_code", &person.recovery_codes[0]);
+        assert_eq!(lost.submit(&form).status, 303, "a recovery code of {who}");
+    }
+}
+
+/// Whoever has a link that counts accepts by it, with the page that was open during the upgrade if there is one.
+#[track_caller]
+fn accepts(loaded: &Loaded<'_>, person: &Person) {
+    let counts = person.link_answers == Some(200) && change(loaded.fixture, &person.name).is_none();
+    let Some(link) = person.link.as_ref().filter(|_| counts && person.is_invited) else { return };
+    let mut browser = person.browser(loaded.portal.pages);
+    let form = if let Some(form) = &person.open_form {
+        let code = Factor::from_key(person.factor.as_ref().unwrap()).code(loaded.now());
+        form.clone().with("code", &code)
+    } else {
+        alone(filled(&browser.get(link), PASSWORD))
+    };
+    let answer = browser.submit(&form);
+    assert!(answer.status < 400, "{} accepts: {} {:?}", person.name, answer.heading(), answer.faults());
+    assert!(is_signed_in(&browser), "{} is signed in", person.name);
+    if loaded.fixture.clinic == "open" {
+        loaded.member_in("Active", &person.name);
+    }
+}
+
+#[test]
+fn a_clinic_with_members_in_every_state_goes_on_as_if_nothing_had_happened() {
+    recorded("open").iter().for_each(goes_on);
+}
+
+#[test]
+fn a_clinic_whose_guards_hold_members_back_goes_on_as_if_nothing_had_happened() {
+    recorded("guarded").iter().for_each(goes_on);
+}
+
+#[test]
+fn a_clinic_that_is_paused_and_one_without_its_clinic_go_on_as_if_nothing_had_happened() {
+    for clinic in ["paused", "missing"] {
+        recorded(clinic).iter().for_each(goes_on);
+    }
+}
