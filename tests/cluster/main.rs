@@ -39,5 +39,6 @@ mod stopping;
 mod support;
 mod time;
 mod uniqueness;
+mod urgent;
 mod world;
 mod write_ahead;

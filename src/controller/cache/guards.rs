@@ -12,6 +12,7 @@ use crate::domain::guard::is_within_the_window;
 /// What the guards count of one account.
 #[derive(Debug, Default)]
 pub struct Guarded {
+    accepted: bool,
     removed: Option<Timestamp>,
     invited: Option<Timestamp>,
     /// Ids of the holds that nobody has released.
@@ -25,6 +26,7 @@ impl Guarded {
         let holds = [account.desired.hold.as_ref(), delivery.and_then(|delivery| delivery.hold.as_ref())];
         let unreleased = |hold: &&Hold| !hold.released;
         Self {
+            accepted: account.acceptance.is_some(),
             removed: account.desired.removed.as_ref().map(|removed| removed.at),
             invited: account.first_invited(),
             holds: holds.into_iter().flatten().filter(unreleased).map(|hold| hold.id.clone()).collect(),
@@ -40,6 +42,7 @@ impl Guarded {
 /// What the guards count.
 #[derive(Debug, Default)]
 pub struct Guards {
+    accepted: BTreeSet<Arc<str>>,
     removed: BTreeMap<Arc<str>, Timestamp>,
     invited: BTreeMap<Arc<str>, Timestamp>,
     holds: BTreeSet<(String, Arc<str>)>,
@@ -50,6 +53,9 @@ pub struct Guards {
 impl Guards {
     /// Takes an account in.
     pub(super) fn learn(&mut self, account: &Arc<str>, guarded: &Guarded) {
+        if guarded.accepted {
+            self.accepted.insert(Arc::clone(account));
+        }
         if let Some(at) = guarded.removed {
             self.removed.insert(Arc::clone(account), at);
         }
@@ -61,10 +67,16 @@ impl Guards {
 
     /// Forgets an account.
     pub(super) fn forget(&mut self, account: &Arc<str>) {
+        self.accepted.remove(account);
         self.removed.remove(account);
         self.invited.remove(account);
         self.orphans.remove(account);
         self.holds.retain(|(_, held)| held != account);
+    }
+
+    /// Whether somebody has accepted the account.
+    pub fn has_accepted(&self, account: &str) -> bool {
+        self.accepted.contains(account)
     }
 
     /// Accounts that were removed within the window before `now`.

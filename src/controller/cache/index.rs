@@ -174,7 +174,7 @@ impl Index {
         self.objects.get(&Kind::ClinicAccount).map_or(0, BTreeMap::len)
     }
 
-    fn held_by(&self, uid: &str) -> impl Iterator<Item = &Arc<str>> {
+    pub(super) fn held_by(&self, uid: &str) -> impl Iterator<Item = &Arc<str>> {
         let from: (Box<str>, Arc<str>) = (uid.into(), Arc::from(""));
         let uid: Box<str> = uid.into();
         self.accounts_by_holder.range(from..).take_while(move |(holder, _)| *holder == uid).map(|(_, name)| name)
@@ -257,12 +257,22 @@ impl Index {
         work
     }
 
+    /// Every `ClinicUser`'s UID and name.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &Arc<str>)> {
+        self.member_by_uid.iter().map(|(uid, name)| (&**uid, name))
+    }
+
+    /// The UID of an object; empty if it is not there.
+    pub(super) fn uid_of(&self, kind: Kind, name: &str) -> String {
+        self.entry(kind, name).map(|entry| entry.packed.uid()).unwrap_or_default()
+    }
+
     fn facts_of(&self, kind: Kind, name: &str) -> Facts {
         self.entry(kind, name).map(|entry| facts(kind, &entry.packed)).unwrap_or_default()
     }
 
     /// The member that holds an account, or that will once the account is there.
-    fn member_that_holds(&self, account: &str) -> Option<Arc<str>> {
+    pub(super) fn member_that_holds(&self, account: &str) -> Option<Arc<str>> {
         let record = self.entry(Kind::ClinicAccount, account);
         let holder = record.map(|entry| facts(Kind::ClinicAccount, &entry.packed).points_to);
         let uid = holder.as_deref().or_else(|| account.strip_prefix("a-"))?;

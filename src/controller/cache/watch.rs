@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 
 use kube::api::{ApiResource, DynamicObject};
-use kube::core::ObjectMeta;
 use kube::runtime::watcher::Event;
 
-use super::{Cache, Kind};
+use super::{Cache, Kind, name_and_uid};
 use crate::adapters::kubernetes::{Clients, watch};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 
@@ -32,19 +31,23 @@ fn take_in(cache: &Cache, kind: Kind, event: Event<DynamicObject>, listing: &mut
         }
         Event::InitApply(object) => {
             listing.extend(object.metadata.name.clone());
-            cache.read().apply(kind, object)
+            let (name, uid) = name_and_uid(&object.metadata);
+            cache.change(kind, &name, &uid, |index| index.apply(kind, object))
         }
-        Event::InitDone => cache.read().listed(kind, listing),
+        Event::InitDone => cache.change(kind, "", "", |index| index.listed(kind, listing)),
         Event::Apply(object) => {
-            let mut index = cache.read();
-            index.watched(kind, &object.metadata);
-            index.apply(kind, object)
+            let (name, uid) = name_and_uid(&object.metadata);
+            cache.change(kind, &name, &uid, |index| {
+                index.watched(kind, &object.metadata);
+                index.apply(kind, object)
+            })
         }
         Event::Delete(object) => {
-            let mut index = cache.read();
-            index.watched(kind, &object.metadata);
-            let ObjectMeta { name, uid, .. } = object.metadata;
-            index.remove(kind, name.as_deref().unwrap_or_default(), uid.as_deref())
+            let (name, uid) = name_and_uid(&object.metadata);
+            cache.change(kind, &name, &uid, |index| {
+                index.watched(kind, &object.metadata);
+                index.remove(kind, &name, Some(&uid))
+            })
         }
     };
     // Until every list is there nothing is worked on, and then everything is.
