@@ -37,7 +37,7 @@ pub struct Index {
     members_by_claim: ByClaim,
     accounts_by_claim: ByClaim,
     accounts_by_holder: BTreeSet<(Box<str>, Arc<str>)>,
-    member_by_uid: BTreeMap<Box<str>, Arc<str>>,
+    pub(super) member_by_uid: BTreeMap<Box<str>, Arc<str>>,
     claims_by_account: BTreeSet<(Arc<str>, ClaimName)>,
     guards: Guards,
     ends: Ends,
@@ -257,17 +257,7 @@ impl Index {
         work
     }
 
-    /// Every `ClinicUser`'s UID and name.
-    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &Arc<str>)> {
-        self.member_by_uid.iter().map(|(uid, name)| (&**uid, name))
-    }
-
-    /// The UID of an object; empty if it is not there.
-    pub(super) fn uid_of(&self, kind: Kind, name: &str) -> String {
-        self.entry(kind, name).map(|entry| entry.packed.uid()).unwrap_or_default()
-    }
-
-    fn facts_of(&self, kind: Kind, name: &str) -> Facts {
+    pub(super) fn facts_of(&self, kind: Kind, name: &str) -> Facts {
         self.entry(kind, name).map(|entry| facts(kind, &entry.packed)).unwrap_or_default()
     }
 

@@ -34,7 +34,7 @@ impl Index {
         let accepted = (work.len() > FEW).then(|| self.accepted_members());
         let is_accepted = |key: &Key| match (key, &accepted) {
             (Key::Member(name), Some(accepted)) => accepted.contains(name),
-            (Key::Member(name), None) => self.has_accepted(&self.uid_of(Kind::ClinicUser, name)),
+            (Key::Member(name), None) => self.has_accepted(&self.facts_of(Kind::ClinicUser, name).uid),
             (Key::Account(name), _) => self.guards().has_accepted(name),
             (Key::Clinic | Key::ServiceAccount(_) | Key::Removals, _) => false,
         };
@@ -55,7 +55,7 @@ impl Index {
     }
 
     fn accepted_members(&self) -> BTreeSet<Arc<str>> {
-        let accepted = self.members().filter(|(uid, _)| self.has_accepted(uid));
+        let accepted = self.member_by_uid.iter().filter(|(uid, _)| self.has_accepted(uid));
         accepted.map(|(_, name)| Arc::clone(name)).collect()
     }
 }
