@@ -14,6 +14,7 @@ use crate::domain::{
     license::License,
     lifecycle::AccessReason,
     member::{Classification, Locale, MemberType},
+    rounds::{Begun, MOST_REMEMBERED},
 };
 
 /// The record, in blocks of one writer each.
@@ -164,6 +165,11 @@ pub struct Hold {
     /// `true`: a person released it, and this guard never holds the same thing again.
     #[serde(default)]
     pub released: bool,
+    /// Of the guard of invitations: its limit when it last held this back; a higher one lets this go on within it. Absent: version
+    /// 0.1 began the hold, and only a release ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::per_hour")]
+    pub limit: Option<u32>,
 }
 
 /// Whether a person may sign in.
@@ -210,6 +216,11 @@ pub struct Delivery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::present::<Hold>")]
     pub hold: Option<Hold>,
+    /// The rounds that began within the hour before the latest of them did, oldest first, at most 64: what the guard of invitations
+    /// counts. Absent in ledgers of version 0.1, of which the first invitation counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "begun")]
+    pub begun: Vec<Begun>,
 }
 
 /// One copy of one mail, from its write-ahead on.
@@ -237,6 +248,11 @@ pub struct Attempt {
     /// The mail's Date header, UTC: `at` of its first copy.
     #[schemars(schema_with = "schema::instant")]
     pub date: Timestamp,
+    /// Until when this copy's link works, UTC, as the mail says; an earlier end of access still ends it. Absent for a mail without a
+    /// link, and in ledgers of version 0.1: then the Clinic's invitationValidityDays count from `at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub valid_until: Option<Timestamp>,
     /// What became of it. `Sending`: written ahead, not known yet; every other outcome is final.
     pub outcome: Outcome,
     /// How far the dialogue with the relay came, if it failed.
@@ -263,6 +279,10 @@ impl Attempt {
     pub fn is_the_same(&self, other: &Self) -> bool {
         self.message_id == other.message_id && self.copy == other.copy
     }
+}
+
+fn begun(generator: &mut SchemaGenerator) -> Schema {
+    schema::atomic_list::<Begun>(generator, MOST_REMEMBERED)
 }
 
 fn attempts(generator: &mut SchemaGenerator) -> Schema {

@@ -37,7 +37,8 @@ pub struct ClinicSpec {
     /// Two-factor authentication: `Recommended` offers it when a person accepts the invitation, `Required` insists.
     #[serde(default)]
     pub two_factor: TwoFactor,
-    /// Days for which the link of an invitation works, 1 to 30; a clinical trainee's at most until their access ends.
+    /// Days for which the link of a mail works, 1 to 30; a clinical trainee's at most until their access ends. Mails that have left
+    /// keep the instant that they name.
     #[serde(default = "default_validity")]
     #[schemars(schema_with = "schema::validity_days")]
     pub invitation_validity_days: u8,
@@ -68,8 +69,10 @@ pub enum TwoFactor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Guard {
-    /// First invitations in any hour, 1 to 1000; members beyond it are `Held` until a person sets the annotation
-    /// clinic-operator.dev/release-hold on the Clinic to the hold's id, which its status names.
+    /// Mails in any hour, 1 to 1000, that begin a round to another address than the member's round before (invitations and
+    /// confirmations), or are a member's fourth resend or a further one; what is beyond it is held until a person sets the annotation
+    /// clinic-operator.dev/release-hold on the Clinic to the hold's id, which its status names. A higher value lets held ones go on
+    /// within it.
     #[serde(default = "default_per_hour")]
     #[schemars(schema_with = "schema::per_hour")]
     pub invitations_per_hour: u32,
@@ -97,8 +100,8 @@ pub struct ClinicStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::present::<MemberCounts>")]
     pub members: Option<MemberCounts>,
-    /// What the guards keep back, until a person sets the annotation clinic-operator.dev/release-hold to the id of one or the
-    /// cause is gone.
+    /// What the guards keep back, until a person sets the annotation clinic-operator.dev/release-hold to the id of one (for some of
+    /// its members alone to `ID: NAME, NAME`) or the cause is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "holds")]
     pub holds: Vec<HoldStatus>,

@@ -1,6 +1,8 @@
 //! Resources as the rules read them: a manifest parsed into a member (or all its violations at once), an account's ledger
 //! and wish, a clinic with its zone found. Nothing is decided here.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::account::{Attempt, ClinicAccountSpec, Delivery};
@@ -10,10 +12,12 @@ use super::wishes::released_hold;
 use crate::domain::acceptance::{Link, Record};
 use crate::domain::calendar::{ClinicZone, parse_date};
 use crate::domain::email::{ClaimName, Email, EmailKey};
+use crate::domain::guard::Release;
 use crate::domain::identity::Names;
-use crate::domain::invitation::{Ledger, MailKind, Question, Try, Wish};
+use crate::domain::invitation::{Due, Ledger, MailKind, Question, Try, Wish};
 use crate::domain::lifecycle::{AccessFacts, ClinicStanding};
 use crate::domain::member::{Classification, Member, Period, Violation};
+use crate::domain::rounds::Beginning;
 
 impl ClinicUserSpec {
     /// Parses the manifest. What the CRD refuses is refused here too where access depends on it, since an object may have
@@ -58,8 +62,8 @@ pub struct ClinicView {
     pub spec: ClinicSpec,
     /// The zone; `None`: the database does not have it.
     pub zone: Option<ClinicZone>,
-    /// The hold that a person has released.
-    pub released_hold: Option<String>,
+    /// What a person has released.
+    pub released_hold: Option<Release>,
 }
 
 impl ClinicView {
@@ -124,10 +128,28 @@ impl ClinicAccountSpec {
         claims
     }
 
-    /// When its person was first invited. The Date stays that of the first attempt, when the attempt itself is no longer kept.
-    pub fn first_invited(&self) -> Option<Timestamp> {
-        let first = self.delivery.iter().flat_map(|delivery| &delivery.attempts).filter(|attempt| attempt.round == 1);
-        first.map(|attempt| attempt.date).min()
+    /// When rounds began that the guard of invitations counts, as far as the ledger remembers. That of version 0.1 remembers the first
+    /// one, whose Date stays that of its first attempt when the attempt itself is no longer kept.
+    pub fn counted_rounds(&self) -> BTreeSet<Timestamp> {
+        let Some(delivery) = &self.delivery else { return BTreeSet::new() };
+        let first = delivery.attempts.iter().filter(|attempt| attempt.round == 1).map(|attempt| attempt.date).min();
+        let counted = delivery.begun.iter().filter(|begun| begun.by.counts()).map(|begun| begun.at);
+        counted.chain(first).collect()
+    }
+
+    /// The latest round of which a mail was written ahead; 0: none was.
+    pub fn last_round(&self) -> u32 {
+        let attempts = self.delivery.iter().flat_map(|delivery| &delivery.attempts);
+        attempts.map(|attempt| attempt.round).max().unwrap_or(0)
+    }
+
+    /// How the mail that is due begins a round; `None`: it goes on with one that began before.
+    pub fn beginning(&self, due: &Due, now: Timestamp) -> Option<Beginning> {
+        let begins = due.continues.is_none() && due.kind != MailKind::EmailChangeNotice;
+        let address = self.desired.email.as_deref().filter(|_| begins)?;
+        let delivery = self.delivery.as_ref();
+        let before = delivery.filter(|delivery| !delivery.attempts.is_empty()).map(|delivery| &*delivery.address);
+        Some(Beginning::of(before, address, delivery.map_or(&[], |delivery| &delivery.begun), now))
     }
 
     /// The names by which the record knows its person.
@@ -155,6 +177,7 @@ impl ClinicAccountSpec {
             kind: attempt.kind,
             round: attempt.round,
             at: attempt.at,
+            valid_until: attempt.valid_until,
             outcome: attempt.outcome,
             digest: &attempt.token_digest,
         });
@@ -180,12 +203,19 @@ impl ClinicAccountSpec {
 }
 
 impl Delivery {
+    /// Whether a person has released the round that is to begin next. A hold that version 0.1 released is spent once a mail was
+    /// written ahead; since then the ledger forgets it with that.
+    pub fn is_released(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.released && (hold.limit.is_some() || self.attempts.is_empty()))
+    }
+
     fn ledger(&self) -> Ledger<'_> {
         let tries = self.attempts.iter().map(|attempt| Try {
             kind: attempt.kind,
             round: attempt.round,
             message_id: &attempt.message_id,
             at: attempt.at,
+            valid_until: attempt.valid_until,
             date: attempt.date,
             outcome: attempt.outcome,
             trouble: attempt.trouble(),

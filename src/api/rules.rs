@@ -184,7 +184,7 @@ pub(super) fn attempt() -> Vec<Rule> {
     vec![
         rule(
             Reason::Forbidden,
-            "self.kind == oldSelf.kind && self.round == oldSelf.round && self.tokenDigest == oldSelf.tokenDigest && self.at == oldSelf.at && self.date == oldSelf.date",
+            "self.kind == oldSelf.kind && self.round == oldSelf.round && self.tokenDigest == oldSelf.tokenDigest && self.at == oldSelf.at && self.date == oldSelf.date && has(self.validUntil) == has(oldSelf.validUntil) && (!has(self.validUntil) || self.validUntil == oldSelf.validUntil)",
             "what was written ahead of a mail never changes; only what became of it does",
         ),
         forbidden(

@@ -307,6 +307,12 @@ pub fn present<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
+/// A list that is written as a whole, with at most `max` elements.
+pub(super) fn atomic_list<T: JsonSchema>(generator: &mut SchemaGenerator, max: usize) -> Schema {
+    let items: Value = generator.subschema_for::<T>().into();
+    json_schema!({"type": "array", "maxItems": max, "x-kubernetes-list-type": "atomic", "items": items})
+}
+
 /// A list whose elements are told apart by `keys`, with at most `max` of them.
 pub(super) fn keyed_list<T: JsonSchema>(generator: &mut SchemaGenerator, max: u32, keys: &[&str]) -> Schema {
     let items: Value = generator.subschema_for::<T>().into();

@@ -8,6 +8,7 @@ use super::clinic_user::ClinicUserSpec;
 use super::convert::access_until;
 use super::{REACTIVATE_ANNOTATION, RELEASE_HOLD_ANNOTATION, REPLACE_ANNOTATION, RESEND_ANNOTATION};
 use crate::domain::calendar::ClinicZone;
+use crate::domain::guard::Release;
 use crate::domain::identity::{Approval, Names};
 use crate::domain::invitation::resend_value;
 use crate::domain::member::MemberType;
@@ -15,9 +16,9 @@ use crate::domain::member::MemberType;
 /// Those of an object, if it has any.
 pub type Annotations<'a> = Option<&'a BTreeMap<String, String>>;
 
-/// The hold that a person has released on the Clinic.
-pub fn released_hold(annotations: Annotations<'_>) -> Option<String> {
-    annotation(annotations, RELEASE_HOLD_ANNOTATION).map(|id| id.trim().to_owned())
+/// What a person has released on the Clinic.
+pub fn released_hold(annotations: Annotations<'_>) -> Option<Release> {
+    Release::parse(annotation(annotations, RELEASE_HOLD_ANNOTATION)?)
 }
 
 /// What the annotations of a `ClinicUser` decide about the account of which `wanted` is the approval.

@@ -102,7 +102,7 @@ fn about_holds(holds: &[HoldStatus]) -> Option<String> {
     let what = |hold: &HoldStatus| {
         let effect = match Guard::of(&hold.id) {
             Some(Guard::Removals) => "members without a manifest who keep their access",
-            Some(Guard::Invitations) | None => "members who are not invited",
+            Some(Guard::Invitations) | None => "members who are not mailed",
         };
         format!("{} ({}: {effect})", hold.id, hold.count)
     };

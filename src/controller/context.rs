@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch::{self, Receiver};
 
-use super::accounts::FirstInvitations;
+use super::accounts::Admissions;
 use super::cache::{Cache, Kind};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
@@ -64,8 +64,8 @@ pub struct Context {
     pub mailer: Receiver<MailerStanding>,
     /// The same as members are told: that it goes out again only once it has for a while.
     pub mailer_for_members: Receiver<MailerStanding>,
-    /// The first invitations that wait for their turn, which the guard counts.
-    pub first_invitations: FirstInvitations,
+    /// The rounds that wait for their turn, which the guard of invitations counts.
+    pub admissions: Admissions,
     /// Counters.
     pub metrics: Metrics,
 }
@@ -94,7 +94,7 @@ impl Context {
             outbox: Outbox::default(),
             mailer: standing.told.subscribe(),
             mailer_for_members: standing.for_members.subscribe(),
-            first_invitations: FirstInvitations::default(),
+            admissions: Admissions::default(),
             metrics,
         }
     }

@@ -18,6 +18,8 @@ pub struct Link<'a> {
     pub round: u32,
     /// When it was written ahead.
     pub at: Timestamp,
+    /// Until when it works, as its mail says; `None`: version 0.1 wrote it ahead.
+    pub valid_until: Option<Timestamp>,
     /// What became of it.
     pub outcome: Outcome,
     /// SHA-256 of its token in lower case hex.
@@ -96,7 +98,7 @@ pub fn may_accept(record: &Record<'_>, digest: &str, now: Timestamp) -> Result<T
         AccessReason::Suspended => return Err(Refusal::Suspended),
         AccessReason::NotAccepted | AccessReason::Granted => {}
     }
-    let expires = link_expires(link.at, &record.wish);
+    let expires = link_expires(link.at, link.valid_until, &record.wish);
     if now < expires { Ok(expires) } else { Err(Refusal::Expired) }
 }
 
@@ -111,7 +113,7 @@ mod tests {
     }
 
     fn link(digest: &'static str, round: u32, day: i64) -> Link<'static> {
-        Link { kind: MailKind::Invitation, round, at: at(day), outcome: Outcome::Sent, digest }
+        Link { kind: MailKind::Invitation, round, at: at(day), valid_until: None, outcome: Outcome::Sent, digest }
     }
 
     fn record() -> Record<'static> {

@@ -1,6 +1,9 @@
 //! The guards: how much may happen at once before a person is asked. A merge that deletes half of the clinic or invites
 //! everybody anew is a mistake more often than not. What is held and where that is recorded never lives here.
 
+use std::collections::BTreeSet;
+use std::fmt;
+
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 /// The time over which the guards count.
@@ -17,7 +20,7 @@ const ONE_HOLD_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 pub enum Guard {
     /// Of removals.
     Removals,
-    /// Of first invitations.
+    /// Of invitations: rounds to another address than the round before, and many resends of one account.
     Invitations,
 }
 
@@ -65,6 +68,44 @@ impl Guard {
     }
 }
 
+/// What a person releases by the annotation on the Clinic: all of a hold, or of its members some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// The hold.
+    pub id: String,
+    /// The `metadata.name`s of the `ClinicUsers` whom it is for; `None`: all of them.
+    pub only: Option<BTreeSet<String>>,
+}
+
+impl Release {
+    /// Reads `<id>` or `<id>: <name>, <name>`; `None`: no hold is named. A colon that no name follows releases nobody.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (id, only) = match text.split_once(':') {
+            None => (text, None),
+            Some((id, names)) => {
+                let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+                (id, Some(names.map(str::to_owned).collect()))
+            }
+        };
+        let id = id.trim();
+        (!id.is_empty()).then(|| Self { id: id.to_owned(), only })
+    }
+
+    /// Whether it is for the member `holder` who is held by the hold `id`.
+    pub fn is_for(&self, id: &str, holder: &str) -> bool {
+        self.id == id && self.only.as_ref().is_none_or(|names| names.contains(holder))
+    }
+}
+
+impl fmt::Display for Release {
+    /// As [`Release::parse`] reads it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.id)?;
+        let names = self.only.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(", ");
+        if self.only.is_some() { write!(formatter, ": {names}") } else { Ok(()) }
+    }
+}
+
 /// Whether `at` counts at `now`. An instant that lies ahead was written by a clock that has been set back since, and counts.
 pub fn is_within_the_window(at: Timestamp, now: Timestamp) -> bool {
     now.duration_since(at) < WINDOW
@@ -75,9 +116,9 @@ pub fn one_more_may_be_removed(accounts: usize, removed: usize) -> bool {
     removed < REMOVALS_NEVER_HELD.max(accounts / ONE_REMOVAL_IN)
 }
 
-/// Whether one more person may be invited for the first time, if `invited` were in the last hour.
-pub fn one_more_may_be_invited(per_hour: u32, invited: usize) -> bool {
-    invited < usize::try_from(per_hour).unwrap_or(usize::MAX)
+/// Whether one more round may begin that the guard counts, if `begun` did in the last hour.
+pub fn one_more_may_be_invited(per_hour: u32, begun: usize) -> bool {
+    begun < usize::try_from(per_hour).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -97,8 +138,28 @@ mod tests {
     }
 
     #[test]
-    fn as_many_first_invitations_as_the_clinic_says_pass_in_an_hour() {
+    fn as_many_counted_rounds_as_the_clinic_says_pass_in_an_hour() {
         assert!(one_more_may_be_invited(20, 19) && !one_more_may_be_invited(20, 20));
+    }
+
+    #[test]
+    fn a_release_is_for_all_of_a_hold_or_for_those_it_names() {
+        let id = "removals-20261124T093000Z";
+        for (text, ana, bea) in [
+            (id.to_owned(), true, true),
+            (format!(" {id} "), true, true),
+            (format!("{id}: ana"), true, false),
+            (format!("{id}:bea , ana,"), true, true),
+            (format!("{id}:"), false, false),
+            ("removals-20261124T093001Z".to_owned(), false, false),
+        ] {
+            let release = Release::parse(&text).unwrap();
+            assert_eq!((release.is_for(id, "ana"), release.is_for(id, "bea")), (ana, bea), "{text}");
+            assert_eq!(Release::parse(&release.to_string()), Some(release));
+        }
+        for nothing in ["", " ", ": ana"] {
+            assert_eq!(Release::parse(nothing), None);
+        }
     }
 
     #[test]

@@ -4,9 +4,7 @@
 //! A *round* is one invitation as its reader sees it: one address, one Message-ID, one Date. An *attempt* is one try to
 //! hand it to the relay; each carries a link of its own, and all links of the current round work.
 
-use std::fmt;
-
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::delivery::{LONGEST_BACK_OFF, Trouble};
 use super::email::EmailKey;
 use super::lifecycle::AccessReason;
+pub use super::token::Token;
 
 /// How long an attempt without known outcome may still be under way, before another copy may be sent. Longer than the sum
 /// of all time limits of a mail dialogue.
@@ -86,6 +85,8 @@ pub struct Try<'a> {
     pub message_id: &'a str,
     /// When it was written ahead.
     pub at: Timestamp,
+    /// Until when its link works, as the mail says; `None`: version 0.1 wrote it ahead, and the clinic's validity counts.
+    pub valid_until: Option<Timestamp>,
     /// The Date header: `at` of the round's first attempt.
     pub date: Timestamp,
     /// What became of it.
@@ -243,7 +244,8 @@ pub fn standing(ledger: Option<&Ledger<'_>>, wish: &Wish<'_>, now: Timestamp) ->
         standing_of_mail(ledger, kind, wish, now)
     };
     match (standing, ledger.held) {
-        (Standing::Due(_), Some(id)) => Standing::Held { id: id.to_owned() },
+        // What goes on with a round that began before is never held.
+        (Standing::Due(due), Some(id)) if due.continues.is_none() => Standing::Held { id: id.to_owned() },
         (standing, _) => standing,
     }
 }
@@ -281,7 +283,7 @@ fn standing_of_mail(ledger: &Ledger<'_>, kind: MailKind, wish: &Wish<'_>, now: T
         return Standing::Due(Due { kind, round: ledger.round, continues: None });
     };
     if let Some(sent) = tries.iter().rev().find(|attempt| attempt.outcome == Outcome::Sent) {
-        let expires = link_expires(sent.at, wish);
+        let expires = link_expires(sent.at, sent.valid_until, wish);
         return if now < expires { Standing::Sent { at: sent.at, expires } } else { Standing::Expired { at: expires } };
     }
     let again =
@@ -322,11 +324,13 @@ fn a_new_round_is_wished_for(ledger: &Ledger<'_>, kind: MailKind, address: &str,
     ledger.address != address || (resend.is_some() && resend != ledger.resend) || asked_something_else
 }
 
-/// When the link of a mail stops to work that was written ahead at `at`: after the clinic's validity, and for a trainee at
-/// the latest when access ends.
-pub fn link_expires(at: Timestamp, wish: &Wish<'_>) -> Timestamp {
-    let validity = SignedDuration::from_hours(24 * i64::from(wish.validity_days));
-    let expires = at.saturating_add(validity).unwrap_or(Timestamp::MAX);
+/// When the link of a mail stops to work that was written ahead at `at`: at the instant that its mail says (`valid_until`), or, if
+/// version 0.1 wrote it ahead, after the clinic's validity; and at the latest when access ends.
+pub fn link_expires(at: Timestamp, valid_until: Option<Timestamp>, wish: &Wish<'_>) -> Timestamp {
+    let expires = valid_until.unwrap_or_else(|| {
+        let validity = SignedDuration::from_hours(24 * i64::from(wish.validity_days));
+        at.saturating_add(validity).unwrap_or(Timestamp::MAX)
+    });
     wish.access_until.map_or(expires, |until| expires.min(until))
 }
 
@@ -350,41 +354,6 @@ pub fn resend_value(annotation: &str) -> String {
         annotation.to_owned()
     } else {
         HEXLOWER.encode(&Sha256::digest(annotation.as_bytes()))
-    }
-}
-
-/// The secret part of a link: 256 random bits. Only its digest is ever stored.
-pub struct Token(String);
-
-impl Token {
-    /// Makes a token of random bytes.
-    pub fn new(random: [u8; 32]) -> Self {
-        Self(BASE64URL_NOPAD.encode(&random))
-    }
-
-    /// The token as it stands in a link that somebody opened.
-    pub fn presented(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-
-    /// Hex SHA-256 of the token's text, as the ledger stores it.
-    pub fn digest(&self) -> String {
-        HEXLOWER.encode(&Sha256::digest(self.0.as_bytes()))
-    }
-
-    /// The link by which the person of `account` answers at the portal `base` (without a slash at its end).
-    pub fn link(&self, base: &str, question: Question, account: &str) -> String {
-        let page = match question {
-            Question::Invitation => "invitations",
-            Question::Confirmation => "confirmations",
-        };
-        format!("{base}/{page}/{account}.{}", self.0)
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Token(redacted)")
     }
 }
 

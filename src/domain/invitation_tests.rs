@@ -14,6 +14,7 @@ fn attempt(round: u32, minute: i64, outcome: Outcome) -> Try<'static> {
         round,
         message_id: "<m@maple.example>",
         at: at(minute),
+        valid_until: None,
         date: at(0),
         outcome,
         trouble: trouble(),
@@ -119,8 +120,8 @@ fn without_an_address_nothing_is_due() {
 
 #[test]
 fn no_link_of_a_trainee_outlives_access() {
-    assert_eq!(link_expires(at(0), &Wish { access_until: Some(at(60)), ..WISH }), at(60));
-    assert_eq!(link_expires(at(0), &Wish { access_until: Some(at(WEEK + 1)), ..WISH }), at(WEEK));
+    assert_eq!(link_expires(at(0), None, &Wish { access_until: Some(at(60)), ..WISH }), at(60));
+    assert_eq!(link_expires(at(0), None, &Wish { access_until: Some(at(WEEK + 1)), ..WISH }), at(WEEK));
 }
 
 #[test]

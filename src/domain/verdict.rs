@@ -209,7 +209,10 @@ fn about_a_changed_address(situation: &Situation<'_>) -> String {
         Standing::Unknown => format!(
             " Nobody knows whether the mail to the changed email address left; {old}. To send it again, {RESEND}."
         ),
-        Standing::Due(_) | Standing::Held { .. } | Standing::UnderWay { .. } | Standing::BackingOff { .. } => {
+        Standing::Held { id } => format!(
+            " The mail to the changed address is held by the guard of the Clinic; {old}. If it is meant, set the annotation clinic-operator.dev/release-hold: {id} on the Clinic."
+        ),
+        Standing::Due(_) | Standing::UnderWay { .. } | Standing::BackingOff { .. } => {
             format!(" The changed email address is about to be mailed a link for its confirmation; {old}.")
         }
     }
@@ -241,7 +244,7 @@ fn verdict_of_invitation(situation: &Situation<'_>) -> Verdict {
         Standing::Held { id } => say(
             State::Held,
             format!(
-                "The guard of the Clinic holds this invitation: more first invitations than usual within an hour. If all of them are meant, set the annotation clinic-operator.dev/release-hold: {id} on the Clinic."
+                "The guard of the Clinic holds this invitation: within an hour more mails were to go to new addresses, or to this one again, than it lets pass. If all of them are meant, set the annotation clinic-operator.dev/release-hold: {id} on the Clinic."
             ),
         ),
         Standing::Expired { at } => say(

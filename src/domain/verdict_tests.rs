@@ -173,7 +173,7 @@ fn who_has_access_is_mailed_again_only_while_a_changed_address_waits() {
         (Standing::NoAddress, false),
         (Standing::Settled, false),
         (Standing::Due(due), true),
-        (Standing::Held { id: "invitations-1".into() }, true),
+        (Standing::Held { id: "invitations-1".into() }, false),
         (Standing::UnderWay { until: at(0) }, true),
         (Standing::BackingOff { until: at(0), trouble: trouble.clone() }, true),
         (sent(), true),

@@ -17,6 +17,7 @@ use crate::api::wishes::released_hold;
 use crate::api::{GROUP, VERSION};
 use crate::domain::calendar::{ClinicZone, parse_date};
 use crate::domain::email::{Email, EmailKey};
+use crate::domain::guard::Release;
 use crate::domain::identity::normalised;
 
 const CLINIC: &str = "Clinic";
@@ -73,8 +74,8 @@ pub(super) struct Clinic {
     pub spec: ClinicSpec,
     /// `None`: there is no zone of that name.
     pub zone: Option<ClinicZone>,
-    /// The hold that a person has released.
-    pub released: Option<String>,
+    /// What a person has released.
+    pub released: Option<Release>,
 }
 
 /// A person.

@@ -161,7 +161,7 @@ fn from_git_alone_an_empty_cluster_invites_twenty_and_says_that_the_others_wait_
     assert_eq!(
         told,
         format!(
-            "More than usual changed within an hour, so it is held: {id} (13: members who are not invited). If it is meant, \
+            "More than usual changed within an hour, so it is held: {id} (13: members who are not mailed). If it is meant, \
              set the annotation clinic-operator.dev/release-hold to the id; if not, undo the change in Git."
         )
     );

@@ -32,6 +32,7 @@ mod portal;
 mod reference;
 mod rest;
 mod rights;
+mod rounds;
 mod secrecy;
 mod startup;
 mod stopping;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::api::account::{Access, Attempt, ClinicAccountSpec};
 use crate::api::convert::ClinicView;
-use crate::domain::invitation::{Due, MailKind, Question, Standing, notice, standing};
+use crate::domain::invitation::{Due, Ledger, MailKind, Question, Standing, Wish, notice, standing};
 use crate::domain::lifecycle::{AccessReason, ClinicStanding, access};
 
 /// Everything that the decision depends on.
@@ -22,6 +22,13 @@ pub struct Observed {
     pub holder_is_there: bool,
 }
 
+impl Observed {
+    /// What is wished for, against which the ledger is read.
+    pub fn wish(&self) -> Wish<'_> {
+        self.account.wish(self.clinic.as_ref().map_or(1, |clinic| clinic.spec.invitation_validity_days))
+    }
+}
+
 /// The decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -29,6 +36,8 @@ pub struct Decision {
     pub access: Access,
     /// The mail that may go out now.
     pub mail: Option<Due>,
+    /// The mail that might go out now if no guard held it.
+    pub held: Option<Due>,
     /// What the ledger says about the mail with a link: the invitation or, once that was accepted, the confirmation of a
     /// changed address.
     pub invitation: Standing,
@@ -47,6 +56,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
     Decision {
         access: Access { granted: reason == AccessReason::Granted, reason },
         mail: due.filter(|due| a_mail_may_go(observed, due.kind, reason)),
+        held: held_mail(observed, &invitation, now).filter(|due| a_mail_may_go(observed, due.kind, reason)),
         next: next.into_iter().flatten().min(),
         invitation,
     }
@@ -55,11 +65,17 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
 /// What the ledger says about the mail with a link (an invitation, or the confirmation of a changed address), and about the
 /// notice that follows a confirmation.
 fn standings(observed: &Observed, now: Timestamp) -> (Standing, Standing) {
-    let validity = observed.clinic.as_ref().map_or(1, |clinic| clinic.spec.invitation_validity_days);
-    let (ledger, wish) = (observed.account.ledger(), observed.account.wish(validity));
+    let (ledger, wish) = (observed.account.ledger(), observed.wish());
     let mail = standing(ledger.as_ref(), &wish, now);
     let notice = notice(&mail, ledger.as_ref(), &wish, now);
     (mail, notice)
+}
+
+/// The mail that a guard holds.
+fn held_mail(observed: &Observed, invitation: &Standing, now: Timestamp) -> Option<Due> {
+    let Standing::Held { .. } = invitation else { return None };
+    let ledger = observed.account.ledger().map(|ledger| Ledger { held: None, ..ledger });
+    standing(ledger.as_ref(), &observed.wish(), now).due().cloned()
 }
 
 /// I3: only somebody whose manifest is there and whose address is claimed, in a clinic that is open.

@@ -1,34 +1,39 @@
-//! The guard of first invitations: those in the queue count as well as those in the ledgers, and what is too much is held in the
-//! ledger at once, so that people see the whole of it. How much that is, is decided in `domain::guard`.
+//! The guard of invitations: rounds that wait in the queue count as well as those in the ledgers, and what is too much is held in the
+//! ledger at once, so that people see the whole of it. What counts is decided in `domain::rounds`, how much that may be in
+//! `domain::guard`, what a hold is in `hold`.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::decide::Observed;
+use super::hold;
 use crate::adapters::kubernetes::merge_difference;
 use crate::api::ClinicAccount;
-use crate::api::account::{ClinicAccountSpec, Delivery, Hold};
+use crate::api::account::{ClinicAccountSpec, Delivery};
 use crate::controller::context::{Context, ReconcileError};
-use crate::domain::guard::{Guard, one_more_may_be_invited};
-use crate::domain::invitation::{Due, MailKind};
+use crate::domain::guard::{Guard, Release, one_more_may_be_invited};
+use crate::domain::invitation::Due;
+use crate::domain::rounds::{Beginning, one_more_is_remembered};
 
-/// The accounts whose first invitation may go and is not in their ledger yet.
+/// The rounds that count, may begin and are in no ledger yet.
 #[derive(Debug, Default)]
-pub struct FirstInvitations {
-    admitted: Mutex<BTreeSet<String>>,
+pub struct Admissions {
+    /// By account.
+    admitted: Mutex<BTreeMap<String, u32>>,
     /// Taken while an account is held, so that the next one finds that hold and joins it.
     holding: tokio::sync::Mutex<()>,
 }
 
-impl FirstInvitations {
-    /// A first invitation of this account is not due, or not any more.
+impl Admissions {
+    /// No round of this account that counts is due, or not any more.
     pub fn forget(&self, account: &str) {
         self.admitted().remove(account);
     }
 
-    fn admitted(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn admitted(&self) -> MutexGuard<'_, BTreeMap<String, u32>> {
         self.admitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -43,67 +48,81 @@ pub async fn lets_in(
     observed: &Observed,
     due: &Due,
 ) -> Result<bool, ReconcileError> {
-    if !is_first_invitation(&account.spec, due) {
-        context.first_invitations.forget(&account.spec.id);
+    if !counts(&account.spec, due, context.clock.now()) {
+        context.admissions.forget(&account.spec.id);
         return Ok(true);
     }
-    if admit(context, account, observed) {
+    if admit(context, &account.spec, observed, due.round) {
         return Ok(true);
     }
-    let _holding = context.first_invitations.holding.lock().await;
+    let _holding = context.admissions.holding.lock().await;
     let id = {
         let index = context.cache.read();
-        let released = observed.clinic.as_ref().and_then(|clinic| clinic.released_hold.as_deref());
+        let release: Option<&Release> = observed.clinic.as_ref().and_then(|clinic| clinic.released_hold.as_ref());
+        let released = release.map(|release| release.id.as_str());
         Guard::Invitations.hold(index.guards().holds().into_keys(), released, context.clock.now())
     };
-    if let Some(delivery) = held(&account.spec, due, id) {
-        let before = serde_json::to_value(&account.spec.delivery)?;
-        let difference = merge_difference(&before, &serde_json::to_value(&delivery)?);
-        context.patch_account(account, &json!({ "delivery": difference })).await?;
+    if let Some(delivery) = hold::begun(&account.spec, due, id, limit(observed)) {
+        write(context, account, &delivery).await?;
     }
     Ok(false)
 }
 
-/// Counts one more first invitation, unless that would be too many. Counted and taken in one step, so that of two at once one
-/// sees the other.
-fn admit(context: &Context, account: &ClinicAccount, observed: &Observed) -> bool {
-    let per_hour = observed.clinic.as_ref().map_or(0, |clinic| clinic.spec.guard.invitations_per_hour);
-    let mut admitted = context.first_invitations.admitted();
-    if admitted.contains(&account.spec.id) {
+/// Whether a mail that is due may be written ahead: it does not count, or was let in.
+pub fn may_begin(context: &Context, account: &ClinicAccountSpec, due: &Due) -> bool {
+    !counts(account, due, context.clock.now()) || context.admissions.admitted().get(&account.id) == Some(&due.round)
+}
+
+/// Lets a held round go on if the guard was raised since and has room for it.
+///
+/// # Errors
+/// A request that failed: then it stays held.
+pub async fn look_again(
+    context: &Context,
+    account: &ClinicAccount,
+    observed: &Observed,
+    due: &Due,
+) -> Result<(), ReconcileError> {
+    let fits = || admit(context, &account.spec, observed, due.round);
+    let Some(delivery) = hold::raised(&account.spec, limit(observed), fits) else {
+        context.admissions.forget(&account.spec.id);
+        return Ok(());
+    };
+    write(context, account, &delivery).await
+}
+
+async fn write(context: &Context, account: &ClinicAccount, delivery: &Delivery) -> Result<(), ReconcileError> {
+    let before = serde_json::to_value(&account.spec.delivery)?;
+    let difference = merge_difference(&before, &serde_json::to_value(delivery)?);
+    context.patch_account(account, &json!({ "delivery": difference })).await?;
+    Ok(())
+}
+
+fn limit(observed: &Observed) -> u32 {
+    observed.clinic.as_ref().map_or(0, |clinic| clinic.spec.guard.invitations_per_hour)
+}
+
+/// Counts one more round, unless that would be too many. Counted and taken in one step, so that of two at once one sees the other.
+fn admit(context: &Context, account: &ClinicAccountSpec, observed: &Observed, round: u32) -> bool {
+    let mut admitted = context.admissions.admitted();
+    if admitted.get(&account.id) == Some(&round) {
         return true;
     }
     let index = context.cache.read();
-    let guards = index.guards();
-    let queued = admitted.iter().filter(|name| !guards.was_invited(name)).count();
-    let may = one_more_may_be_invited(per_hour, guards.invited_lately(context.clock.now()) + queued);
+    let (guards, now) = (index.guards(), context.clock.now());
+    let others = admitted.iter().filter(|(name, _)| **name != account.id);
+    let queued = others.filter(|(name, round)| !guards.has_begun(name, **round)).count();
+    let begun = account.delivery.as_ref().map_or(&[][..], |delivery| &delivery.begun);
+    let may = one_more_may_be_invited(limit(observed), guards.begun_lately(now) + queued)
+        && one_more_is_remembered(begun, now);
     if may {
-        admitted.insert(account.spec.id.clone());
+        admitted.insert(account.id.clone(), round);
     }
     may
 }
 
-/// An invitation to somebody whom nobody has written to yet, and whose hold nobody has released.
-fn is_first_invitation(account: &ClinicAccountSpec, due: &Due) -> bool {
-    let nobody_wrote = account.delivery.as_ref().is_none_or(|delivery| {
-        delivery.attempts.is_empty() && delivery.hold.as_ref().is_none_or(|hold| !hold.released)
-    });
-    due.kind == MailKind::Invitation && due.continues.is_none() && nobody_wrote
-}
-
-/// The ledger of an account whose invitation is held; `None`: it has no address.
-fn held(account: &ClinicAccountSpec, due: &Due, id: String) -> Option<Delivery> {
-    let hold = Some(Hold { id, released: false });
-    Some(match account.delivery.clone() {
-        Some(delivery) => Delivery { hold, ..delivery },
-        None => Delivery {
-            round: due.round,
-            address: account.desired.email.clone()?,
-            resend: account.desired.resend.clone(),
-            attempts: Vec::new(),
-            not_before: None,
-            sent: 0,
-            failed: 0,
-            hold,
-        },
-    })
+/// Whether a mail begins a round that the guard counts and that nobody has released.
+fn counts(account: &ClinicAccountSpec, due: &Due, now: Timestamp) -> bool {
+    account.beginning(due, now).is_some_and(Beginning::counts)
+        && !account.delivery.as_ref().is_some_and(Delivery::is_released)
 }

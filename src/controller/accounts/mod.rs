@@ -3,8 +3,9 @@
 
 pub mod decide;
 mod guard;
+mod hold;
 
-pub use guard::FirstInvitations;
+pub use guard::{Admissions, may_begin};
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::cache::Index;
 use super::context::{Context, Guarded, ReconcileError, wait_until};
 use super::outbox::Turn;
 use crate::adapters::kubernetes::merge_difference;
-use crate::api::account::{Access, ClinicAccount, ClinicAccountSpec, Delivery, Hold};
+use crate::api::account::{Access, ClinicAccount, ClinicAccountSpec};
 use crate::api::convert::ClinicView;
 use crate::domain::email::Email;
 use crate::domain::invitation::{Due, Outcome};
@@ -31,7 +32,7 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
     let seen = observe(&context.cache.read(), name);
     let Some((account, observed)) = seen else {
         context.outbox.withdraw(name);
-        context.first_invitations.forget(name);
+        context.admissions.forget(name);
         return Ok(None);
     };
     let now = context.clock.now();
@@ -42,8 +43,10 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
     if access_differs(&account.spec, &decision.access) {
         patch.extend(block("access", &account.spec.access, &Some(decision.access))?);
     }
-    if let Some(delivery) = with_its_hold_released(&observed) {
-        // The change brings us back, and the mail is due then.
+    let with_its_hold_changed = hold::after(&observed, &decision.invitation);
+    let held = decision.held.filter(|_| with_its_hold_changed.is_none());
+    if let Some(delivery) = with_its_hold_changed {
+        // The change brings us back, and what was released is due then.
         patch.extend(block("delivery", &account.spec.delivery, &Some(delivery))?);
     }
     if !patch.is_empty() {
@@ -62,7 +65,10 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
         Some(_) => context.outbox.withdraw(name),
         None => {
             context.outbox.withdraw(name);
-            context.first_invitations.forget(name);
+            match held {
+                Some(due) => guard::look_again(context, &account, &observed, &due).await?,
+                None => context.admissions.forget(name),
+            }
         }
     }
     Ok(decision.next.and_then(|next| wait_until(next, now)))
@@ -96,14 +102,6 @@ pub fn access_differs(account: &ClinicAccountSpec, wanted: &Access) -> bool {
         Some(access) => access != wanted,
         None => wanted.reason != AccessReason::NotAccepted,
     }
-}
-
-/// The ledger once a person has released its hold; `None`: it has none, or another.
-fn with_its_hold_released(observed: &Observed) -> Option<Delivery> {
-    let released = observed.clinic.as_ref()?.released_hold.as_ref()?;
-    let delivery = observed.account.delivery.as_ref()?;
-    let hold = delivery.hold.as_ref().filter(|hold| !hold.released && hold.id == *released)?;
-    Some(Delivery { hold: Some(Hold { released: true, ..hold.clone() }), ..delivery.clone() })
 }
 
 /// The patch of one block.

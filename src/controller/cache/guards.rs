@@ -1,4 +1,4 @@
-//! What the guards count of all accounts, kept up to date with the cache: who was removed or first invited when, what is held,
+//! What the guards count of all accounts, kept up to date with the cache: who was removed when, which rounds began when, what is held,
 //! and whose `ClinicUser` is not seen. Whether that is too much is decided in `domain::guard`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,9 @@ use crate::domain::guard::is_within_the_window;
 pub struct Guarded {
     accepted: bool,
     removed: Option<Timestamp>,
-    invited: Option<Timestamp>,
+    /// When rounds began that count, oldest first.
+    counted: Vec<Timestamp>,
+    last_round: u32,
     /// Ids of the holds that nobody has released.
     holds: Vec<String>,
 }
@@ -24,11 +26,13 @@ impl Guarded {
     pub fn of(account: &ClinicAccountSpec) -> Self {
         let delivery = account.delivery.as_ref();
         let holds = [account.desired.hold.as_ref(), delivery.and_then(|delivery| delivery.hold.as_ref())];
-        let unreleased = |hold: &&Hold| !hold.released;
+        // Who was removed is not kept, nor waits for a mail: there is nothing to release.
+        let unreleased = |hold: &&Hold| !hold.released && account.desired.removed.is_none();
         Self {
             accepted: account.acceptance.is_some(),
             removed: account.desired.removed.as_ref().map(|removed| removed.at),
-            invited: account.first_invited(),
+            counted: account.counted_rounds().into_iter().collect(),
+            last_round: account.last_round(),
             holds: holds.into_iter().flatten().filter(unreleased).map(|hold| hold.id.clone()).collect(),
         }
     }
@@ -44,7 +48,8 @@ impl Guarded {
 pub struct Guards {
     accepted: BTreeSet<Arc<str>>,
     removed: BTreeMap<Arc<str>, Timestamp>,
-    invited: BTreeMap<Arc<str>, Timestamp>,
+    counted: BTreeMap<Arc<str>, Box<[Timestamp]>>,
+    last_round: BTreeMap<Arc<str>, u32>,
     holds: BTreeSet<(String, Arc<str>)>,
     /// Accounts whose holder is not seen.
     pub(super) orphans: BTreeSet<Arc<str>>,
@@ -59,8 +64,11 @@ impl Guards {
         if let Some(at) = guarded.removed {
             self.removed.insert(Arc::clone(account), at);
         }
-        if let Some(at) = guarded.invited {
-            self.invited.insert(Arc::clone(account), at);
+        if !guarded.counted.is_empty() {
+            self.counted.insert(Arc::clone(account), guarded.counted.as_slice().into());
+        }
+        if guarded.last_round > 0 {
+            self.last_round.insert(Arc::clone(account), guarded.last_round);
         }
         self.holds.extend(guarded.holds.iter().map(|id| (id.clone(), Arc::clone(account))));
     }
@@ -69,7 +77,8 @@ impl Guards {
     pub(super) fn forget(&mut self, account: &Arc<str>) {
         self.accepted.remove(account);
         self.removed.remove(account);
-        self.invited.remove(account);
+        self.counted.remove(account);
+        self.last_round.remove(account);
         self.orphans.remove(account);
         self.holds.retain(|(_, held)| held != account);
     }
@@ -89,14 +98,14 @@ impl Guards {
         self.removed.len() - self.removed_lately(now)
     }
 
-    /// Accounts that were written to for the first time within the window before `now`.
-    pub fn invited_lately(&self, now: Timestamp) -> usize {
-        self.invited.values().filter(|at| is_within_the_window(**at, now)).count()
+    /// Rounds of all accounts that count and began within the window before `now`.
+    pub fn begun_lately(&self, now: Timestamp) -> usize {
+        self.counted.values().flatten().filter(|at| is_within_the_window(**at, now)).count()
     }
 
-    /// Whether the account was ever written to.
-    pub fn was_invited(&self, account: &str) -> bool {
-        self.invited.contains_key(account)
+    /// Whether a mail of this round of the account, or of a later one, was written ahead.
+    pub fn has_begun(&self, account: &str, round: u32) -> bool {
+        self.last_round.get(account).is_some_and(|last| *last >= round)
     }
 
     /// The holds that nobody has released, each with the accounts that it keeps back.

@@ -97,18 +97,29 @@ fn the_guards_count_each_account_once_and_forget_what_is_over() {
     let first = json!({"round": 1, "address": "ana@maple.example", "attempts": [attempt(1, "2026-11-24T09:30:00Z")]});
     let hold = json!({"id": "removals-20261124T093000Z"});
     index.apply(Kind::ClinicAccount, account(1, &json!({"delivery": first, "desired": {"hold": hold}})));
-    assert_eq!((index.guards().invited_lately(now), index.guards().removed_lately(now)), (1, 0));
+    assert_eq!((index.guards().begun_lately(now), index.guards().removed_lately(now)), (1, 0));
     assert_eq!(index.guards().holds().len(), 1);
     let removed = json!({"removed": {"at": "2026-11-24T09:30:00Z"}, "hold": {"id": "removals-20261124T093000Z", "released": true}});
     let resent = json!({"round": 2, "address": "ana@maple.example", "attempts": [attempt(2, "2026-11-24T09:50:00Z")]});
     index.apply(Kind::ClinicAccount, account(2, &json!({"delivery": resent, "desired": removed})));
     assert_eq!(
-        (index.guards().invited_lately(now), index.guards().removed_lately(now)),
+        (index.guards().begun_lately(now), index.guards().removed_lately(now)),
         (0, 1),
-        "a resend is not counted"
+        "a ledger of version 0.1 remembers the first invitation alone"
     );
     assert!(index.guards().holds().is_empty());
-    index.apply(Kind::ClinicAccount, account(3, &json!({"desired": {"removed": {"at": "2026-11-24T08:00:00Z"}}})));
+    let begun = |minute: u32, by: &str| json!({"at": format!("2026-11-24T09:{minute}:00Z"), "by": by});
+    let mut remembering = first;
+    remembering["begun"] = json!([begun(30, "AnotherAddress"), begun(40, "Resend"), begun(50, "FurtherResend")]);
+    remembering["hold"] = json!({"id": "invitations-20261124T095500Z"});
+    let mut all = json!({"delivery": remembering, "desired": {"removed": null, "hold": null}});
+    index.apply(Kind::ClinicAccount, account(3, &all));
+    assert_eq!(index.guards().begun_lately(now), 2, "the first one once, and no resend");
+    assert!(index.guards().has_begun("a-1", 1) && !index.guards().has_begun("a-1", 2));
+    assert_eq!(index.guards().holds().len(), 1);
+    all["desired"] = json!({"removed": {"at": "2026-11-24T08:00:00Z"}});
+    index.apply(Kind::ClinicAccount, account(4, &all));
+    assert!(index.guards().holds().is_empty(), "who was removed waits for nothing");
     assert_eq!((index.guards().removed_lately(now), index.guards().removed_before(now)), (0, 1));
 }
 

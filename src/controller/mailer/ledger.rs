@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::account::{Attempt, ClinicAccountSpec, Delivery};
 use crate::domain::delivery::{Trouble, back_off};
 use crate::domain::invitation::{Due, MailKind, Outcome, attempts_kept};
+use crate::domain::rounds::remembered;
 
 /// What became of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,17 +17,27 @@ pub struct Conclusion {
     pub trouble: Trouble,
 }
 
+/// The link of a mail that is written ahead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewLink {
+    /// SHA-256 of its token in lower case hex; empty for a mail without a link.
+    pub digest: String,
+    /// Until when it works, as the mail says.
+    pub valid_until: Option<Timestamp>,
+}
+
 /// The ledger with the attempt written ahead; `None`: the account has no address.
 pub fn written_ahead(
     account: &ClinicAccountSpec,
     due: &Due,
     message_domain: &str,
-    token_digest: String,
+    link: NewLink,
     now: Timestamp,
 ) -> Option<Delivery> {
     let address = account.desired.email.clone()?;
     let before = account.delivery.clone();
-    let begins = due.continues.is_none() && due.kind != MailKind::EmailChangeNotice;
+    let beginning = account.beginning(due, now);
+    let begun = before.as_ref().map(|delivery| delivery.begun.clone()).unwrap_or_default();
     let (message_id, date) = due
         .continues
         .clone()
@@ -38,9 +49,10 @@ pub fn written_ahead(
         round: due.round,
         copy: copy.unwrap_or(0) + 1,
         message_id,
-        token_digest,
+        token_digest: link.digest,
         at: now,
         date,
+        valid_until: link.valid_until,
         outcome: Outcome::Sending,
         stage: None,
         cause: None,
@@ -53,7 +65,7 @@ pub fn written_ahead(
     Some(Delivery {
         round: due.round,
         address,
-        resend: if begins {
+        resend: if beginning.is_some() {
             account.desired.resend.clone()
         } else {
             before.as_ref().and_then(|delivery| delivery.resend.clone())
@@ -62,7 +74,9 @@ pub fn written_ahead(
         not_before: None,
         sent: before.as_ref().map_or(0, |delivery| delivery.sent),
         failed: before.as_ref().map_or(0, |delivery| delivery.failed),
-        hold: before.and_then(|delivery| delivery.hold),
+        // A hold is of the round that is to begin, and spent with that.
+        hold: before.and_then(|delivery| delivery.hold).filter(|_| beginning.is_none()),
+        begun: beginning.map_or_else(|| begun.clone(), |by| remembered(&begun, by, now)),
     })
 }
 

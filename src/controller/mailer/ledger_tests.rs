@@ -19,8 +19,12 @@ fn due(round: u32, continues: Option<(String, Timestamp)>) -> Due {
     Due { kind: MailKind::Invitation, round, continues }
 }
 
+fn link(digest: &str) -> NewLink {
+    NewLink { digest: digest.to_owned(), valid_until: Some(at(100)) }
+}
+
 fn write(account: &mut ClinicAccountSpec, due: &Due, digest: &str, minute: i64) {
-    account.delivery = written_ahead(account, due, "maple.example", digest.into(), at(minute));
+    account.delivery = written_ahead(account, due, "maple.example", link(digest), at(minute));
 }
 
 fn conclude(account: &mut ClinicAccountSpec, digest: &str, outcome: Outcome, minute: i64) {
@@ -50,7 +54,7 @@ fn a_round_goes_to_the_address_wished_for_and_answers_the_resend_value_that_is_t
     let delivery = account.delivery.as_ref().unwrap();
     assert_eq!((&*delivery.address, delivery.resend.as_deref()), ("ana@maple.example", Some("x")));
     account.desired.email = None;
-    assert_eq!(written_ahead(&account, &due(2, None), "m", String::new(), at(1)), None);
+    assert_eq!(written_ahead(&account, &due(2, None), "m", NewLink::default(), at(1)), None);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tracing::field::display;
 use tracing::{info, warn};
 
-use super::ledger::{Conclusion, concluded, written_ahead};
+use super::ledger::{Conclusion, NewLink, concluded, written_ahead};
 use super::{Mailer, Settings};
 use crate::adapters::kubernetes::{ApiError, guard, merge_difference};
 use crate::adapters::mail::{
@@ -19,7 +19,7 @@ use crate::adapters::random::secret_bytes;
 use crate::api::ClinicAccount;
 use crate::api::account::{Access, Attempt};
 use crate::controller::accounts::decide::{Observed, decide, may_still_go};
-use crate::controller::accounts::{access_differs, observe};
+use crate::controller::accounts::{access_differs, may_begin, observe};
 use crate::controller::cache::Kind;
 use crate::controller::context::{Context, Guarded, ReconcileError};
 use crate::controller::queue::Key;
@@ -39,6 +39,10 @@ pub async fn send(mailer: &Mailer, name: &str, begun: Begun) {
     let Some((account, observed)) = observe(&context.cache.read(), name) else { return };
     let decision = decide(&observed, context.clock.now());
     let Some(due) = decision.mail else { return };
+    if !may_begin(context, &account.spec, &due) {
+        // It was decided anew since its account was: that one asks the guard first.
+        return context.cache.work_on(Key::Account(name.into()), Duration::ZERO);
+    }
     let again_soon = || context.cache.work_on(Key::Account(name.into()), Duration::from_secs(5));
     let token = match secret_bytes() {
         Ok(bytes) => Token::new(bytes),
@@ -47,7 +51,7 @@ pub async fn send(mailer: &Mailer, name: &str, begun: Begun) {
             return again_soon();
         }
     };
-    let ahead = match write_ahead(mailer, &account, &due, &decision.access, &token).await {
+    let ahead = match write_ahead(mailer, &account, &observed, &due, &decision.access, &token).await {
         Ok(Some(ahead)) => ahead,
         Ok(None) => return,
         Err(error) => {
@@ -88,15 +92,22 @@ enum HandedOver {
 async fn write_ahead(
     mailer: &Mailer,
     account: &ClinicAccount,
+    observed: &Observed,
     due: &Due,
     access: &Access,
     token: &Token,
 ) -> Result<Option<Attempt>, ReconcileError> {
     let context = &mailer.context;
     let domain = mailer.settings.relay.from.email.domain();
-    // A notice has no link.
-    let digest = if due.kind == MailKind::EmailChangeNotice { String::new() } else { token.digest() };
-    let Some(delivery) = written_ahead(&account.spec, due, domain, digest, context.clock.now()) else {
+    let now = context.clock.now();
+    let link = match due.kind {
+        MailKind::Invitation | MailKind::EmailConfirmation => {
+            let valid_until = Some(link_expires(now, None, &observed.wish()));
+            NewLink { digest: token.digest(), valid_until }
+        }
+        MailKind::EmailChangeNotice => NewLink::default(),
+    };
+    let Some(delivery) = written_ahead(&account.spec, due, domain, link, now) else {
         return Ok(None);
     };
     let before = serde_json::to_value(&account.spec.delivery)?;
@@ -215,7 +226,7 @@ fn letter(
     let first_name = desired.first_name.as_deref();
     let link = |question| SecretString::from(token.link(&settings.portal_url, question, &account.id));
     let (invitation, confirmation) = (link(Question::Invitation), link(Question::Confirmation));
-    let expires = link_expires(ahead.at, &account.wish(clinic.spec.invitation_validity_days));
+    let expires = link_expires(ahead.at, ahead.valid_until, &account.wish(clinic.spec.invitation_validity_days));
     let is_repeated = account.was_mailed_before(ahead.kind, ahead.round);
     let occasion = if is_repeated { Occasion::Again } else { Occasion::First };
     let (address, content) = match ahead.kind {

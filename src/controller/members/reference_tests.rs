@@ -18,7 +18,7 @@ use crate::api::ClinicAccount;
 use crate::api::account::ClinicAccountSpec;
 use crate::controller::accounts;
 use crate::controller::cache::Kind;
-use crate::controller::mailer::ledger::{Conclusion, concluded, written_ahead};
+use crate::controller::mailer::ledger::{Conclusion, NewLink, concluded, written_ahead};
 use crate::domain::acceptance::may_accept;
 use crate::domain::delivery::Trouble;
 use crate::domain::invitation::{MailKind, Outcome as MailOutcome};
@@ -81,8 +81,8 @@ impl InMemory {
             return true;
         }
         let Some(due) = decision.mail else { return false };
-        let digest = format!("{:064}", self.server.version);
-        let ahead = written_ahead(&account.spec, &due, "maple.example", digest, self.server.now).unwrap();
+        let link = NewLink { digest: format!("{:064}", self.server.version), valid_until: None };
+        let ahead = written_ahead(&account.spec, &due, "maple.example", link, self.server.now).unwrap();
         let attempt = ahead.attempts.last().unwrap();
         let sent = Conclusion { outcome: MailOutcome::Sent, trouble: Trouble::default() };
         let after = concluded(&ahead, attempt, &sent, self.server.now).unwrap();

@@ -13,7 +13,7 @@ use crate::api::convert::ClinicView;
 use crate::controller::cache::Index;
 use crate::controller::context::{Context, ReconcileError};
 use crate::domain::email::ClaimName;
-use crate::domain::guard::{Guard, one_more_may_be_removed};
+use crate::domain::guard::{Guard, Release, one_more_may_be_removed};
 use crate::domain::identity::is_the_same_person;
 use crate::domain::lifecycle::ClinicStanding;
 
@@ -22,8 +22,8 @@ use crate::domain::lifecycle::ClinicStanding;
 pub struct Observed {
     /// The account, whose holder is not seen.
     pub account: ClinicAccount,
-    /// The hold that a person has released, by the annotation on the Clinic.
-    pub released: Option<String>,
+    /// What a person has released, by the annotation on the Clinic.
+    pub released: Option<Release>,
     /// Ids of the holds that nobody has released.
     pub unreleased: Vec<String>,
     /// Accounts that were not removed an hour ago.
@@ -91,17 +91,19 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Option<Desired> {
         return None;
     }
     let removed = Desired { removed: Some(Removed { at: now }), ..desired.clone() };
-    let released = observed.released.as_deref();
+    let released = observed.released.as_ref();
+    let is_released = |hold: &Hold| released.is_some_and(|release| release.is_for(&hold.id, &desired.holder.name));
     match &desired.hold {
-        Some(hold) if hold.released || Some(hold.id.as_str()) == released => {
+        Some(hold) if hold.released || is_released(hold) => {
             let hold = Some(Hold { released: true, ..hold.clone() });
             Some(Desired { hold, ..removed })
         }
         Some(_) => None,
         None if one_more_may_be_removed(observed.accounts, observed.removed) => Some(removed),
         None => {
+            let released = released.map(|release| release.id.as_str());
             let id = Guard::Removals.hold(observed.unreleased.iter().map(String::as_str), released, now);
-            Some(Desired { hold: Some(Hold { id, released: false }), ..desired.clone() })
+            Some(Desired { hold: Some(Hold { id, released: false, limit: None }), ..desired.clone() })
         }
     }
 }
@@ -139,15 +141,19 @@ mod tests {
     fn what_the_guard_holds_keeps_access_until_a_person_releases_exactly_that_hold() {
         let id = "removals-20261124T093000Z";
         let held = decide(&observed(&json!({}), 8, 2), now()).unwrap();
-        assert_eq!((held.removed, held.hold), (None, Some(Hold { id: id.into(), released: false })));
+        assert_eq!((held.removed, held.hold), (None, Some(Hold { id: id.into(), released: false, limit: None })));
         let waiting = observed(&json!({"hold": {"id": id, "released": false}}), 8, 0);
         assert_eq!(decide(&waiting, now()), None, "also when the hour is over");
-        let another = Observed { released: Some("removals-20261124T080000Z".into()), ..waiting.clone() };
+        let another = Observed { released: Release::parse("removals-20261124T080000Z"), ..waiting.clone() };
         assert_eq!(decide(&another, now()), None);
-        let released = Observed { released: Some(id.into()), removed: 8, ..waiting };
+        for (names, is_hers) in [("bea", false), ("bea, ana", true)] {
+            let some = Observed { released: Release::parse(&format!("{id}: {names}")), ..waiting.clone() };
+            assert_eq!(decide(&some, now()).is_some(), is_hers, "{names}");
+        }
+        let released = Observed { released: Release::parse(id), removed: 8, ..waiting };
         let removed = decide(&released, now()).unwrap();
         assert_eq!(removed.removed, Some(Removed { at: now() }));
-        assert_eq!(removed.hold, Some(Hold { id: id.into(), released: true }));
+        assert_eq!(removed.hold, Some(Hold { id: id.into(), released: true, limit: None }));
         let once = observed(&json!({"hold": {"id": id, "released": true}}), 8, 8);
         assert!(decide(&once, now()).unwrap().removed.is_some(), "what was released is never held again");
     }

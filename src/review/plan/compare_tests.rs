@@ -295,7 +295,9 @@ fn the_guards_hold_what_is_beyond_them_counting_the_last_hour() {
     let mut before = clinic(&[("z", staff("z"), Stands::Pending)]);
     before.records.as_mut().unwrap()[0] = record("z", &staff("z"), Stands::Pending, JUST_NOW);
     let all = || names.iter().map(|name| (*name, staff(name))).chain([("z", staff("z"))]).collect();
-    let held = |name: &str| format!("Held {name}: a new member, beyond the 5 first invitations of an hour");
+    let held = |name: &str| {
+        format!("Held {name}: a new member: an invitation; beyond the 5 that the guard lets begin in an hour")
+    };
     let told = said(&before, &side(all()));
     assert_eq!(told[..2], [held("e"), held("f")], "one was invited half an hour ago");
     assert_eq!(told.len(), 6);

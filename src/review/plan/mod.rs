@@ -196,7 +196,22 @@ fn plan(clinic: String, before: &Side, after: &Side) -> Plan {
         clinic,
         changes: compare(before, after, Clock.now()),
         seats: seats(before, after),
-        first: Clinic::of(before, after).1.why_shut().into_iter().map(str::to_owned).collect(),
+        first: Clinic::of(before, after)
+            .1
+            .why_shut()
+            .map(str::to_owned)
+            .into_iter()
+            .chain(suspensions(before, after))
+            .collect(),
         notes: Vec::new(),
     }
+}
+
+/// How many are suspended, if that is more than one: no guard asks whether it is meant.
+fn suspensions(before: &Side, after: &Side) -> Option<String> {
+    let is_new = |(name, person): &(&String, &side::Person)| {
+        person.spec.suspended && before.people.get(*name).is_some_and(|before| !before.spec.suspended)
+    };
+    let count = after.people.iter().filter(is_new).count();
+    (count > 1).then(|| format!("Suspends {count} members, all of them at once: no guard holds a suspension."))
 }

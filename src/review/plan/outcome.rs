@@ -249,14 +249,16 @@ impl<'a> Course<'a> {
         let mut lately = removals().filter(|removed| is_within_the_window(removed.at, now)).count();
         let accounts =
             self.accounts.iter().filter(|account| account.before.is_some()).count() - (removals().count() - lately);
-        let released = self.world.clinic.released.as_deref();
+        let released = self.world.clinic.released.as_ref();
         for account in self.accounts.iter_mut().filter(|account| account.holder.is_none()) {
             let desired = &mut account.after.desired;
             if desired.removed.is_some() {
                 continue;
             }
             let passes = match &desired.hold {
-                Some(hold) => hold.released || Some(hold.id.as_str()) == released,
+                Some(hold) => {
+                    hold.released || released.is_some_and(|release| release.is_for(&hold.id, &desired.holder.name))
+                }
                 None => one_more_may_be_removed(accounts, lately),
             };
             if passes {

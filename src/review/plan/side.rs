@@ -12,6 +12,7 @@ use crate::api::clinic_user::ClinicUserSpec;
 use crate::api::convert::access_until;
 use crate::domain::calendar::ClinicZone;
 use crate::domain::email::{Email, EmailKey};
+use crate::domain::guard::Release;
 use crate::review::manifest::Is;
 use crate::review::tree::Placed;
 
@@ -21,8 +22,8 @@ pub(super) struct Side {
     pub clinic: Option<ClinicSpec>,
     /// Whether there is a Clinic although it was not seen: in another tree, or kept from the reader.
     pub clinic_is_elsewhere: bool,
-    /// The hold that a person has released on the Clinic.
-    pub released: Option<String>,
+    /// What a person has released on the Clinic.
+    pub released: Option<Release>,
     /// By `metadata.name`.
     pub people: BTreeMap<String, Person>,
     pub service_accounts: BTreeMap<String, Value>,
@@ -128,8 +129,8 @@ pub(super) struct Clinic {
     pub settings: ClinicSpec,
     pub zone: Option<ClinicZone>,
     zone_before: Option<ClinicZone>,
-    /// The hold that a person has released.
-    pub released: Option<String>,
+    /// What a person has released.
+    pub released: Option<Release>,
     is_there: bool,
 }
 

@@ -4,6 +4,7 @@ use super::tests::{Stands, clinic, said, side, staff, trainee, with};
 use super::*;
 use crate::api::account::{ClinicAccountSpec, Hold};
 use crate::api::{REACTIVATE_ANNOTATION, REPLACE_ANNOTATION, RESEND_ANNOTATION};
+use crate::domain::guard::Release;
 use crate::review::plan::side::Seems;
 
 const NEW: &str = "a new member: an invitation";
@@ -145,7 +146,7 @@ fn whoever_was_never_mailed_is_invited_once_nothing_speaks_against_it() {
 
 #[test]
 fn what_is_held_stays_held_until_the_clinic_releases_it() {
-    let hold = |id: &str| Some(Hold { id: id.to_owned(), released: false });
+    let hold = |id: &str| Some(Hold { id: id.to_owned(), released: false, limit: None });
     let mut before = clinic(&[("h", staff("h"), Stands::Pending), ("o", staff("o"), Stands::Accepted)]);
     let delivery = record(&mut before, "h").delivery.as_mut().unwrap();
     (delivery.hold, delivery.attempts) = (hold("invitations-1"), Vec::new());
@@ -153,7 +154,7 @@ fn what_is_held_stays_held_until_the_clinic_releases_it() {
     before.people.remove("o");
     let after = || side(vec![("h", staff("h"))]);
     check(&before, &annotated(after(), "h", RESEND_ANNOTATION, "2"), &[]);
-    let released = |id: &str| Side { released: Some(id.to_owned()), ..after() };
+    let released = |id: &str| Side { released: Release::parse(id), ..after() };
     check(&before, &released("invitations-1"), &["Mailed h: a member whom nobody has written to yet: an invitation"]);
     check(&before, &released("removals-1"), &["AccessEnds o: removed: access ends, the record is kept"]);
 }

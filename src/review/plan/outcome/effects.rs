@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Account, Course};
-use crate::api::account::ClinicAccountSpec;
+use crate::api::account::{ClinicAccountSpec, Delivery};
 use crate::domain::guard::{is_within_the_window, one_more_may_be_invited};
-use crate::domain::invitation::{MailKind, Standing, standing};
+use crate::domain::invitation::{Ledger, MailKind, Standing, standing};
 use crate::domain::lifecycle::{AccessReason, access};
+use crate::domain::rounds::Beginning;
 
 /// What happens to a member, in the order in which people want to read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -26,6 +27,17 @@ pub(in crate::review::plan) enum Effect {
     TakesUpAccount,
     /// Something else.
     Changes,
+}
+
+/// Whether what a guard holds goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GoesOn {
+    /// Not by what is planned, or nothing is held.
+    No,
+    /// A person releases it.
+    Released,
+    /// The guard is raised, and decides anew.
+    WithinTheGuard,
 }
 
 /// One thing that happens to one member.
@@ -129,23 +141,24 @@ impl Course<'_> {
         let record = &account.after;
         let wish = record.wish(self.world.clinic.settings.invitation_validity_days);
         let ledger = record.ledger();
-        let released = self.world.clinic.released.as_deref();
-        let standing = standing(ledger.as_ref(), &wish, self.world.now);
-        let due = if let Standing::Held { id } = &standing {
-            if Some(id.as_str()) != released {
-                return Some((Effect::Held, "the invitation stays held until it is released".to_owned()));
-            }
-            wish.question?.mail()
-        } else {
-            standing.due()?.kind
-        };
-        if access(&record.access_facts(), self.world.now) != due.goes_to() {
+        let now = self.world.now;
+        let is_held = matches!(standing(ledger.as_ref(), &wish, now), Standing::Held { .. });
+        let goes_on = self.goes_on(record);
+        if is_held && goes_on == GoesOn::No {
+            return Some((Effect::Held, "the mail stays held until it is released".to_owned()));
+        }
+        let unheld = ledger.as_ref().map(|ledger| Ledger { held: None, ..ledger.clone() });
+        let due = standing(unheld.as_ref(), &wish, now).due()?.clone();
+        if access(&record.access_facts(), now) != due.kind.goes_to() {
             return None;
         }
+        let counts = record.beginning(&due, now).is_some_and(Beginning::counts);
+        let is_guarded = counts && goes_on != GoesOn::Released;
         let was_mailed = ledger.as_ref().is_some_and(|ledger| !ledger.tries.is_empty());
         let another_address = ledger.as_ref().is_some_and(|ledger| Some(ledger.address) != wish.address);
-        let detail = match (due, was_mailed, another_address) {
-            (MailKind::Invitation, false, _) => return Some(self.first_invitation(account, invited)),
+        let detail = match (due.kind, was_mailed, another_address) {
+            (MailKind::Invitation, false, _) if account.before.is_none() => "a new member: an invitation",
+            (MailKind::Invitation, false, _) => "a member whom nobody has written to yet: an invitation",
             (MailKind::Invitation, true, true) => {
                 "another address: a new invitation, and the links of earlier mails stop working"
             }
@@ -157,23 +170,39 @@ impl Course<'_> {
                 "the link that confirms the changed address, again"
             }
         };
-        Some((Effect::Mailed, detail.to_owned()))
+        Some(if is_guarded { self.guarded(detail, invited) } else { (Effect::Mailed, detail.to_owned()) })
     }
 
-    fn first_invitation(&self, account: &Account<'_>, invited: &mut usize) -> (Effect, String) {
-        let who = if account.before.is_none() { "a new member" } else { "a member whom nobody has written to yet" };
-        let lately = self
-            .accounts
-            .iter()
-            .filter_map(|account| account.before.as_ref().and_then(ClinicAccountSpec::first_invited));
-        let lately = lately.filter(|at| is_within_the_window(*at, self.world.now)).count();
+    /// Whether what is held of an account goes on by what the tree says.
+    fn goes_on(&self, record: &ClinicAccountSpec) -> GoesOn {
+        let Some(hold) = record.delivery.as_ref().and_then(|delivery| delivery.hold.as_ref()) else {
+            return GoesOn::No;
+        };
+        let clinic = &self.world.clinic;
+        let holder = &record.desired.holder.name;
+        let is_released = record.delivery.as_ref().is_some_and(Delivery::is_released)
+            || clinic.released.as_ref().is_some_and(|release| !hold.released && release.is_for(&hold.id, holder));
+        if is_released {
+            GoesOn::Released
+        } else if hold.limit.is_some_and(|limit| limit < clinic.settings.guard.invitations_per_hour) {
+            GoesOn::WithinTheGuard
+        } else {
+            GoesOn::No
+        }
+    }
+
+    /// What becomes of a mail that the guard of invitations counts.
+    fn guarded(&self, detail: &str, invited: &mut usize) -> (Effect, String) {
+        let begun = self.accounts.iter().filter_map(|account| account.before.as_ref());
+        let begun = begun.flat_map(ClinicAccountSpec::counted_rounds);
+        let lately = begun.filter(|at| is_within_the_window(*at, self.world.now)).count();
         let per_hour = self.world.clinic.settings.guard.invitations_per_hour;
         let passes = one_more_may_be_invited(per_hour, lately + *invited);
         *invited += 1;
         if passes {
-            (Effect::Mailed, format!("{who}: an invitation"))
+            (Effect::Mailed, detail.to_owned())
         } else {
-            (Effect::Held, format!("{who}, beyond the {per_hour} first invitations of an hour"))
+            (Effect::Held, format!("{detail}; beyond the {per_hour} that the guard lets begin in an hour"))
         }
     }
 }
