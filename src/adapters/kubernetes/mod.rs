@@ -11,6 +11,7 @@ mod preflight;
 mod requests;
 mod rights;
 mod store;
+mod told;
 mod watch;
 
 pub use client::{BEYOND_THE_END, Clients, ConnectError, connect};
@@ -23,4 +24,5 @@ pub use preflight::{PreflightError, preflight};
 pub use requests::Requests;
 pub use rights::{Right, rules};
 pub use store::{Guard, Store, Stored, guard};
+pub use told::{Counts, Told};
 pub use watch::watch;

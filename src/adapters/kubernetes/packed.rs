@@ -53,6 +53,11 @@ impl Packed {
         serde_json::from_slice(&text).ok()
     }
 
+    /// Whether nothing that is kept differs.
+    pub fn is_the_same_as(&self, other: &Self) -> bool {
+        self.compressed == other.compressed
+    }
+
     /// Whether this is a later state of the object than `other`. Resource versions of one resource are ordered numbers
     /// (Kubernetes API concepts, "Resource versions").
     pub fn is_newer_than(&self, other: &Self) -> bool {

@@ -1,18 +1,17 @@
 //! The cache of the clinic's objects with the lookups that decisions need: by name, by holder, by claim. It is fed by watches
 //! and by the answers to our own writes, whichever is newer. It decides nothing and writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use kube::api::DynamicObject;
-use kube::core::ObjectMeta;
 
 use super::class::Class;
 use super::ends::Ends;
 use super::facts::{Facts, differ_in_status_only, facts};
 use super::guards::Guards;
 use super::kind::Kind;
-use crate::adapters::kubernetes::{Packed, version};
+use crate::adapters::kubernetes::{Counts, Packed, Told};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, ServiceAccount};
 use crate::controller::queue::Key;
 use crate::domain::email::ClaimName;
@@ -20,11 +19,13 @@ use crate::domain::lifecycle::State;
 
 /// What is kept of an object. What else is asked of it is unpacked when it is asked for: a clinic has thousands of these.
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     packed: Packed,
     /// A member's state; `None` for others, and before there is one.
     state: Option<State>,
     class: Class,
+    /// Since which list it is known.
+    list: u32,
 }
 
 /// A claim and the name of an object that has or wants its address.
@@ -33,7 +34,7 @@ type ByClaim = BTreeSet<(ClaimName, Arc<str>)>;
 /// The cache.
 #[derive(Debug, Default)]
 pub struct Index {
-    objects: HashMap<Kind, BTreeMap<Arc<str>, Entry>>,
+    pub(super) objects: HashMap<Kind, BTreeMap<Arc<str>, Entry>>,
     members_by_claim: ByClaim,
     accounts_by_claim: ByClaim,
     accounts_by_holder: BTreeSet<(Box<str>, Arc<str>)>,
@@ -41,31 +42,35 @@ pub struct Index {
     claims_by_account: BTreeSet<(Arc<str>, ClaimName)>,
     guards: Guards,
     ends: Ends,
-    listed: HashSet<Kind>,
-    /// Up to which resourceVersion the watch of a kind has told everything.
-    told: HashMap<Kind, u64>,
+    pub(super) told: HashMap<Kind, Told>,
 }
 
 impl Index {
-    /// Takes a state of an object in. Returns the work that it makes necessary: none if it is not newer than what is known.
+    /// Takes a state of an object in. Returns the work that it makes necessary: none if it is what is known, or does not count.
     pub fn apply(&mut self, kind: Kind, object: DynamicObject) -> BTreeSet<Key> {
         let Some(name) = object.metadata.name.clone() else { return BTreeSet::new() };
         let packed = Packed::new(object);
-        if self.entry(kind, &name).is_some_and(|known| !packed.is_newer_than(&known.packed)) {
-            return BTreeSet::new();
-        }
-        let known = self.entry(kind, &name);
-        if kind == Kind::Clinic && known.is_some_and(|known| differ_in_status_only(&known.packed, &packed)) {
-            // Nobody's decision depends on it; and each change of a member changes it.
-            self.objects
-                .entry(kind)
-                .or_default()
-                .insert(name.into(), Entry { packed, state: None, class: Class::Unknown });
-            return BTreeSet::from([Key::Clinic]);
+        let told = self.told.entry(kind).or_default();
+        let list = told.list();
+        let known = self.objects.entry(kind).or_default().get_mut(&*name);
+        if let Some(known) = known {
+            match told.which_counts(&known.packed, known.list, &packed) {
+                Counts::Known => return BTreeSet::new(),
+                Counts::Both => {
+                    known.list = list;
+                    return BTreeSet::new();
+                }
+                Counts::Other if kind == Kind::Clinic && differ_in_status_only(&known.packed, &packed) => {
+                    // Nobody's decision depends on it; and each change of a member changes it.
+                    (known.packed, known.list) = (packed, list);
+                    return BTreeSet::from([Key::Clinic]);
+                }
+                Counts::Other => {}
+            }
         }
         let mut work = self.forget(kind, &name);
         let facts = facts(kind, &packed);
-        let entry = Entry { state: facts.state, class: facts.class, packed };
+        let entry = Entry { state: facts.state, class: facts.class, packed, list };
         let name: Arc<str> = name.into();
         self.link(kind, &name, &facts);
         work.append(&mut self.affected(kind, &name, &facts));
@@ -73,40 +78,11 @@ impl Index {
         work
     }
 
-    /// Takes in the answer to a write of ours or to a live read. What the watch has told already is not taken: it may have
-    /// told since that the object is gone.
-    pub fn apply_answer(&mut self, kind: Kind, object: DynamicObject) -> BTreeSet<Key> {
-        let told = self.told.get(&kind).is_some_and(|told| version(&object.metadata) <= *told);
-        if told { BTreeSet::new() } else { self.apply(kind, object) }
-    }
-
-    /// Takes in that the watch of a kind has come to this state of an object (or to its end); told in order.
-    pub fn watched(&mut self, kind: Kind, metadata: &ObjectMeta) {
-        let told = self.told.entry(kind).or_default();
-        *told = version(metadata).max(*told);
-    }
-
     /// Takes in that an object is gone. If `uid` is given, only if it is still that one.
     pub fn remove(&mut self, kind: Kind, name: &str, uid: Option<&str>) -> BTreeSet<Key> {
         let known = self.entry(kind, name).map(|entry| facts(kind, &entry.packed).uid);
         let is_it = known.is_some_and(|known| uid.is_none_or(|uid| uid == known));
         if is_it { self.forget(kind, name) } else { BTreeSet::new() }
-    }
-
-    /// Takes in that a list is complete: what is known of the kind and was not listed is gone.
-    pub fn listed(&mut self, kind: Kind, names: &HashSet<String>) -> BTreeSet<Key> {
-        self.listed.insert(kind);
-        let gone: Vec<Arc<str>> = self
-            .objects
-            .get(&kind)
-            .map(|all| all.keys().filter(|name| !names.contains(&***name)).cloned().collect())
-            .unwrap_or_default();
-        gone.iter().flat_map(|name| self.forget(kind, name)).collect()
-    }
-
-    /// Whether every kind was listed completely once. Before that nothing may be concluded from absence.
-    pub fn is_complete(&self) -> bool {
-        Kind::ALL.iter().all(|kind| self.listed.contains(kind))
     }
 
     /// The clinic.

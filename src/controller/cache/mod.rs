@@ -7,6 +7,7 @@ mod facts;
 mod guards;
 mod index;
 mod kind;
+mod lists;
 mod urgency;
 mod watch;
 

@@ -1,7 +1,5 @@
 //! Keeps the cache as the API server has it: one watch for each kind.
 
-use std::collections::HashSet;
-
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::Event;
 
@@ -12,10 +10,9 @@ use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 /// Watches every kind in `namespace` until it is dropped.
 pub async fn watch_all(cache: &Cache, clients: &Clients, namespace: &str) {
     let one = |kind| async move {
-        let mut listing = HashSet::new();
         let take_in = |event: Option<Event<DynamicObject>>| {
             if let Some(event) = event {
-                take_in(cache, kind, event, &mut listing);
+                take_in(cache, kind, event);
             }
         };
         watch(clients, namespace, &resource(kind), take_in).await;
@@ -23,18 +20,17 @@ pub async fn watch_all(cache: &Cache, clients: &Clients, namespace: &str) {
     cache.heart().turn("a watch", Kind::ALL.map(one)).await;
 }
 
-fn take_in(cache: &Cache, kind: Kind, event: Event<DynamicObject>, listing: &mut HashSet<String>) {
+fn take_in(cache: &Cache, kind: Kind, event: Event<DynamicObject>) {
     let work = match event {
         Event::Init => {
-            listing.clear();
+            cache.read().begin_list(kind);
             return;
         }
         Event::InitApply(object) => {
-            listing.extend(object.metadata.name.clone());
             let (name, uid) = name_and_uid(&object.metadata);
-            cache.change(kind, &name, &uid, |index| index.apply(kind, object))
+            cache.change(kind, &name, &uid, |index| index.list(kind, object))
         }
-        Event::InitDone => cache.change(kind, "", "", |index| index.listed(kind, listing)),
+        Event::InitDone => cache.change(kind, "", "", |index| index.end_list(kind)),
         Event::Apply(object) => {
             let (name, uid) = name_and_uid(&object.metadata);
             cache.change(kind, &name, &uid, |index| {
@@ -68,5 +64,48 @@ fn resource(kind: Kind) -> ApiResource {
         Kind::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
         Kind::ClinicAccount => ApiResource::erase::<ClinicAccount>(&()),
         Kind::EmailClaim => ApiResource::erase::<EmailClaim>(&()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::adapters::clock::Clock;
+    use crate::controller::queue::Queue;
+
+    fn suspended(version: u32, suspended: bool) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicUser",
+            "metadata": {"name": "ana", "uid": "uid-ana", "resourceVersion": version.to_string()},
+            "spec": {"email": "ana@maple.example", "type": "Staff", "suspended": suspended},
+        }))
+        .unwrap()
+    }
+
+    /// As the watcher tells it: a list, changes, a break without a word, and a list again.
+    #[tokio::test]
+    async fn after_the_api_server_was_restored_from_a_snapshot_the_cache_has_what_the_snapshot_had() {
+        let cache = Cache::new(Queue::new(Clock));
+        let tell = |event| take_in(&cache, Kind::ClinicUser, event);
+        let is_suspended = || cache.read().member("ana").map(|user| user.spec.suspended);
+        for kind in Kind::ALL {
+            take_in(&cache, kind, Event::Init);
+            take_in(&cache, kind, Event::InitDone);
+        }
+        assert!(*cache.complete().borrow());
+        tell(Event::Apply(suspended(500, true)));
+        tell(Event::Apply(suspended(900, false)));
+        assert_eq!(is_suspended(), Some(false));
+        tell(Event::Init);
+        assert_eq!(is_suspended(), Some(false), "until the list says otherwise");
+        tell(Event::InitApply(suspended(500, true)));
+        tell(Event::InitDone);
+        assert_eq!(is_suspended(), Some(true));
+        tell(Event::Apply(suspended(501, false)));
+        assert_eq!(is_suspended(), Some(false), "the versions go on from there");
+        cache.put(Kind::ClinicUser, &suspended(502, true));
+        assert_eq!(is_suspended(), Some(true), "those of our own writes too");
     }
 }
