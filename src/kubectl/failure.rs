@@ -38,6 +38,8 @@ pub(super) enum Failure {
     NotAName(String),
     #[error("there is no hold \"{id}\"; {}", what_is_held(.there))]
     NoHold { id: String, there: Vec<String> },
+    #[error("\"{name}\" is not held under {id}{}", did_you_mean_one(.near))]
+    NotHeld { name: String, id: String, near: Vec<String> },
     /// It was not asked for, or has not happened.
     #[error("{0}")]
     NotDone(String),
@@ -65,7 +67,8 @@ impl Failure {
             | Self::NoClinic(_)
             | Self::NoMember { .. }
             | Self::TwoMembers(_)
-            | Self::NoHold { .. } => 3,
+            | Self::NoHold { .. }
+            | Self::NotHeld { .. } => 3,
             Self::Forbidden(_) | Self::Refused { .. } => 4,
             Self::NotDone(_) => 5,
         }
@@ -96,6 +99,14 @@ fn sentence(words: &str) -> String {
 fn did_you_mean(names: &[String]) -> String {
     if names.is_empty() {
         "; kubectl clinic members --all lists them".to_owned()
+    } else {
+        format!("; did you mean {}?", names.join(" or "))
+    }
+}
+
+fn did_you_mean_one(names: &[String]) -> String {
+    if names.is_empty() {
+        "; kubectl clinic holds names who is".to_owned()
     } else {
         format!("; did you mean {}?", names.join(" or "))
     }

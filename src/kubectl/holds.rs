@@ -1,17 +1,32 @@
-//! `kubectl clinic holds` and `release`: what the guards hold back, what follows from a release, and the release of exactly one
-//! hold. Never here: which members a hold has; the operator says that.
+//! `kubectl clinic holds` and `release`: what the guards hold back, what follows from a release, and the release of exactly one hold or
+//! of some of its members. Which members a hold has stands in `held`.
+
+use std::collections::BTreeSet;
 
 use clap::ValueEnum;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::seen::{Clinic, holds_of};
+use super::held::{Held, held};
+use super::names::nearest_of;
 use super::session::{Session, clinics};
 use super::wait::{Patience, Progress};
 use crate::adapters::output::{plain, tell};
 use crate::api::RELEASE_HOLD_ANNOTATION;
 use crate::api::clinic::HoldStatus;
-use crate::domain::guard::Guard;
+use crate::api::wishes::released_hold;
+use crate::domain::guard::{Guard, Release};
+
+/// Whom of a hold to release; nothing said: all.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct Whom {
+    /// Only these members, by metadata.name
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with = "first")]
+    only: Vec<String>,
+    /// Only the first so many, in the order in which `kubectl clinic holds` names them
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    first: Option<u32>,
+}
 
 /// How often the annotation is set on a Clinic that changes at the same moment.
 const TRIES: usize = 5;
@@ -43,32 +58,34 @@ impl<'a> Row<'a> {
 
 /// What is held.
 pub(super) async fn holds(session: &Session, format: Format) -> Result<String, Failure> {
-    let clinic = session.clinic().await?;
-    let holds = holds_of(&clinic);
+    let holds = held(session, &session.clinic().await?).await?;
+    if holds.iter().any(|held| held.unnamed() > 0) {
+        tell("Not everybody is named: you may not read the records (list clinicaccounts).");
+    }
     match format {
         Format::Json => {
-            let rows: Vec<Row<'_>> = holds.iter().map(Row::new).collect();
+            let rows: Vec<Row<'_>> = holds.iter().map(|held| Row::new(&held.hold)).collect();
             Ok(serde_json::to_string_pretty(&rows)? + "\n")
         }
         Format::Table => {
             if holds.is_empty() {
                 tell(&format!("Nothing is held in {}.", session.namespace()));
             }
-            Ok(holds.iter().map(|hold| told(hold, &session.flags)).collect::<Vec<_>>().join("\n"))
+            Ok(holds.iter().map(|held| told(held, &session.flags)).collect::<Vec<_>>().join("\n"))
         }
     }
 }
 
-fn told(hold: &HoldStatus, flags: &str) -> String {
-    let consequence = Consequence::of(&hold.id);
-    let more = usize::try_from(hold.count).unwrap_or(usize::MAX).saturating_sub(hold.members.len());
+fn told(held: &Held, flags: &str) -> String {
+    let (listed, more) = (&held.hold, held.unnamed());
+    let consequence = Consequence::of(&listed.id);
     let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let id = plain(&hold.id);
+    let id = plain(&listed.id);
     format!(
         "{id}\n  {} ({}): {}{and_more}\n  If it is meant:  kubectl clinic release {id}{flags}\n                   {}\n  If it is not:    {}\n",
         consequence.who,
-        hold.count,
-        plain(&hold.members.join(", ")),
+        listed.count,
+        plain(&listed.members.join(", ")),
         consequence.released,
         consequence.undone,
     )
@@ -90,9 +107,9 @@ impl Consequence {
                 undone: "bring their manifests back; each goes on as before",
             },
             Some(Guard::Invitations) => Self {
-                who: "Are not invited",
-                released: "mails each of them an invitation",
-                undone: "take their manifests away again",
+                who: "Are not mailed",
+                released: "mails each of them, to the address in the manifest",
+                undone: "undo the edit of their manifests, or take them away again",
             },
             None => Self {
                 who: "Held by a guard that this version does not know",
@@ -103,9 +120,9 @@ impl Consequence {
     }
 }
 
-/// Releases one hold, and waits until nothing is held under it.
-pub(super) async fn release(session: &Session, id: &str, patience: Patience) -> Result<String, Failure> {
-    let Some(hold) = ask(session, id).await? else {
+/// Releases one hold or some of its members, and waits until exactly these are held no more.
+pub(super) async fn release(session: &Session, id: &str, whom: &Whom, patience: Patience) -> Result<String, Failure> {
+    let Some(asked) = ask(session, id, whom).await? else {
         return Ok(format!("Nothing is held under {} any more: it was released before.\n", plain(id)));
     };
     let flags = &session.flags;
@@ -114,42 +131,112 @@ pub(super) async fn release(session: &Session, id: &str, patience: Patience) -> 
     }
     let done = match Guard::of(id) {
         Some(Guard::Removals) => "their access has ended",
-        Some(Guard::Invitations) => "their invitations go out",
+        Some(Guard::Invitations) => "their mails go out",
         None => "it goes on",
     };
     let look = async || {
-        let clinic = session.clinic().await?;
-        Ok(match find(&clinic, id) {
-            None => Progress::Done(format!("Released {} ({}): {done}.\n", plain(id), hold.count)),
-            Some(left) => Progress::Waiting(format!("{} left.", left.count)),
+        let holds = held(session, &session.clinic().await?).await?;
+        let left = holds.iter().find(|held| held.hold.id == id).map_or(0, |held| asked.left(held));
+        Ok(match left {
+            0 => Progress::Done(format!("Released {} ({}): {done}.\n", plain(id), asked.count())),
+            left => Progress::Waiting(format!("{left} left.")),
         })
     };
     patience.until(session, &format!("the release stands; see what is left: kubectl clinic holds{flags}"), look).await
 }
 
+/// What was asked for.
+struct Asked {
+    before: Held,
+    /// `None`: all.
+    only: Option<BTreeSet<String>>,
+}
+
+impl Asked {
+    fn count(&self) -> String {
+        match &self.only {
+            None => self.before.hold.count.to_string(),
+            Some(names) => format!("{} of {}", names.len(), self.before.hold.count),
+        }
+    }
+
+    /// How many of those whom it is for are held still.
+    fn left(&self, now: &Held) -> usize {
+        let count = |held: &Held| usize::try_from(held.hold.count).unwrap_or(usize::MAX);
+        match &self.only {
+            None => count(now),
+            Some(names) => {
+                let still = now.hold.members.iter().filter(|name| names.contains(*name)).count();
+                // Whoever is not named may be one of them.
+                let gone = count(&self.before).saturating_sub(count(now));
+                if now.unnamed() > 0 { still.max(names.len().saturating_sub(gone)) } else { still }
+            }
+        }
+    }
+}
+
 /// Sets the annotation. `None`: that was done before.
-async fn ask(session: &Session, id: &str) -> Result<Option<HoldStatus>, Failure> {
+async fn ask(session: &Session, id: &str, whom: &Whom) -> Result<Option<Asked>, Failure> {
     for _ in 0..TRIES {
         let clinic = session.clinic().await?;
-        let Some(hold) = find(&clinic, id).cloned() else {
-            let annotations = clinic.metadata.annotations.as_ref();
-            if annotations.and_then(|all| all.get(RELEASE_HOLD_ANNOTATION)).is_some_and(|released| released == id) {
+        let holds = held(session, &clinic).await?;
+        let earlier = released_hold(clinic.metadata.annotations.as_ref()).filter(|release| release.id == id);
+        let Some(before) = holds.iter().find(|held| held.hold.id == id).cloned() else {
+            if earlier.is_some() {
                 return Ok(None);
             }
-            let there = holds_of(&clinic).iter().map(|hold| hold.id.clone()).collect();
+            let there = holds.into_iter().map(|held| held.hold.id).collect();
             return Err(Failure::NoHold { id: plain(id), there });
         };
-        let asked = session.annotate(&clinics(), &clinic.metadata, RELEASE_HOLD_ANNOTATION, id).await;
+        let only = whom.of(&before)?;
+        let release = Release { id: id.to_owned(), only: together(earlier, only.clone(), &before) };
+        let asked = session.annotate(&clinics(), &clinic.metadata, RELEASE_HOLD_ANNOTATION, &release.to_string()).await;
         if asked.map_err(may_not_release)? {
-            tell(&format!("Asked to release {id} ({}).", hold.count));
-            return Ok(Some(hold));
+            let asked = Asked { before, only };
+            tell(&format!("Asked to release {id} ({}).", asked.count()));
+            return Ok(Some(asked));
         }
     }
     Err(Failure::NotDone("the Clinic changes all the time, so nothing was asked for; try again".to_owned()))
 }
 
-fn find<'a>(clinic: &'a Clinic, id: &str) -> Option<&'a HoldStatus> {
-    holds_of(clinic).iter().find(|hold| hold.id == id)
+/// What the annotation says: besides those who are asked for now those of an earlier release of the same hold who still wait for it.
+fn together(earlier: Option<Release>, only: Option<BTreeSet<String>>, before: &Held) -> Option<BTreeSet<String>> {
+    let mut only = only?;
+    if let Some(earlier) = earlier {
+        let waits = |name: &String| before.unnamed() > 0 || before.hold.members.contains(name);
+        only.extend(earlier.only?.into_iter().filter(waits));
+    }
+    Some(only)
+}
+
+impl Whom {
+    /// The names; `None`: all of the hold.
+    fn of(&self, held: &Held) -> Result<Option<BTreeSet<String>>, Failure> {
+        let members = &held.hold.members;
+        let unknown = || {
+            Failure::NotDone(
+                "nothing was asked for: you may not read who else is held (list clinicaccounts)".to_owned(),
+            )
+        };
+        if let Some(first) = self.first {
+            let first = usize::try_from(first).unwrap_or(usize::MAX);
+            if first > members.len() && held.unnamed() > 0 {
+                return Err(unknown());
+            }
+            return Ok(Some(members.iter().take(first).cloned().collect()));
+        }
+        let names = self.only.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+        let names: BTreeSet<String> = names.map(|name| name.rsplit('/').next().unwrap_or(name).to_owned()).collect();
+        if let Some(name) = names.iter().find(|name| !members.contains(name)) {
+            if held.unnamed() > 0 {
+                return Err(unknown());
+            }
+            let near = nearest_of(name, members);
+            return Err(Failure::NotHeld { name: plain(name), id: plain(&held.hold.id), near });
+        }
+        Ok((!self.only.is_empty()).then_some(names))
+    }
 }
 
 /// A release is for administrators of the clinic, which a policy of the cluster sees to.

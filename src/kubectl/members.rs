@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::held::{Kept, kept};
 use super::seen::Member;
 use super::session::Session;
 use crate::adapters::output::{Format, csv, folded, table, tell};
@@ -32,7 +33,10 @@ struct Row<'a> {
     designation: Option<&'a str>,
     state: Option<&'a str>,
     access_until: Option<&'a str>,
-    manifest: String,
+    /// `None`: it is gone, and a guard keeps the access.
+    manifest: Option<String>,
+    #[serde(skip)]
+    hold: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
 }
@@ -49,9 +53,21 @@ impl<'a> Row<'a> {
             designation: listed.and_then(|listed| listed.designation.as_deref()),
             state: member.status.state.as_deref(),
             access_until: member.status.access_until.as_deref(),
-            manifest: member.reference(),
+            manifest: Some(member.reference()),
+            hold: None,
             email: member.email.as_deref().filter(|_| options.emails),
         }
+    }
+
+    /// Somebody whose manifest is gone.
+    fn kept(kept: &'a Kept, options: Options) -> Self {
+        Self { manifest: None, hold: Some(&kept.hold), ..Self::new(&kept.member, options) }
+    }
+
+    /// The manifest for people: where there is none, what keeps the access.
+    fn manifest_or_hold(&self) -> String {
+        let held = || format!("- (held: {})", self.hold.unwrap_or_default());
+        self.manifest.clone().unwrap_or_else(held)
     }
 
     /// In the order of [`FIELDS`].
@@ -63,7 +79,7 @@ impl<'a> Row<'a> {
             text(self.designation),
             text(self.state),
             text(self.access_until),
-            &self.manifest,
+            self.manifest.as_deref().unwrap_or_default(),
         ]
     }
 }
@@ -71,10 +87,20 @@ impl<'a> Row<'a> {
 /// The list.
 pub(super) async fn members(session: &Session, options: &Options) -> Result<String, Failure> {
     let members = session.members().await?;
-    if members.is_empty() && session.clinic_if_any().await?.is_none() {
+    let clinic = session.clinic_for_times().await?;
+    if members.is_empty() && clinic.is_none() && session.clinic_if_any().await?.is_none() {
         return Err(session.no_clinic().await);
     }
-    let (text, left_out) = list(&members, *options)?;
+    let (kept, unnamed) = match &clinic {
+        Some(clinic) => kept(session, clinic).await?,
+        None => (Vec::new(), 0),
+    };
+    if unnamed > 0 {
+        tell(&format!(
+            "{unnamed} more keep their access without a manifest; you may not read who (list clinicaccounts)."
+        ));
+    }
+    let (text, left_out) = list(&members, &kept, *options)?;
     if options.output == Format::Table && text.is_empty() {
         let others = if left_out > 0 { format!("; --all shows {left_out} others") } else { String::new() };
         let which = if options.all { "member" } else { "active member" };
@@ -84,18 +110,22 @@ pub(super) async fn members(session: &Session, options: &Options) -> Result<Stri
 }
 
 /// The list, and how many members are not in it.
-fn list(members: &[Member], options: Options) -> Result<(String, usize), Failure> {
+fn list(members: &[Member], kept: &[Kept], options: Options) -> Result<(String, usize), Failure> {
     let is_listed = |member: &&Member| options.all || member.state() == Some(State::Active);
-    let mut listed: Vec<&Member> = members.iter().filter(is_listed).collect();
-    listed.sort_by_cached_key(|member| order(member));
-    let rows: Vec<Row<'_>> = listed.iter().map(|member| Row::new(member, options)).collect();
+    let listed: Vec<&Member> = members.iter().filter(is_listed).collect();
+    let left_out = members.len() - listed.len();
+    let listed = listed.into_iter().map(|member| (order(member), Row::new(member, options)));
+    let kept = kept.iter().map(|kept| (order(&kept.member), Row::kept(kept, options)));
+    let mut rows: Vec<_> = listed.chain(kept).collect();
+    rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let rows: Vec<Row<'_>> = rows.into_iter().map(|(_, row)| row).collect();
     let text = match options.output {
         Format::Table if rows.is_empty() => String::new(),
         Format::Table => as_table(&rows, options),
         Format::Json => serde_json::to_string_pretty(&rows)? + "\n",
         Format::Csv => as_csv(&rows, options),
     };
-    Ok((text, members.len() - rows.len()))
+    Ok((text, left_out))
 }
 
 /// By name; who has none yet comes last, by manifest.
@@ -109,8 +139,9 @@ fn as_table(rows: &[Row<'_>], options: Options) -> String {
     let shown = [true, true, true, all, all, emails, true];
     let headings = ["NAME", "TITLE", "POSITION OR TYPE", "STATE", "ACCESS UNTIL", "EMAIL", "MANIFEST"];
     let cells = |row: &Row<'_>| {
-        let [name, title, designation, state, until, manifest] = row.fields();
-        let all = [name, title, designation, state, until, row.email.unwrap_or_default(), manifest];
+        let [name, title, designation, state, until, _] = row.fields();
+        let manifest = row.manifest_or_hold();
+        let all = [name, title, designation, state, until, row.email.unwrap_or_default(), manifest.as_str()];
         those(shown, all.map(str::to_owned))
     };
     table(&those(shown, headings), rows.iter().map(cells))

@@ -5,6 +5,7 @@
 mod advice;
 mod completions;
 mod failure;
+mod held;
 mod holds;
 mod members;
 mod names;
@@ -91,6 +92,8 @@ enum Command {
         /// The id, as `kubectl clinic holds` shows it
         id: String,
         #[command(flatten)]
+        whom: holds::Whom,
+        #[command(flatten)]
         patience: wait::Patience,
     },
     /// Print the completions of kubectl-clinic for a shell
@@ -149,7 +152,9 @@ async fn run(cli: Cli) -> Result<String, Failure> {
         Command::Resend { name, patience } => resend::resend(&Session::open(&options).await?, &name, patience).await,
         Command::Why { name } => why::why(&Session::open(&options).await?, &name).await,
         Command::Holds { output } => holds::holds(&Session::open(&options).await?, output).await,
-        Command::Release { id, patience } => holds::release(&Session::open(&options).await?, &id, patience).await,
+        Command::Release { id, whom, patience } => {
+            holds::release(&Session::open(&options).await?, &id, &whom, patience).await
+        }
         Command::Completions { shell } => Ok(completions::script(shell)),
     }
 }

@@ -43,6 +43,19 @@ pub(super) fn nearest(name: &str, members: &[Member]) -> Vec<String> {
     near.into_iter().take(OFFERED).map(|(_, name)| name.to_owned()).collect()
 }
 
+/// Of these names those that are like it.
+pub(super) fn nearest_of(name: &str, names: &[String]) -> Vec<String> {
+    let wanted = folded(name);
+    let most = (wanted.chars().count() / ONE_TYPO_IN).max(1);
+    let mut near: Vec<(usize, &String)> = names
+        .iter()
+        .map(|other| (damerau_levenshtein(&wanted, other), other))
+        .filter(|(distance, other)| *distance <= most || (!wanted.is_empty() && other.contains(&wanted)))
+        .collect();
+    near.sort_unstable();
+    near.into_iter().take(OFFERED).map(|(_, name)| name.clone()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use kube::api::ApiResource;
 use kube::core::{Object, ObjectMeta};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::api::clinic::{ClinicStatus, HoldStatus};
 use crate::api::clinic_user::MemberStatus;
@@ -13,6 +14,7 @@ use crate::api::{ClinicUser, Condition, ServiceAccount};
 use crate::domain::calendar::ClinicZone;
 use crate::domain::email::RawEmail;
 use crate::domain::lifecycle::State;
+use crate::domain::member::{Classification, MemberType, designation};
 
 /// Which of the two kinds of members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,20 +144,79 @@ pub(super) fn show_without_zone(instant: Timestamp, clinic: Option<&Clinic>) -> 
     instant.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Of an account: its ledger.
+/// Of an account: whose it is, its access, its ledger.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct AccountSpec {
+    #[serde(default)]
+    pub(super) desired: Desired,
+    #[serde(default)]
+    pub(super) access: Option<Access>,
     #[serde(default)]
     pub(super) delivery: Option<Ledger>,
     #[serde(default)]
     pub(super) acceptance: Option<Acceptance>,
 }
 
-/// Of what the person confirmed: when.
+/// Of what the clinic wants of an account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Desired {
+    #[serde(default)]
+    pub(super) holder: Holder,
+    #[serde(default)]
+    position: Option<String>,
+    #[serde(default)]
+    classification: Option<Value>,
+    #[serde(default, rename = "type")]
+    type_: Option<Value>,
+    #[serde(default)]
+    pub(super) removed: Option<Value>,
+    #[serde(default)]
+    pub(super) hold: Option<Hold>,
+}
+
+impl Desired {
+    /// As the operator says it; `None`: this version does not know the words.
+    pub(super) fn designation(&self) -> Option<String> {
+        let known = |word: &Value| serde_json::from_value::<Classification>(word.clone()).ok();
+        let type_: MemberType = serde_json::from_value(self.type_.clone()?).ok()?;
+        Some(designation(self.position.as_deref(), self.classification.as_ref().and_then(known), type_))
+    }
+}
+
+/// The `ClinicUser` that holds an account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Holder {
+    #[serde(default)]
+    pub(super) name: String,
+}
+
+/// That a guard holds something back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Hold {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) released: bool,
+}
+
+/// Of an account's access: whether there is any.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Access {
+    pub(super) granted: bool,
+}
+
+/// Of what the person confirmed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Acceptance {
     pub(super) accepted_at: Timestamp,
+    #[serde(default)]
+    pub(super) first_name: String,
+    #[serde(default)]
+    pub(super) last_name: String,
+    #[serde(default)]
+    pub(super) title: Option<String>,
+    #[serde(default)]
+    pub(super) first_sign_in_at: Option<Timestamp>,
 }
 
 /// The ledger, without digests.
@@ -164,6 +225,8 @@ pub(super) struct Ledger {
     pub(super) round: u32,
     #[serde(default)]
     pub(super) attempts: Vec<Attempt>,
+    #[serde(default)]
+    pub(super) hold: Option<Hold>,
 }
 
 /// One copy of one mail.

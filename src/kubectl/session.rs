@@ -134,6 +134,17 @@ impl Session {
         }
     }
 
+    /// What all records say, for who may read them.
+    pub(super) async fn accounts(&self) -> Result<Perhaps<Vec<AccountSpec>>, Failure> {
+        let kind = ApiResource::erase::<ClinicAccount>(&());
+        let accounts: Result<Vec<Object<AccountSpec, NotUsed>>, PersonError> = self.person.list(&kind).await;
+        match accounts {
+            Err(PersonError::Forbidden(_)) => Ok(Perhaps::NotAllowed),
+            Err(error) => Err(self.failed(error)),
+            Ok(all) => Ok(Perhaps::Read(all.into_iter().map(|account| account.spec).collect())),
+        }
+    }
+
     /// The events about a member, in no order.
     pub(super) async fn events(&self, member: &Member) -> Result<Perhaps<Vec<Event>>, Failure> {
         let uid = member.metadata.uid.as_deref().unwrap_or_default();

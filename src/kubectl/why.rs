@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Event;
 
 use super::advice::advice;
 use super::failure::Failure;
+use super::held::{Kept, kept};
 use super::seen::{AccountSpec, Attempt, Clinic, Member, show, show_without_zone, zone_of};
 use super::session::{Perhaps, Session};
 use crate::adapters::output::{aligned, plain};
@@ -18,7 +19,15 @@ const SHOWN: usize = 6;
 
 /// The screen.
 pub(super) async fn why(session: &Session, words: &str) -> Result<String, Failure> {
-    let member = session.member(words).await?;
+    let member = match session.member(words).await {
+        Err(Failure::NoMember { name, near, namespace }) => {
+            return match kept_of(session, &name).await? {
+                Some(kept) => Ok(about_kept(session, &kept)),
+                None => Err(Failure::NoMember { name, near, namespace }),
+            };
+        }
+        other => other?,
+    };
     let clinic = session.clinic_for_times().await?;
     let account = match &member.status.account {
         Some(account) => Some(session.account(account).await?),
@@ -42,6 +51,33 @@ pub(super) async fn why(session: &Session, words: &str) -> Result<String, Failur
         Perhaps::Read(events) => text += &facts.events(events),
     }
     Ok(text)
+}
+
+/// Who of this name has no manifest any more and keeps the access.
+async fn kept_of(session: &Session, name: &str) -> Result<Option<Kept>, Failure> {
+    let Some(clinic) = session.clinic_for_times().await? else { return Ok(None) };
+    let (all, _) = kept(session, &clinic).await?;
+    Ok(all.into_iter().find(|kept| kept.member.name() == name))
+}
+
+fn about_kept(session: &Session, kept: &Kept) -> String {
+    let (name, hold, flags) = (kept.member.name(), plain(&kept.hold), &session.flags);
+    let line = |what: &str, text: String| [what.to_owned(), text];
+    let lines = [
+        line("State", "Active, although there is no manifest".to_owned()),
+        line(
+            "Why",
+            format!("The guard of removals keeps the access: more members than usual went within an hour ({hold})."),
+        ),
+        line("Waits for", "a person, who says whether the removal is meant".to_owned()),
+        line(
+            "To do",
+            format!(
+                "if it is meant: kubectl clinic release {hold} --only {name}{flags}; if not: bring the manifest back"
+            ),
+        ),
+    ];
+    format!("{} in {}\n\n{}", kept.member.reference(), session.namespace(), aligned(&lines))
 }
 
 struct Facts<'a> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{EDITOR, Person, rules};
+use super::{EDITOR, Person, rules, signed_in};
 use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{CLINIC, World, staff};
 
@@ -69,9 +69,13 @@ fn invitations_that_are_held_go_out_after_a_release() {
     let id = held(&world, 2);
     let administrator = Person::administrator(&world);
     let shown = administrator.ok(&["holds"]);
-    assert!(shown.contains("  Are not invited (2): ") && shown.contains("mails each of them an invitation"), "{shown}");
+    assert!(
+        shown.contains("  Are not mailed (2): ")
+            && shown.contains("mails each of them, to the address in the manifest"),
+        "{shown}"
+    );
     let said = administrator.says(&["release", &id]);
-    assert_eq!(said.stdout, format!("Released {id} (2): their invitations go out.\n"), "{said:?}");
+    assert_eq!(said.stdout, format!("Released {id} (2): their mails go out.\n"), "{said:?}");
     assert_eq!(world.relay.wait_for(3, PATIENCE).len(), 3);
 }
 
@@ -97,4 +101,73 @@ fn whom_a_policy_refuses_the_release_is_told_which_verb_it_takes() {
     Person::administrator(&world).ok(&["release", &id]);
     world.member_in("Invited", "ana");
     world.member_in("Invited", "bea");
+}
+
+#[test]
+fn some_of_a_hold_are_released_by_name_or_as_the_first_and_nobody_else() {
+    let world = World::without_clinic("onlysome");
+    world.apply(&CLINIC.replace("1000", "1"));
+    world.apply(&staff("zoe", "zoe@maple.example"));
+    world.member_in("Invited", "zoe");
+    let names: Vec<String> = (0..25).map(|number| format!("member-{number:02}")).collect();
+    world.apply(&names.iter().map(|name| staff(name, &format!("{name}@maple.example"))).collect::<String>());
+    let id = held(&world, 25);
+    let administrator = Person::administrator(&world);
+    let shown: Value = serde_json::from_str(&administrator.ok(&["holds", "-o", "json"])).unwrap();
+    assert_eq!(shown[0]["members"], json!(names), "who may read the records sees everybody");
+    let said = Person::viewer(&world).says(&["holds"]);
+    assert!(said.stdout.contains("member-19 and 5 more\n"), "{said:?}");
+    assert_eq!(said.stderr, "Not everybody is named: you may not read the records (list clinicaccounts).\n");
+    let error = administrator.fails(3, &["release", &id, "--only", "member-07,membr-08"]);
+    assert!(error.starts_with(&format!("\"membr-08\" is not held under {id}; did you mean member-08")), "{error}");
+    let error = administrator.fails(3, &["release", &id, "--only", "zoe"]);
+    assert_eq!(error, format!("\"zoe\" is not held under {id}; kubectl clinic holds names who is"));
+    assert_eq!(
+        administrator.ok(&["release", &id, "--only", "member-24,clinicuser/member-07"]),
+        format!("Released {id} (2 of 25): their mails go out.\n")
+    );
+    assert_eq!(
+        administrator.ok(&["release", &id, "--first", "2"]),
+        format!("Released {id} (2 of 23): their mails go out.\n")
+    );
+    // Two orders at once: the second does not take the first one back.
+    administrator.ok(&["release", &id, "--only", "member-10", "--no-wait"]);
+    administrator.ok(&["release", &id, "--only", "member-11", "--no-wait"]);
+    let released = ["member-00", "member-01", "member-07", "member-10", "member-11", "member-24"];
+    for name in released {
+        world.member_in("Invited", name);
+    }
+    assert_eq!(held(&world, 19), id);
+    assert_eq!(world.relay.wait_for(7, PATIENCE).len(), 7);
+    for name in names.iter().filter(|name| !released.contains(&name.as_str())) {
+        world.member_in("Held", name);
+    }
+}
+
+#[test]
+fn who_is_held_for_removal_is_listed_and_why_says_what_to_do() {
+    let world = World::new("kept");
+    let names = ["ana", "bea", "cyd", "dan"];
+    for name in names {
+        signed_in(&world, name, &staff(name, &format!("{name}@maple.example")), name, "Silva", None);
+    }
+    world.kubectl(&["delete", "clinicuser", "ana", "bea", "cyd"]);
+    let id = held(&world, 1);
+    let kept = world.object("clinic", "clinic")["status"]["holds"][0]["members"][0].as_str().unwrap().to_owned();
+    let (administrator, viewer) = (Person::administrator(&world), Person::viewer(&world));
+    let row = format!("{kept} Silva   -       Staff              - (held: {id})\n");
+    let listed = administrator.ok(&["members"]);
+    assert!(listed.contains(&row) && listed.contains("clinicuser/dan"), "{listed}");
+    let list: Value = serde_json::from_str(&administrator.ok(&["members", "-o", "json"])).unwrap();
+    assert_eq!(list[0]["manifest"], Value::Null, "{list}");
+    // Who may not read the records is told that there is somebody.
+    assert!(viewer.ok(&["members"]).contains(&format!("- (held: {id})")));
+    for person in [&administrator, &viewer] {
+        let why = person.ok(&["why", &kept]);
+        assert!(why.starts_with(&format!("clinicuser/{kept} in ")), "{why}");
+        assert!(why.contains(&format!("kubectl clinic release {id} --only {kept}")), "{why}");
+    }
+    administrator.ok(&["release", &id, "--only", &kept]);
+    assert!(!administrator.ok(&["members"]).contains("held"));
+    administrator.fails(3, &["why", &kept]);
 }
