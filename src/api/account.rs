@@ -137,7 +137,7 @@ pub struct Desired {
 }
 
 /// The object that holds an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct Holder {
     /// metadata.name of the `ClinicUser`.
@@ -188,7 +188,7 @@ pub struct Delivery {
     /// The round whose links count, 1 for the first; never goes back.
     #[schemars(schema_with = "schema::growing_count")]
     pub round: u32,
-    /// The address to which this round's mails go; a link counts only while it equals desired.email.
+    /// The address to which this round's mails go; a link counts only while it is that of desired.email (capitals do not matter).
     #[schemars(schema_with = "schema::email")]
     pub address: RawEmail,
     /// The resend value that this round answered, or that was there when the first round began; at most 256 characters.

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::email::is_the_same_address;
 use super::invitation::{MailKind, Outcome, Token, Wish, link_expires};
 use super::lifecycle::{AccessFacts, AccessReason, access};
 
@@ -86,7 +87,8 @@ pub fn may_accept(record: &Record<'_>, digest: &str, now: Timestamp) -> Result<T
     };
     let link = record.links.iter().find(is_it).ok_or(Refusal::Unknown)?;
     // First of all: who has a link that was replaced, perhaps since it went to the wrong address, learns nothing else.
-    if link.round != record.round || record.wish.address != Some(record.mailed_to) {
+    let is_wished_for = record.wish.address.is_some_and(|address| is_the_same_address(address, record.mailed_to));
+    if link.round != record.round || !is_wished_for {
         return Err(Refusal::Replaced);
     }
     if record.access.accepted.is_some() {
@@ -191,6 +193,12 @@ mod tests {
         trainee.wish.access_until = Some(at(4));
         assert_eq!(may_accept(&trainee, "second copy", at(3)), Ok(at(4)));
         assert_eq!(may_accept(&trainee, "second copy", at(4)), Err(Refusal::TrainingEnded));
+    }
+
+    #[test]
+    fn a_link_goes_on_working_when_only_capitals_of_the_address_change() {
+        let spelled = Record { wish: Wish { address: Some("Ana@Maple.example"), ..record().wish }, ..record() };
+        assert_eq!(may_accept(&spelled, "first copy", at(3)), Ok(at(8)));
     }
 
     #[test]

@@ -122,6 +122,12 @@ impl fmt::Debug for Email {
     }
 }
 
+/// Whether two texts are one address, as their keys are compared ([`Email::key`]): only capitals may differ. A record may spell an
+/// address as the manifest did before.
+pub fn is_the_same_address(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
 /// The unique form of an address.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EmailKey(String);
@@ -234,6 +240,7 @@ mod tests {
     fn addresses_that_differ_in_case_only_are_one_login_and_tags_and_dots_are_not_folded() {
         let claim = |text: &str| Email::parse(text).unwrap().key().claim();
         assert_eq!(claim("Ana@Maple.EXAMPLE"), claim("ana@maple.example"));
+        assert!(is_the_same_address("Ana@Maple.EXAMPLE", "ana@maple.example"));
         assert_ne!(claim("ana+x@maple.example"), claim("ana@maple.example"));
         assert_ne!(claim("a.na@maple.example"), claim("ana@maple.example"));
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::delivery::{LONGEST_BACK_OFF, Trouble};
-use super::email::EmailKey;
+use super::email::{EmailKey, is_the_same_address};
 use super::lifecycle::AccessReason;
 pub use super::token::Token;
 
@@ -321,7 +321,9 @@ fn a_new_round_is_wished_for(ledger: &Ledger<'_>, kind: MailKind, address: &str,
     let asked_something_else = ledger.tries.iter().any(|attempt| {
         attempt.round == ledger.round && attempt.kind != kind && attempt.kind != MailKind::EmailChangeNotice
     });
-    ledger.address != address || (resend.is_some() && resend != ledger.resend) || asked_something_else
+    !is_the_same_address(ledger.address, address)
+        || (resend.is_some() && resend != ledger.resend)
+        || asked_something_else
 }
 
 /// When the link of a mail stops to work that was written ahead at `at`: at the instant that its mail says (`valid_until`), or, if

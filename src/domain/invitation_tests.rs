@@ -216,3 +216,10 @@ fn what_a_guard_holds_waits_until_it_is_released_whatever_else_is_wished() {
     }
     assert_eq!(standing(Some(&ledger(1, vec![])), &WISH, at(0)), due(1));
 }
+
+#[test]
+fn other_capitals_of_an_address_are_no_other_address_and_begin_no_round() {
+    let sent = ledger(1, vec![attempt(1, 0, Outcome::Sent)]);
+    let spelled = Wish { address: Some("Ana@Maple.example"), ..WISH };
+    assert_eq!(standing(Some(&sent), &spelled, at(1)), Standing::Sent { at: at(0), expires: at(WEEK) });
+}

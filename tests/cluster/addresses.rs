@@ -1,10 +1,15 @@
 //! Addresses on a real API server (I1): edits before and after acceptance, swaps, lost and left-over claims, and who goes on
 //! by themselves once an address is free.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{World, condition, staff};
+
+/// Nothing is expected to happen in this time.
+const QUIET: Duration = Duration::from_secs(4);
 
 fn message(member: &Value) -> &str {
     condition(member, "Ready").unwrap()["message"].as_str().unwrap()
@@ -17,6 +22,30 @@ fn claims(world: &World, count: usize) {
         let claims = world.names("emailclaims");
         if claims.len() == count { Ok(()) } else { Err(claims) }
     });
+}
+
+#[test]
+fn other_capitals_of_an_address_mail_nobody_and_the_link_goes_on_working() {
+    let world = World::new("capitals");
+    world.apply(&staff("ana", "Ana@maple.example"));
+    world.member_in("Invited", "ana");
+    let spelled = |address: &str| {
+        world.apply(&staff("ana", address));
+        eventually_ok(PATIENCE, "the record to spell the address as the manifest does", || {
+            let record = world.account_of("ana");
+            if record["spec"]["desired"]["email"] == *address { Ok(()) } else { Err(record["spec"].clone()) }
+        });
+    };
+    spelled("ana@MAPLE.example");
+    assert_eq!(world.member_in("Invited", "ana")["status"]["invitation"]["round"], 1);
+    world.at_rest(QUIET);
+    world.accept(&world.relay.mails()[0], "Ana", "Silva").expect("the link works");
+    world.member_in("Active", "ana");
+    spelled("ANA@maple.example");
+    world.at_rest(QUIET);
+    assert_eq!(message(&world.member_in("Active", "ana")), "Has access.");
+    assert_eq!(world.relay.mails().len(), 1);
+    claims(&world, 1);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::api::account::{Access, Attempt, ClinicAccountSpec};
 use crate::api::convert::ClinicView;
+use crate::domain::email::is_the_same_address;
 use crate::domain::invitation::{Due, Ledger, MailKind, Question, Standing, Wish, notice, standing};
 use crate::domain::lifecycle::{AccessReason, ClinicStanding, access};
 
@@ -104,7 +105,7 @@ pub fn may_still_go(observed: &Observed, ahead: &Attempt, now: Timestamp) -> boo
     let account = &observed.account;
     let reason = access(&account.access_facts(), now);
     let is_current = account.delivery.as_ref().is_some_and(|delivery| {
-        account.desired.email.as_ref() == Some(&delivery.address)
+        account.desired.email.as_ref().is_some_and(|address| is_the_same_address(address, &delivery.address))
             && delivery.hold.as_ref().is_none_or(|hold| hold.released)
             && delivery.attempts.last().is_some_and(|last| last.round == delivery.round && last.is_the_same(ahead))
     });

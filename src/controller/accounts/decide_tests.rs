@@ -85,6 +85,7 @@ fn a_mail_that_was_written_ahead_is_dropped_when_anything_forbids_it_meanwhile()
         assert!(!may_still_go(&forbidden, &attempt, at(NOW)), "the mail must be dropped: {why}");
     }
     assert!(!may_still_go(&observed(&written_ahead("old@maple.example")), &attempt, at(NOW)), "the address was edited");
+    assert!(may_still_go(&observed(&written_ahead("Ana@Maple.example")), &attempt, at(NOW)), "only capitals were");
     let another = Attempt { copy: 2, ..attempt.clone() };
     assert!(!may_still_go(&observed(&ahead), &another, at(NOW)), "another attempt was written since");
     let mut next_round = ahead;

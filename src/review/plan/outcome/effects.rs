@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Account, Course};
 use crate::api::account::{ClinicAccountSpec, Delivery};
+use crate::domain::email::is_the_same_address;
 use crate::domain::guard::{is_within_the_window, one_more_may_be_invited};
 use crate::domain::invitation::{Ledger, MailKind, Standing, standing};
 use crate::domain::lifecycle::{AccessReason, access};
@@ -155,7 +156,10 @@ impl Course<'_> {
         let counts = record.beginning(&due, now).is_some_and(Beginning::counts);
         let is_guarded = counts && goes_on != GoesOn::Released;
         let was_mailed = ledger.as_ref().is_some_and(|ledger| !ledger.tries.is_empty());
-        let another_address = ledger.as_ref().is_some_and(|ledger| Some(ledger.address) != wish.address);
+        let another_address = ledger
+            .as_ref()
+            .zip(wish.address)
+            .is_some_and(|(ledger, address)| !is_the_same_address(ledger.address, address));
         let detail = match (due.kind, was_mailed, another_address) {
             (MailKind::Invitation, false, _) if account.before.is_none() => "a new member: an invitation",
             (MailKind::Invitation, false, _) => "a member whom nobody has written to yet: an invitation",
@@ -211,7 +215,7 @@ fn removal(account: &Account<'_>, before: AccessReason) -> Option<(Effect, Strin
     let is_new = account.before.as_ref().is_some_and(|record| record.desired.removed.is_none());
     let detail = match before {
         AccessReason::Granted => "removed: access ends, the record is kept",
-        AccessReason::NotAccepted => "removed: the links of the invitation stop working",
+        AccessReason::NotAccepted => "withdrawn: the links of the invitation stop working",
         AccessReason::Suspended | AccessReason::Removed | AccessReason::TrainingEnded => {
             "removed: has no access now either"
         }
