@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::email::Email;
+use super::email::is_the_same_address;
 use super::guard::is_within_the_window;
 
 /// Resends of one account in the window that are never counted.
@@ -27,7 +27,7 @@ pub enum Beginning {
 impl Beginning {
     /// How a round to `address` begins at `now`, in an account whose last mail went to `before` and whose latest rounds began so.
     pub fn of(before: Option<&str>, address: &str, begun: &[Begun], now: Timestamp) -> Self {
-        if before.is_none_or(|before| !is_one_address(before, address)) {
+        if before.is_none_or(|before| !is_the_same_address(before, address)) {
             return Self::AnotherAddress;
         }
         let is_resend = |round: &&Begun| round.by != Self::AnotherAddress && is_within_the_window(round.at, now);
@@ -70,14 +70,6 @@ pub fn remembered(begun: &[Begun], by: Beginning, now: Timestamp) -> Vec<Begun> 
 /// Whether the ledger can remember one more round, so that the guard's count stays true.
 pub fn one_more_is_remembered(begun: &[Begun], now: Timestamp) -> bool {
     begun.iter().filter(|round| is_within_the_window(round.at, now)).count() < MOST_REMEMBERED
-}
-
-/// Whether two texts are one mailbox (the case of letters does not matter).
-fn is_one_address(one: &str, other: &str) -> bool {
-    match (Email::parse(one), Email::parse(other)) {
-        (Ok(one), Ok(other)) => one.key() == other.key(),
-        _ => one == other,
-    }
 }
 
 #[cfg(test)]

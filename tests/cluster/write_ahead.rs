@@ -69,10 +69,13 @@ fn in_general(mail: &Mail, member: &str) -> Vec<String> {
         text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect::<String>()
     };
     let message_id = mail.header("Message-ID").unwrap();
-    let (account, rest) = message_id.split_once('.').unwrap();
-    assert!(account.starts_with("<a-"), "{message_id}");
+    // `<account.round.digits@domain>`, where the digits are of the link.
+    let (named, domain) = message_id.split_once('@').unwrap();
+    let parts: Vec<&str> = named.split('.').collect();
+    let [account, round, digits] = parts[..] else { panic!("{message_id}") };
+    assert!(account.starts_with("<a-") && digits.len() == 16, "{message_id}");
     let envelope = format!("{} {:?}", mail.sender, mail.recipients);
-    [envelope, mail.subject(), mail.text(), mail.html(), rest.to_owned()].map(general).to_vec()
+    [envelope, mail.subject(), mail.text(), mail.html(), format!("{round}@{domain}")].map(general).to_vec()
 }
 
 /// The mails to the member: copies of one mail, each the same but for its link and how long that works.

@@ -20,11 +20,15 @@ pub struct Conclusion {
 /// The link of a mail that is written ahead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewLink {
-    /// SHA-256 of its token in lower case hex; empty for a mail without a link.
+    /// SHA-256 in lower case hex of a token that was drawn for this attempt; a notice has no link and keeps none.
     pub digest: String,
     /// Until when it works, as the mail says.
     pub valid_until: Option<Timestamp>,
 }
+
+/// Hex digits of the first copy's token digest that stand in a round's Message-ID: an account that was deleted and made anew begins at
+/// round 1 again, and mail servers drop a message whose ID they know.
+const DIGITS_IN_MESSAGE_ID: usize = 16;
 
 /// The ledger with the attempt written ahead; `None`: the account has no address.
 pub fn written_ahead(
@@ -38,10 +42,8 @@ pub fn written_ahead(
     let before = account.delivery.clone();
     let beginning = account.beginning(due, now);
     let begun = before.as_ref().map(|delivery| delivery.begun.clone()).unwrap_or_default();
-    let (message_id, date) = due
-        .continues
-        .clone()
-        .unwrap_or_else(|| (format!("<{}.{}{}@{message_domain}>", account.id, due.round, suffix(due.kind)), now));
+    let (message_id, date) =
+        due.continues.clone().unwrap_or_else(|| (message_id(account, due, message_domain, &link.digest), now));
     let mut attempts = before.as_ref().map(|delivery| delivery.attempts.clone()).unwrap_or_default();
     let copy = attempts.iter().filter(|attempt| attempt.message_id == message_id).map(|attempt| attempt.copy).max();
     attempts.push(Attempt {
@@ -49,7 +51,7 @@ pub fn written_ahead(
         round: due.round,
         copy: copy.unwrap_or(0) + 1,
         message_id,
-        token_digest: link.digest,
+        token_digest: if due.kind == MailKind::EmailChangeNotice { String::new() } else { link.digest },
         at: now,
         date,
         valid_until: link.valid_until,
@@ -78,6 +80,11 @@ pub fn written_ahead(
         hold: before.and_then(|delivery| delivery.hold).filter(|_| beginning.is_none()),
         begun: beginning.map_or_else(|| begun.clone(), |by| remembered(&begun, by, now)),
     })
+}
+
+fn message_id(account: &ClinicAccountSpec, due: &Due, domain: &str, token_digest: &str) -> String {
+    let digits = token_digest.get(..DIGITS_IN_MESSAGE_ID).unwrap_or(token_digest);
+    format!("<{}.{}.{digits}{}@{domain}>", account.id, due.round, suffix(due.kind))
 }
 
 /// What tells the Message-IDs of one round apart: the notice goes beside the mail with the link.

@@ -42,7 +42,7 @@ fn a_second_copy_has_the_message_id_and_date_of_the_first_and_a_token_of_its_own
     let first = account.delivery.clone().unwrap().attempts[0].clone();
     write(&mut account, &due(1, Some((first.message_id.clone(), first.date))), "d2", 10);
     let attempts = &account.delivery.as_ref().unwrap().attempts;
-    assert_eq!(attempts[0].message_id, "<a-1.1@maple.example>");
+    assert_eq!(attempts[0].message_id, "<a-1.1.d1@maple.example>");
     assert_eq!((&attempts[1].message_id, attempts[1].date), (&first.message_id, first.date));
     assert_eq!((attempts[1].copy, attempts[1].at, attempts[1].token_digest.as_str()), (2, at(10), "d2"));
 }
@@ -91,9 +91,25 @@ fn the_notice_of_a_round_has_a_message_id_of_its_own_and_leaves_the_round_as_it_
     let mut account = account();
     write(&mut account, &Due { kind: MailKind::EmailConfirmation, round: 2, continues: None }, "d1", 0);
     account.desired.resend = Some("y".into());
-    write(&mut account, &Due { kind: MailKind::EmailChangeNotice, round: 2, continues: None }, "", 1);
+    write(&mut account, &Due { kind: MailKind::EmailChangeNotice, round: 2, continues: None }, "d2", 1);
     let delivery = account.delivery.unwrap();
     let ids: Vec<_> = delivery.attempts.iter().map(|attempt| (attempt.message_id.as_str(), attempt.copy)).collect();
-    assert_eq!(ids, [("<a-1.2@maple.example>", 1), ("<a-1.2.notice@maple.example>", 1)]);
+    assert_eq!(ids, [("<a-1.2.d1@maple.example>", 1), ("<a-1.2.d2.notice@maple.example>", 1)]);
     assert_eq!((delivery.round, delivery.resend.as_deref()), (2, Some("x")), "the resend is still to be answered");
+}
+
+#[test]
+fn an_account_that_was_deleted_and_made_anew_writes_other_messages_though_it_begins_at_round_1_again() {
+    for kind in [MailKind::Invitation, MailKind::EmailConfirmation, MailKind::EmailChangeNotice] {
+        let of_the_first_round = |digest: &str| {
+            let due = Due { kind, round: 1, continues: None };
+            written_ahead(&account(), &due, "maple.example", link(&digest.repeat(64)), at(0))
+                .unwrap()
+                .attempts
+                .remove(0)
+        };
+        let (one, other) = (of_the_first_round("a"), of_the_first_round("b"));
+        assert_ne!(one.message_id, other.message_id, "{kind:?}");
+        assert_eq!(one.token_digest.is_empty(), kind == MailKind::EmailChangeNotice, "a notice has no link");
+    }
 }

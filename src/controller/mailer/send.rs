@@ -100,13 +100,11 @@ async fn write_ahead(
     let context = &mailer.context;
     let domain = mailer.settings.relay.from.email.domain();
     let now = context.clock.now();
-    let link = match due.kind {
-        MailKind::Invitation | MailKind::EmailConfirmation => {
-            let valid_until = Some(link_expires(now, None, &observed.wish()));
-            NewLink { digest: token.digest(), valid_until }
-        }
-        MailKind::EmailChangeNotice => NewLink::default(),
+    let valid_until = match due.kind {
+        MailKind::Invitation | MailKind::EmailConfirmation => Some(link_expires(now, None, &observed.wish())),
+        MailKind::EmailChangeNotice => None,
     };
+    let link = NewLink { digest: token.digest(), valid_until };
     let Some(delivery) = written_ahead(&account.spec, due, domain, link, now) else {
         return Ok(None);
     };
