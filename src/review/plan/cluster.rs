@@ -85,7 +85,11 @@ fn seen<T>(read: Result<T, PersonError>, hides: &str, unseen: &mut Vec<String>) 
     }
 }
 
+/// Who is there; whoever is being deleted is gone, whatever finalizer keeps the object.
 fn person(user: Object<Value, MemberStatus>) -> Option<(String, Person)> {
+    if user.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
     let state = user.status.as_ref().and_then(|status| State::parse(status.state.as_deref()?));
     let status = user.status.unwrap_or_default();
     let seems = if status.account.is_none() {

@@ -52,6 +52,7 @@ impl Account<'_> {
 /// Everything that would happen.
 pub(super) fn outcome(world: World<'_>) -> Vec<Change> {
     let mut course = Course::new(world);
+    course.who_comes_back_takes_their_place();
     course.wishes_follow();
     if course.world.clinic.is_open() {
         course.addresses_follow();
@@ -101,6 +102,36 @@ impl<'a> Course<'a> {
 
     fn account_of(&self, name: &str) -> Option<usize> {
         self.held_by.get(name).copied()
+    }
+
+    /// A manifest without an account takes over the one whose gone holder had its name, before anybody looks who has its address.
+    fn who_comes_back_takes_their_place(&mut self) {
+        for (name, (_, person)) in self.world.people.clone() {
+            if self.held_by.contains_key(name) {
+                continue;
+            }
+            let is_left =
+                |account: &Account<'_>| account.holder.is_none() && account.after.passes_to(&person.spec, name);
+            let has_it = |account: &Account<'_>| person.key().is_some_and(|key| account.claims.contains(&key.claim()));
+            let left = self.accounts.iter().enumerate().filter(|(_, account)| is_left(account));
+            let rank = |(_, account): &(usize, &Account<'_>)| {
+                (!has_it(account), account.after.desired.hold.is_some(), account.after.acceptance.is_none())
+            };
+            let Some(index) = left.min_by_key(rank).map(|(index, _)| index) else { continue };
+            let desired = self.wishes(name, person).in_the_place_of_the_holder(&self.accounts[index].after.desired);
+            let account = &mut self.accounts[index];
+            account.after.desired = desired;
+            account.holder = Some(name);
+            account.taken_up = true;
+            self.held_by.insert(name, index);
+        }
+    }
+
+    /// The manifest without an account to which an account is left that nobody holds.
+    fn namesake(&self, account: &Account<'_>) -> Option<&'a str> {
+        let (name, (_, person)) = self.world.people.get_key_value(account.after.desired.holder.name.as_str())?;
+        let is_left = account.holder.is_none() && !self.held_by.contains_key(name);
+        (is_left && account.after.is_left_to(&person.spec, name)).then_some(*name)
     }
 
     /// End of access and suspension always, the other wishes while the clinic is open; an address is not among them.
@@ -165,7 +196,7 @@ impl<'a> Course<'a> {
         let Some((other, account)) = self.accounts.iter().enumerate().find(has_it) else {
             return self.take(name, person, own);
         };
-        if let Some(holder) = account.holder {
+        if let Some(holder) = account.holder.or_else(|| self.namesake(account).filter(|namesake| *namesake != name)) {
             return self.say(Effect::NeedsAPerson, name, format!("{holder} has the address: change one of the two"));
         }
         let record = &account.after;
@@ -243,26 +274,36 @@ impl<'a> Course<'a> {
         Holder { name: name.to_owned(), uid }
     }
 
+    /// Whoever never accepted is withdrawn, which the guard neither counts nor holds.
     fn whoever_is_gone_is_removed(&mut self) {
         let now = self.world.now;
-        let removals = || self.accounts.iter().filter_map(|account| account.before.as_ref()?.desired.removed.as_ref());
+        let accepted = || {
+            let before = self.accounts.iter().filter_map(|account| account.before.as_ref());
+            before.filter(|record| record.acceptance.is_some())
+        };
+        let removals = || accepted().filter_map(|record| record.desired.removed.as_ref());
         let mut lately = removals().filter(|removed| is_within_the_window(removed.at, now)).count();
-        let accounts =
-            self.accounts.iter().filter(|account| account.before.is_some()).count() - (removals().count() - lately);
-        let released = self.world.clinic.released.as_ref();
-        for account in self.accounts.iter_mut().filter(|account| account.holder.is_none()) {
-            let desired = &mut account.after.desired;
-            if desired.removed.is_some() {
+        let accounts = accepted().count() - (removals().count() - lately);
+        let released = self.world.clinic.released.clone();
+        for index in 0..self.accounts.len() {
+            let account = &self.accounts[index];
+            let is_gone = account.holder.is_none() && account.after.desired.removed.is_none();
+            if !is_gone || self.namesake(account).is_some() {
                 continue;
             }
+            let is_withdrawn = account.after.acceptance.is_none();
+            let account = &mut self.accounts[index];
+            let desired = &mut account.after.desired;
             let passes = match &desired.hold {
+                _ if is_withdrawn => true,
                 Some(hold) => {
-                    hold.released || released.is_some_and(|release| release.is_for(&hold.id, &desired.holder.name))
+                    let release = released.as_ref();
+                    hold.released || release.is_some_and(|release| release.is_for(&hold.id, &desired.holder.name))
                 }
                 None => one_more_may_be_removed(accounts, lately),
             };
             if passes {
-                lately += usize::from(desired.hold.is_none());
+                lately += usize::from(desired.hold.is_none() && !is_withdrawn);
                 desired.removed = Some(Removed { at: now });
             } else {
                 account.held = true;

@@ -40,7 +40,7 @@ fn who_waits_for_an_address_gets_it_when_it_is_free_or_a_person_says_so() {
     check(
         &before,
         &side(vec![("heir", staff("ana"))]),
-        &["AccessEnds ana: removed: the links of the invitation stop working", &format!("Mailed heir: {NEW}")],
+        &["AccessEnds ana: withdrawn: the links of the invitation stop working", &format!("Mailed heir: {NEW}")],
     );
     check(
         &before,
@@ -114,13 +114,9 @@ fn whoever_may_not_be_mailed_is_not() {
     let before = clinic(&[("s", suspended(), Stands::Pending)]);
     check(&before, &annotated(side(vec![("s", suspended())]), "s", RESEND_ANNOTATION, "2"), &[]);
     check(&before, &side(vec![("s", with(staff("s2"), "suspended", true))]), &[]);
-    // Capitals are another address to a mail, and none to a login.
+    // Other capitals are no other address.
     let before = clinic(&[("p", staff("p"), Stands::Pending)]);
-    check(
-        &before,
-        &side(vec![("p", staff("P"))]),
-        &["Mailed p: another address: a new invitation, and the links of earlier mails stop working"],
-    );
+    check(&before, &side(vec![("p", staff("P"))]), &[]);
 }
 
 #[test]
@@ -280,4 +276,41 @@ fn between_two_trees_a_manifest_with_another_name_is_the_same_person() {
             "NeedsAPerson kim: somebody who leaves has the address: once they are gone, a person must say whether it is the same one",
         ],
     );
+}
+
+#[test]
+fn whoever_never_accepted_is_withdrawn_whatever_the_guard_counts() {
+    let pending: Vec<String> = (0..6).map(|number| format!("p{number}")).collect();
+    let mut people = vec![("ana", staff("ana"), Stands::Accepted), ("bo", staff("bo"), Stands::Accepted)];
+    people.push(("cyd", staff("cyd"), Stands::Accepted));
+    people.extend(pending.iter().map(|name| (name.as_str(), staff(name), Stands::Pending)));
+    let mut before = clinic(&people);
+    record(&mut before, "p0").desired.hold = Some(Hold { id: "removals-1".to_owned(), released: false });
+    let withdrawn =
+        pending.iter().map(|name| format!("AccessEnds {name}: withdrawn: the links of the invitation stop working"));
+    let removed = ["ana", "bo"].map(|name| format!("AccessEnds {name}: removed: access ends, the record is kept"));
+    let expected: Vec<String> = removed.into_iter().chain(withdrawn).collect();
+    check(&before, &side(vec![("cyd", staff("cyd"))]), &expected.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_manifest_that_comes_back_under_its_name_goes_on_with_its_account_and_all_that_it_says_is_an_edit() {
+    let named = |email: &str, first: &str| with(with(staff(email), "firstName", first), "lastName", "Roy");
+    let mut before =
+        clinic(&[("ana", named("ana", "Ana"), Stands::Accepted), ("bo", named("bo", "Bo"), Stands::Accepted)]);
+    // A guard holds ana's removal.
+    before.people.remove("ana");
+    record(&mut before, "ana").desired.hold = Some(Hold { id: "removals-1".to_owned(), released: false });
+    let back = "TakesUpAccount ana: account a-ana goes on as it stands";
+    let with_bo = |ana: Value| side(vec![("ana", ana), ("bo", named("bo", "Bo"))]);
+    check(&before, &with_bo(named("ana", "Ana")), &[back]);
+    check(&before, &with_bo(named("ana2", "Ana")), &[&format!("Mailed ana: {CONFIRM}"), back]);
+    let conflict = "NeedsAPerson ana: bo has the address: change one of the two";
+    check(&before, &with_bo(named("bo", "Ana")), &[conflict, back]);
+    let changed = "NeedsAPerson ana: address and name of an accepted member change at once: for the same person set the annotation clinic-operator.dev/reactivate: a-ana.0";
+    check(&before, &with_bo(named("ana2", "Zoe")), &[changed, back]);
+    // Another name with her own address: a person decides, and the address is nobody else's meanwhile.
+    let after = side(vec![("ana", named("ana", "Zoe")), ("bo", named("bo", "Bo")), ("kim", staff("ana"))]);
+    let former = "NeedsAPerson ana: a former member had the address: for the same person set the annotation clinic-operator.dev/reactivate: a-ana.0, for another clinic-operator.dev/replace: a-ana.0";
+    check(&before, &after, &[former, "NeedsAPerson kim: ana has the address: change one of the two"]);
 }
