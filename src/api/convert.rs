@@ -13,7 +13,7 @@ use crate::domain::acceptance::{Link, Record};
 use crate::domain::calendar::{ClinicZone, parse_date};
 use crate::domain::email::{ClaimName, Email, EmailKey};
 use crate::domain::guard::Release;
-use crate::domain::identity::Names;
+use crate::domain::identity::{Names, takes_the_place_of_its_namesake};
 use crate::domain::invitation::{Due, Ledger, MailKind, Question, Try, Wish};
 use crate::domain::lifecycle::{AccessFacts, ClinicStanding};
 use crate::domain::member::{Classification, Member, Period, Violation};
@@ -106,6 +106,23 @@ impl ClinicAccountSpec {
     /// The key of the address that the person signs in with, once they have accepted.
     pub fn login_key(&self) -> Option<EmailKey> {
         key(&self.acceptance.as_ref()?.login)
+    }
+
+    /// Whether a new manifest of the gone holder's name takes its place (DESIGN.md §5's row above "adopt").
+    pub fn passes_to(&self, manifest: &ClinicUserSpec, object: &str) -> bool {
+        let Some(address) = self.address_key().filter(|_| self.desired.removed.is_none()) else { return false };
+        let asks_for_another = key(&manifest.email).as_ref() != Some(&address);
+        takes_the_place_of_its_namesake(manifest.names(object), self.names(), asks_for_another)
+    }
+
+    /// Whether such a manifest keeps the account from being removed: it takes it over, or a person must say whose it is, who then
+    /// has access as before.
+    pub fn is_left_to(&self, manifest: &ClinicUserSpec, object: &str) -> bool {
+        let awaits_a_person = self.acceptance.is_some()
+            && self.desired.removed.is_none()
+            && self.desired.email.is_some()
+            && self.desired.holder.name == object;
+        awaits_a_person || self.passes_to(manifest, object)
     }
 
     /// The end of the access that the record grants, if it grants any and that has one.

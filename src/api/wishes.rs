@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::account::{Desired, Holder};
-use super::clinic_user::ClinicUserSpec;
+use super::clinic_user::{ClinicUser, ClinicUserSpec};
 use super::convert::access_until;
 use super::{REACTIVATE_ANNOTATION, RELEASE_HOLD_ANNOTATION, REPLACE_ANNOTATION, RESEND_ANNOTATION};
 use crate::domain::calendar::ClinicZone;
@@ -33,6 +33,13 @@ fn resend(annotations: Annotations<'_>) -> Option<String> {
 
 fn annotation<'a>(annotations: Annotations<'a>, name: &str) -> Option<&'a str> {
     annotations?.get(name).map(String::as_str)
+}
+
+impl ClinicUser {
+    /// Whether somebody has deleted it and only a finalizer keeps the object: to everybody else it is gone.
+    pub fn is_being_deleted(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
 }
 
 impl ClinicUserSpec {
@@ -111,6 +118,13 @@ impl Wishes<'_> {
     /// The block of another account as the manifest takes it over: as it stands, and a resend value that is there already is answered.
     pub fn adopted(&self, desired: &Desired) -> Desired {
         self.all_but_the_address(&Desired { resend_at_adoption: resend(self.annotations), ..desired.clone() })
+    }
+
+    /// The block of an account whose gone holder had the manifest's name, as the manifest takes that place: what else it says is an
+    /// edit that follows. Whoever is there is not held, and a resend value that is there already is answered.
+    pub fn in_the_place_of_the_holder(&self, desired: &Desired) -> Desired {
+        let resend_at_adoption = resend(self.annotations);
+        Desired { holder: self.holder.clone(), hold: None, resend: None, resend_at_adoption, ..desired.clone() }
     }
 
     /// The block with suspension and end of access alone, as far as they are valid: without a zone or with a wrong date the last

@@ -46,7 +46,8 @@ pub fn conditions(verdict: &Verdict) -> Vec<Wanted> {
         reason: verdict.state.name(),
         message: verdict.message.clone(),
     };
-    let mut all = vec![wanted("Ready", attention == Attention::None)];
+    let is_ready = attention == Attention::None && verdict.state != State::BeingDeleted;
+    let mut all = vec![wanted("Ready", is_ready)];
     match attention {
         Attention::None => {}
         Attention::Reconciling => all.push(wanted("Reconciling", true)),

@@ -41,6 +41,15 @@ pub fn is_the_same_person(manifest: Names<'_>, record: Names<'_>, record_is_remo
     both || (manifest.object == record.object && !record_is_removed)
 }
 
+/// Whether a new manifest takes the place of the gone one of the same `metadata.name`, so that all that it says is an edit of its
+/// account (a restore): unless it gives other names and asks for the account's own address, for then nothing would tell the edit from
+/// another person. Other names and another address are `IdentityChanged`, which changes nothing before a person has decided. That the
+/// account has an address and was not removed is for the caller to know.
+pub fn takes_the_place_of_its_namesake(manifest: Names<'_>, record: Names<'_>, asks_for_another_address: bool) -> bool {
+    let other_names = differ(manifest.first, record.first) || differ(manifest.last, record.last);
+    manifest.object == record.object && (asks_for_another_address || !other_names)
+}
+
 /// Whether an edit takes another name: also one that is given for the first time, or not given any more.
 pub fn takes_another_name(manifest: Names<'_>, record: Names<'_>) -> bool {
     let all = |names: Names<'_>| [names.first, names.last].map(|name| name.map(normalised));

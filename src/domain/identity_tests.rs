@@ -47,6 +47,24 @@ fn the_same_person_has_both_names_equal_or_was_restored() {
 }
 
 #[test]
+fn a_manifest_that_comes_back_under_its_name_is_an_edit_unless_nothing_would_tell_it_from_another_person() {
+    let ana = names("ana", "Ana", "Silva");
+    for (why, manifest, another_address, expected) in [
+        ("as it was", ana, false, true),
+        ("it asks for an address that another has", ana, true, true),
+        ("without names", names("ana", "", ""), true, true),
+        ("another address and another name, which a person decides about", names("ana", "Bea", "Silva"), true, true),
+        ("another name and its own address", names("ana", "Bea", "Silva"), false, false),
+        ("renamed", names("ana-s", "Ana", "Silva"), false, false),
+    ] {
+        assert_eq!(takes_the_place_of_its_namesake(manifest, ana, another_address), expected, "{why}");
+        let becomes_another = may_have_become_another_person(true, another_address, takes_another_name(manifest, ana));
+        let other_names = differ(manifest.first, ana.first) || differ(manifest.last, ana.last);
+        assert!(!(expected && other_names) || becomes_another, "{why}: nobody inherits an account by it");
+    }
+}
+
+#[test]
 fn a_name_that_appears_or_goes_is_another_name() {
     for (manifest, record, expected) in [
         (names("x", "Ana", "Silva"), names("y", "ana", "SILVA"), false),

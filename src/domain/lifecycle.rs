@@ -53,6 +53,8 @@ pub fn access(facts: &AccessFacts, now: Timestamp) -> AccessReason {
 /// How a member stands, in one word: the Ready condition's reason and the STATE column. In order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
+    /// The manifest was deleted, and a finalizer keeps the object: the member counts as gone.
+    BeingDeleted,
     /// The manifest breaks a rule.
     Invalid,
     /// There is no Clinic, or its time zone is unknown.
@@ -110,14 +112,18 @@ impl State {
             | Self::DeliveryUnknown
             | Self::Held => Attention::Stalled,
             Self::Pending => Attention::Reconciling,
-            Self::TrainingEnded | Self::Suspended | Self::Active | Self::InvitationExpired | Self::Invited => {
-                Attention::None
-            }
+            Self::BeingDeleted
+            | Self::TrainingEnded
+            | Self::Suspended
+            | Self::Active
+            | Self::InvitationExpired
+            | Self::Invited => Attention::None,
         }
     }
 
     /// All states.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
+        Self::BeingDeleted,
         Self::Invalid,
         Self::ClinicMissing,
         Self::Paused,
@@ -138,6 +144,7 @@ impl State {
     /// The word itself.
     pub fn name(self) -> &'static str {
         match self {
+            Self::BeingDeleted => "BeingDeleted",
             Self::Invalid => "Invalid",
             Self::ClinicMissing => "ClinicMissing",
             Self::Paused => "Paused",

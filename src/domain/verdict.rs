@@ -34,9 +34,20 @@ pub enum Obstacle {
     },
 }
 
+/// That somebody deleted the manifest, and a finalizer keeps the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deletion<'a> {
+    /// What keeps the object.
+    pub finalizers: &'a [String],
+    /// The hold by which the guard of removals keeps access.
+    pub hold: Option<&'a str>,
+}
+
 /// Everything that a member's state depends on.
 #[derive(Clone, Debug)]
 pub struct Situation<'a> {
+    /// That the manifest is being deleted, if it is.
+    pub deletion: Option<Deletion<'a>>,
     /// What is wrong with the manifest.
     pub violations: &'a [Violation],
     /// The clinic.
@@ -75,7 +86,40 @@ fn say(state: State, message: impl Into<String>) -> Verdict {
     Verdict { state, message: message.into() }
 }
 
+fn verdict_of_deletion(deletion: Deletion<'_>, access: Option<AccessReason>) -> Verdict {
+    let access = match (access, deletion.hold) {
+        (Some(AccessReason::Granted), Some(hold)) => {
+            format!("The guard of removals holds {hold} back, so access stays until a person releases it.")
+        }
+        (Some(AccessReason::Granted), None) => {
+            "Access ends once the operator has recorded the removal, which waits while the Clinic is paused or missing."
+                .to_owned()
+        }
+        (
+            Some(
+                AccessReason::NotAccepted
+                | AccessReason::Suspended
+                | AccessReason::Removed
+                | AccessReason::TrainingEnded,
+            )
+            | None,
+            _,
+        ) => "The person has no access.".to_owned(),
+    };
+    let kept_by = match deletion.finalizers {
+        [] => String::new(),
+        finalizers => format!(" The object is kept by its finalizers: {}.", finalizers.join(", ")),
+    };
+    say(
+        State::BeingDeleted,
+        format!("The manifest was deleted, so the member counts as gone and is not mailed. {access}{kept_by}"),
+    )
+}
+
 fn verdict_before_any_account(situation: &Situation<'_>) -> Option<Verdict> {
+    if let Some(deletion) = situation.deletion {
+        return Some(verdict_of_deletion(deletion, situation.access));
+    }
     if !situation.violations.is_empty() {
         let all: Vec<String> = situation.violations.iter().map(ToString::to_string).collect();
         return Some(say(State::Invalid, format!("{}. Correct the manifest.", all.join("; "))));

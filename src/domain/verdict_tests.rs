@@ -28,6 +28,7 @@ fn sent() -> Standing {
 
 fn invited<'a>(zone: &'a ClinicZone, invitation: &'a Standing) -> Situation<'a> {
     Situation {
+        deletion: None,
         violations: &[],
         clinic: ClinicStanding::Open(zone),
         obstacle: None,
@@ -48,7 +49,9 @@ fn the_first_state_that_applies_shows() {
     let base = invited(&zone, &sent);
     let (conflict, former, changed) = (conflict(false), former(true), changed());
     let stuck = Situation { obstacle: Some(&conflict), access: Some(AccessReason::Granted), ..base.clone() };
+    let deletion = Some(Deletion { finalizers: &[], hold: None });
     for (situation, expected) in [
+        (Situation { deletion, violations: &violation, ..stuck.clone() }, State::BeingDeleted),
         (Situation { violations: &violation, clinic: ClinicStanding::Missing, ..stuck.clone() }, State::Invalid),
         (Situation { clinic: ClinicStanding::Missing, ..stuck.clone() }, State::ClinicMissing),
         (Situation { clinic: ClinicStanding::UnknownZone("Mars/Base"), ..stuck.clone() }, State::ClinicMissing),
@@ -186,5 +189,23 @@ fn who_has_access_is_mailed_again_only_while_a_changed_address_waits() {
         let verdict = state(&situation);
         assert_eq!(verdict.state, State::Active);
         assert_eq!(waits_for_a_confirmation(&verdict.message), waits, "{}", verdict.message);
+    }
+}
+
+#[test]
+fn who_is_being_deleted_is_told_whether_access_has_ended_and_what_keeps_the_object() {
+    let zone = ClinicZone::find("America/Toronto").unwrap();
+    let finalizers = ["backup.example/copy".to_owned(), "foregroundDeletion".to_owned()];
+    let settled = Standing::Settled;
+    for (access, hold, expected) in [
+        (Some(AccessReason::Removed), None, "has no access."),
+        (None, None, "has no access."),
+        (Some(AccessReason::Granted), Some("removals-1"), "holds removals-1 back, so access stays until"),
+        (Some(AccessReason::Granted), None, "ends once the operator has recorded the removal"),
+    ] {
+        let deletion = Some(Deletion { finalizers: &finalizers, hold });
+        let told = state(&Situation { deletion, access, ..invited(&zone, &settled) });
+        assert_eq!(told.state, State::BeingDeleted);
+        assert!(told.message.contains(expected) && told.message.ends_with("backup.example/copy, foregroundDeletion."));
     }
 }

@@ -124,7 +124,8 @@ fn chance(state: State) -> Chance {
             Chance::Invitation
         }
         State::Active => Chance::Confirmation,
-        State::Invalid
+        State::BeingDeleted
+        | State::Invalid
         | State::ClinicMissing
         | State::Paused
         | State::IdentityChanged

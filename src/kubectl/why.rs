@@ -239,7 +239,8 @@ fn since(member: &Member, record: Option<&AccountSpec>) -> Since {
         Some(State::InvitationExpired) => invitation.and_then(|invitation| invitation.expires_at),
         Some(State::TrainingEnded) => status.access_ends_at,
         Some(
-            State::Active
+            State::BeingDeleted
+            | State::Active
             | State::Invalid
             | State::ClinicMissing
             | State::Paused

@@ -7,6 +7,7 @@ use clinic_operator::domain::email::Email;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::backup::FINALIZER;
 use crate::support::control_plane::control_plane;
 use crate::support::operator::OperatorOptions;
 use crate::support::smtp::SmtpServer;
@@ -247,4 +248,79 @@ fn a_restore_of_a_thousand_members_without_status_mails_nobody() {
         assert_eq!(holder["uid"], uid_of(&holder["name"]));
     }
     assert_eq!((world.relay.connections(), world.names("emailclaims").len()), (0, MEMBERS));
+}
+
+#[test]
+fn invitations_that_nobody_accepted_are_withdrawn_at_once_and_take_no_removal_from_anybody() {
+    const STRANGERS: usize = 20;
+    let world = World::new("withdrawn");
+    world.apply(&CLINIC.replace("1000", "6"));
+    let members = ["ana", "bea"].map(|name| world.accepted(name, &staff(name, &format!("{name}@maple.example"))));
+    let names: Vec<String> = (0..STRANGERS).map(|number| format!("stranger-{number:02}")).collect();
+    let stranger = |name: &str| {
+        staff(name, &format!("{name}@maple.example")).replace("Staff}", "Staff, firstName: Sam, lastName: Roy}")
+    };
+    world.apply(&names.iter().map(|name| stranger(name)).collect::<String>());
+    let id = held(&world, 16);
+    let mails = world.relay.wait_for(6, PATIENCE);
+    let mailed = names.iter().position(|name| mails[5].recipients == [format!("{name}@maple.example")]).unwrap();
+    world.member_in("Invited", &names[mailed]);
+    // The merge is reverted.
+    let mut delete = vec!["delete", "clinicuser"];
+    delete.extend(names.iter().map(String::as_str));
+    world.kubectl(&delete);
+    eventually_ok(PATIENCE, "nobody to be held", || {
+        let clinic = world.object("clinic", "clinic");
+        let is_open = condition(&clinic, "Ready").is_some_and(|ready| ready["reason"] == "Open");
+        if is_open && clinic["status"]["holds"].is_null() { Ok(()) } else { Err(clinic["status"].clone()) }
+    });
+    let accounts = world.objects("clinicaccounts");
+    let withdrawn = accounts.iter().filter(|account| account["spec"]["desired"]["removed"].is_object()).count();
+    assert_eq!(withdrawn, STRANGERS);
+    assert!(world.accept(&mails[5], "Sam", "Roy").is_err(), "its link does not let in");
+    // It took no removal from those who leave, of whom two an hour are never held.
+    world.kubectl(&["delete", "clinicuser", "ana", "bea"]);
+    for account in &members {
+        world.access(account, "Removed");
+    }
+    // The file again: the link works for its time, and nobody is mailed anew.
+    world.apply(&stranger(&names[mailed]));
+    world.member_in("Invited", &names[mailed]);
+    world.accept(&mails[5], "Sam", "Roy").expect("the link works again");
+    world.member_in("Active", &names[mailed]);
+    // One whose invitation was held is held as before.
+    let never = names.iter().find(|name| mails.iter().all(|mail| mail.recipients != [format!("{name}@maple.example")]));
+    world.apply(&stranger(never.unwrap()));
+    world.member_in("Held", never.unwrap());
+    assert_eq!(held(&world, 1), id);
+    assert_eq!(world.relay.mails().len(), 6);
+}
+
+#[test]
+fn who_is_being_deleted_is_gone_whatever_finalizer_keeps_the_object() {
+    let world = World::new("kept");
+    let with_names = |name: &str| {
+        let names = format!("Staff, firstName: {name}, lastName: Silva}}");
+        staff(name, &format!("{name}@maple.example")).replace("Staff}", &names)
+    };
+    let account = world.accepted("ana", &with_names("Ana").replace("{name: Ana}", "{name: ana}"));
+    world.apply(&with_names("bea"));
+    world.member_in("Invited", "bea");
+    world.delete_with_a_finalizer("ana");
+    world.delete_with_a_finalizer("bea");
+    world.access(&account, "Removed");
+    let told = world.member_told("ana", "The person has no access.");
+    assert_eq!((&told["status"]["state"], &told["status"]["account"]), (&json!("BeingDeleted"), &json!(account)));
+    let ready = condition(&told, "Ready").unwrap();
+    assert!(ready["status"] == "False" && ready["message"].as_str().unwrap().contains(FINALIZER), "{ready}");
+    world.member_told("bea", "is not mailed");
+    let of_bea = world.account_of("bea");
+    assert!(of_bea["spec"]["desired"]["removed"].is_object());
+    world.kubectl(&["annotate", "clinicuser", "bea", "clinic-operator.dev/resend=1"]);
+    world.at_rest(Duration::from_secs(4));
+    assert_eq!(world.relay.mails().len(), 2, "nobody is mailed who is being deleted");
+    // The address waits for the same person, as when the object is gone.
+    world.let_go("ana");
+    world.apply(&with_names("Ana").replace("{name: Ana}", "{name: ana}"));
+    assert_eq!(world.member_in("Active", "ana")["status"]["account"], *account);
 }

@@ -4,6 +4,7 @@
 
 mod accepting;
 mod addresses;
+mod backup;
 #[path = "../support/browser.rs"]
 mod browser;
 mod crash;
@@ -31,6 +32,7 @@ mod policies;
 mod portal;
 mod reference;
 mod rest;
+mod restores;
 mod rights;
 mod rounds;
 mod secrecy;

@@ -1,6 +1,8 @@
 //! The reference model (tests/reference) against the compiled binary on a real API server: a few of the same random sequences
 //! that run by the thousand against `decide`.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 
 use self::shared::inputs::{Clinic, Op, run, sequences};
 use self::shared::manifests::{START, annotations, number, spec};
-use self::shared::{Mail, Manifest, Outcome, Seen};
+use self::shared::{Input, Mail, Manifest, Outcome, Seen, Stand};
 use crate::support::mail;
 use crate::support::wait::{PATIENCE, eventually, now};
 use crate::world::{CLINIC, World, torture};
@@ -25,7 +27,7 @@ struct OnTheServer(World);
 impl OnTheServer {
     fn new() -> Self {
         let world = World::at("reference", START);
-        world.apply(&clinic(false));
+        world.apply(&clinic(Stand::Open));
         Self(world)
     }
 
@@ -70,8 +72,8 @@ fn kind(mail: &mail::Mail) -> Mail {
     }
 }
 
-fn clinic(paused: bool) -> String {
-    CLINIC.replace("America/Toronto", &format!("UTC, paused: {paused}"))
+fn clinic(stand: Stand) -> String {
+    CLINIC.replace("America/Toronto", &format!("UTC, paused: {}", stand == Stand::Paused))
 }
 
 impl Clinic for OnTheServer {
@@ -83,7 +85,26 @@ impl Clinic for OnTheServer {
     }
 
     fn delete(&mut self, name: &str) {
-        self.0.kubectl(&["delete", "clinicuser", name]);
+        let is_kept = self.0.object("clinicuser", name)["metadata"]["deletionTimestamp"].is_string();
+        if is_kept {
+            self.0.let_go(name);
+        } else {
+            self.0.kubectl(&["delete", "clinicuser", name]);
+        }
+    }
+
+    fn mark(&mut self, name: &str) {
+        self.0.delete_with_a_finalizer(name);
+    }
+
+    fn restore(&mut self) -> BTreeMap<String, String> {
+        // One that runs stands still while records are restored, but half a minute may pass until it knows.
+        self.0.operator.terminate();
+        self.0.lose_and_restore();
+        self.0.operator.restart();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let named = |user: Value| (text(&user["metadata"]["name"]), text(&user["metadata"]["uid"]));
+        self.all("clinicusers").into_iter().map(named).collect()
     }
 
     fn answer(&mut self, account: &str, what: Mail, address: u8) {
@@ -99,12 +120,20 @@ impl Clinic for OnTheServer {
         }
     }
 
-    fn pause(&mut self, paused: bool) {
-        self.0.apply(&clinic(paused));
-    }
-
-    fn pass(&mut self, hours: i64) {
-        self.0.clock().advance(SignedDuration::from_hours(hours));
+    fn everybody(&mut self, input: &Input) {
+        match input {
+            Input::Clinic(Stand::Missing) => {
+                drop(self.0.kubectl(&["delete", "clinic", "clinic", "--ignore-not-found"]));
+            }
+            Input::Clinic(stand) => self.0.apply(&clinic(*stand)),
+            Input::Pass(hours) => self.0.clock().advance(SignedDuration::from_hours(*hours)),
+            Input::Relay(_) | Input::Guard { .. } | Input::Release => unreachable!("only in memory"),
+            Input::Apply { .. }
+            | Input::Delete { .. }
+            | Input::Mark { .. }
+            | Input::Restore { .. }
+            | Input::Answer { .. } => unreachable!("it happens to somebody"),
+        }
     }
 
     fn restart(&mut self) {
@@ -124,7 +153,7 @@ impl Clinic for OnTheServer {
 /// The sequences of one test: always the same, but for the long tests, which try others each time.
 fn some_sequences(skipped: usize) -> Vec<Vec<Op>> {
     let mut runner = if torture() > 1 { TestRunner::default() } else { TestRunner::deterministic() };
-    let one = |_| sequences(LONGEST).new_tree(&mut runner).unwrap().current();
+    let one = |_| sequences(LONGEST, 0).new_tree(&mut runner).unwrap().current();
     (0..skipped + SEQUENCES * torture()).map(one).skip(skipped).collect()
 }
 

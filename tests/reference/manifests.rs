@@ -15,17 +15,23 @@ fn address(number: u8) -> String {
 
 /// The number of this address.
 pub(crate) fn number(address: &str) -> u8 {
-    address[1..2].parse().expect("an address of this file")
+    address[1..2].parse::<u8>().expect("an address of this file")
 }
 
 /// The spec of a manifest.
 pub(crate) fn spec(manifest: &Manifest) -> Value {
     let name = |number: u8| ["Ana", "Bea"][usize::from(number)];
-    let mut spec = json!({"email": address(manifest.address), "type": "Practitioner", "suspended": manifest.suspended});
+    let address = address(manifest.address);
+    let address = if manifest.capitals { address.to_uppercase().replace(".EXAMPLE", ".example") } else { address };
+    let mut spec = json!({"email": address, "type": "Practitioner", "suspended": manifest.suspended});
     for (field, given) in [("firstName", manifest.first), ("lastName", manifest.last)] {
         if let Some(number) = given {
             spec[field] = json!(name(number));
         }
+    }
+    if manifest.invalid {
+        spec["classification"] = json!("ClinicalTrainee");
+        return spec;
     }
     match manifest.end_of_training {
         Some(days) => {

@@ -2,6 +2,7 @@
 //! records in memory and by the run against the compiled binary on a real API server.
 
 pub(crate) mod inputs;
+mod mails;
 pub(crate) mod manifests;
 pub(crate) mod model;
 
@@ -11,6 +12,10 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Manifest {
     pub(crate) address: u8,
+    /// Whether the address is written in capitals.
+    pub(crate) capitals: bool,
+    /// Whether it breaks a rule: a trainee without a date.
+    pub(crate) invalid: bool,
     pub(crate) first: Option<u8>,
     pub(crate) last: Option<u8>,
     /// The day of the Expected End of Training, counted from the test's first day; `None`: no trainee.
@@ -28,12 +33,44 @@ pub(crate) enum Input {
     Apply { name: String, uid: String, manifest: Manifest },
     /// A manifest is deleted.
     Delete { name: String },
+    /// A manifest is deleted, and a finalizer keeps the object.
+    Mark { name: String },
+    /// Everything is lost and restored from a backup without statuses, the Clinic last. All UIDs are new: those of the manifests.
+    Restore { uids: BTreeMap<String, String> },
     /// The person of a member opens the latest link and does what it asks for; nothing if there is none that works.
     Answer { name: String },
-    /// The clinic is paused, or goes on.
-    Pause(bool),
+    /// From now on the Clinic is like this.
+    Clinic(Stand),
+    /// From now on the relay does this with each mail.
+    Relay(Answer),
+    /// From now on the guard of invitations holds each first one, or none.
+    Guard { holds: bool },
+    /// A person releases every invitation that is held.
+    Release,
     /// Hours pass.
     Pass(i64),
+}
+
+/// How the Clinic stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stand {
+    #[default]
+    Open,
+    Paused,
+    Missing,
+}
+
+/// What the relay does with a mail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Answer {
+    #[default]
+    Takes,
+    /// The address is refused.
+    Refuses,
+    /// Nobody knows what became of it; here it did not arrive.
+    IsSilent,
+    /// Not now.
+    PutsOff,
 }
 
 /// How everything stands once it is at rest.

@@ -4,22 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, Mail, Manifest, Outcome, Seen};
+use super::mails::{Asked, Question, Stands};
+use super::{Answer, Input, Mail, Manifest, Stand};
+
+mod states;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Member {
     uid: String,
     manifest: Manifest,
+    /// Whether it was deleted and a finalizer keeps it.
+    marked: bool,
     trouble: Option<&'static str>,
-}
-
-/// The last mail with a link.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Asked {
-    kind: Mail,
-    address: u8,
-    resend: Option<u8>,
-    at: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,12 +32,16 @@ struct Account {
     resend: Option<u8>,
     resend_at_adoption: Option<u8>,
     asked: Option<Asked>,
+    /// Whether a guard holds its first invitation; `Some(false)`: a person has released it.
+    held: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Model {
     hours: i64,
-    paused: bool,
+    clinic: Stand,
+    relay: Answer,
+    guard_holds: bool,
     members: BTreeMap<String, Member>,
     accounts: BTreeMap<String, Account>,
     mails: Vec<(Mail, u8)>,
@@ -49,7 +49,6 @@ pub(crate) struct Model {
 
 /// Access lasts through day end + 14.
 const DAYS_WITH_ACCESS: i64 = 15;
-const LINK_HOURS: i64 = 7 * 24;
 
 impl Model {
     /// Every way in which it may stand after this.
@@ -57,13 +56,26 @@ impl Model {
         let mut changed = self.clone();
         match input {
             Input::Apply { name, uid, manifest } => {
-                let member = Member { uid: uid.clone(), manifest: manifest.clone(), trouble: None };
+                let marked = changed.members.get(name).is_some_and(|member| member.marked);
+                let member = Member { uid: uid.clone(), manifest: manifest.clone(), marked, trouble: None };
                 changed.members.insert(name.clone(), member);
             }
             Input::Delete { name } => drop(changed.members.remove(name)),
+            Input::Mark { name } => changed.members.get_mut(name).into_iter().for_each(|member| member.marked = true),
+            Input::Restore { uids } => {
+                for (name, member) in &mut changed.members {
+                    *member = Member { uid: uids[name].clone(), marked: false, trouble: None, ..member.clone() };
+                }
+            }
             Input::Answer { name } => changed.answer(name),
-            Input::Pause(paused) => changed.paused = *paused,
+            Input::Clinic(stand) => changed.clinic = *stand,
             Input::Pass(hours) => changed.hours += hours,
+            Input::Relay(answer) => changed.relay = *answer,
+            Input::Guard { holds } => changed.guard_holds = *holds,
+            Input::Release => {
+                let accounts = changed.accounts.values_mut().filter(|account| account.held == Some(true));
+                accounts.for_each(|account| account.held = Some(false));
+            }
         }
         let names: Vec<String> = changed.members.keys().cloned().collect();
         let orders = permutations(&names);
@@ -75,59 +87,8 @@ impl Model {
             .collect()
     }
 
-    /// What can be seen of it.
-    pub(crate) fn outcome(&self) -> Outcome {
-        let seen = |account: &Account| Seen {
-            holder: account.holder.clone(),
-            address: account.address,
-            login: account.login,
-            removed: account.removed,
-            granted: account.login.is_some() && !account.removed && !account.suspended && !self.has_ended(account),
-            decisions: account.decisions,
-        };
-        let state = |member: &Member| {
-            let account = self.held_by(&member.uid);
-            (self.state(member, account.and_then(|name| self.accounts.get(name))).to_owned(), account.cloned())
-        };
-        let mut mails = self.mails.clone();
-        mails.sort_unstable();
-        Outcome {
-            members: self.members.iter().map(|(name, member)| (name.clone(), state(member))).collect(),
-            accounts: self.accounts.iter().map(|(name, account)| (name.clone(), seen(account))).collect(),
-            mails,
-        }
-    }
-
-    fn state(&self, member: &Member, account: Option<&Account>) -> &'static str {
-        if self.paused {
-            return "Paused";
-        }
-        if let Some(trouble) = member.trouble {
-            return trouble;
-        }
-        let Some(account) = account else { return "Pending" };
-        if self.has_ended(account) {
-            "TrainingEnded"
-        } else if account.suspended {
-            "Suspended"
-        } else if account.login.is_some() {
-            "Active"
-        } else {
-            match &account.asked {
-                Some(asked) if self.link_works_at(account, asked) => "Invited",
-                Some(_) => "InvitationExpired",
-                None => "Pending",
-            }
-        }
-    }
-
     fn has_ended(&self, account: &Account) -> bool {
         account.until.is_some_and(|until| self.hours >= until)
-    }
-
-    fn link_works_at(&self, account: &Account, asked: &Asked) -> bool {
-        let expires = asked.at + LINK_HOURS;
-        self.hours < account.until.map_or(expires, |until| until.min(expires))
     }
 
     fn held_by(&self, uid: &str) -> Option<&String> {
@@ -135,7 +96,46 @@ impl Model {
     }
 
     fn is_there(&self, uid: &str) -> bool {
-        self.members.values().any(|member| member.uid == uid)
+        self.members.values().any(|member| member.uid == uid && !member.marked)
+    }
+
+    /// The manifest without an account that has the name of an account's gone holder.
+    fn namesake(&self, account: &Account) -> Option<(&String, &Member)> {
+        let (name, member) = self.members.get_key_value(&account.holder_name)?;
+        let is_new = member.uid != account.holder && !member.marked && self.held_by(&member.uid).is_none();
+        is_new.then_some((name, member))
+    }
+
+    /// Whether such a manifest keeps an account for itself, or for a person to decide about.
+    fn is_left_to_another_than(&self, me: Option<&str>, account: &Account) -> bool {
+        let stays = !account.removed && account.address.is_some();
+        self.namesake(account).is_some_and(|(name, member)| {
+            Some(name.as_str()) != me && stays && (account.login.is_some() || passes_to(account, &member.manifest))
+        })
+    }
+
+    /// Who comes back under their name takes their account over before anything else.
+    fn comes_back(&mut self, name: &str) {
+        let Member { uid, manifest, marked, .. } = self.members[name].clone();
+        if marked || self.held_by(&uid).is_some() {
+            return;
+        }
+        let is_left = |account: &Account| {
+            account.holder_name == name
+                && !self.is_there(&account.holder)
+                && !account.removed
+                && passes_to(account, &manifest)
+        };
+        let rank = |(id, account): &(&String, &Account)| {
+            let has_it = [account.address, account.login].contains(&Some(manifest.address));
+            (!has_it, account.login.is_none(), (*id).clone())
+        };
+        let left = self.accounts.iter().filter(|(_, account)| is_left(account)).min_by_key(rank);
+        let Some(id) = left.map(|(id, _)| id.clone()) else { return };
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.holder.clone_from(&uid);
+            (account.resend, account.resend_at_adoption) = (None, manifest.resend);
+        }
     }
 
     /// Whether the person's latest link lets them in now, and what it answers.
@@ -149,7 +149,8 @@ impl Model {
             Mail::Confirmation => account.login.is_some() && account.login != account.address,
             Mail::Notice => false,
         };
-        (stands && open && !self.has_ended(account) && self.link_works_at(account, asked)).then_some(asked.kind)
+        let arrived = asked.link.stands(self.hours) == Stands::Sent && asked.link_works(account.until, self.hours);
+        (stands && open && arrived && !member.marked && !self.has_ended(account)).then_some(asked.kind)
     }
 
     fn answer(&mut self, name: &str) {
@@ -165,9 +166,10 @@ impl Model {
     /// Lets everything come to rest; of several members who could do something the first in `order` goes first.
     fn at_rest(mut self, order: &[String], overtaken: bool) -> Self {
         for name in order {
+            self.comes_back(name);
             self.access_follows(name);
         }
-        if self.paused {
+        if self.clinic != Stand::Open {
             return self;
         }
         for _ in 0..20 {
@@ -182,9 +184,11 @@ impl Model {
                 break;
             }
         }
-        let there: BTreeSet<String> = self.members.values().map(|member| member.uid.clone()).collect();
-        for account in self.accounts.values_mut() {
-            account.removed |= !there.contains(&account.holder);
+        let is_left = |account: &Account| self.is_there(&account.holder) || self.is_left_to_another_than(None, account);
+        let gone: BTreeSet<String> =
+            self.accounts.iter().filter(|(_, account)| !is_left(account)).map(|(name, _)| name.clone()).collect();
+        for (name, account) in &mut self.accounts {
+            account.removed |= gone.contains(name);
         }
         self.mail();
         self
@@ -193,13 +197,19 @@ impl Model {
     /// Whatever else is wrong: suspension and end of access.
     fn access_follows(&mut self, name: &str) {
         let member = self.members[name].clone();
-        for account in self.accounts.values_mut().filter(|account| account.holder == member.uid) {
+        let is_known = self.clinic != Stand::Missing && !member.manifest.invalid;
+        for account in self.accounts.values_mut().filter(|account| account.holder == member.uid && !member.marked) {
             account.suspended = member.manifest.suspended;
-            account.until = member.manifest.end_of_training.map(|day| (day + DAYS_WITH_ACCESS) * 24);
+            if is_known {
+                account.until = member.manifest.end_of_training.map(|day| (day + DAYS_WITH_ACCESS) * 24);
+            }
         }
     }
 
     fn follow(&mut self, name: &str) {
+        if self.members[name].marked || self.members[name].manifest.invalid {
+            return;
+        }
         let trouble = match self.held_by(&self.members[name].uid).cloned() {
             Some(account) => self.known_member(name, &account),
             None => self.new_member(name),
@@ -237,12 +247,13 @@ impl Model {
                 resend: manifest.resend,
                 resend_at_adoption: None,
                 asked: None,
+                held: None,
             };
             self.accounts.insert(format!("a-{uid}"), account);
             return None;
         };
         let other = self.accounts[&occupant].clone();
-        if self.is_there(&other.holder) {
+        if self.is_there(&other.holder) || self.is_left_to_another_than(Some(name), &other) {
             return Some("EmailConflict");
         }
         let approval = Some(format!("{occupant}.{}", other.decisions));
@@ -288,7 +299,7 @@ impl Model {
             return None;
         };
         let other = self.accounts[&occupant].clone();
-        if self.is_there(&other.holder) {
+        if self.is_there(&other.holder) || self.is_left_to_another_than(Some(name), &other) {
             return Some("EmailConflict");
         }
         let approval = Some(format!("{occupant}.{}", other.decisions));
@@ -329,7 +340,9 @@ impl Model {
     }
 
     fn mail(&mut self) {
-        for account in self.accounts.values_mut() {
+        let there: BTreeSet<&String> =
+            self.members.values().filter(|member| !member.marked).map(|member| &member.uid).collect();
+        for account in self.accounts.values_mut().filter(|account| there.contains(&account.holder)) {
             let may = !account.removed && !account.suspended && account.until.is_none_or(|until| self.hours < until);
             let Some(address) = account.address.filter(|_| may) else { continue };
             let kind = match account.login {
@@ -337,28 +350,35 @@ impl Model {
                 Some(login) if login != address => Mail::Confirmation,
                 Some(_) => continue,
             };
-            let asks_the_same = |asked: &Asked| {
-                let answered = account.resend.is_none() || account.resend == asked.resend;
-                asked.kind == kind && asked.address == address && answered
-            };
-            if account.asked.as_ref().is_some_and(asks_the_same) {
+            if kind == Mail::Invitation && account.asked.is_none() && self.guard_holds && account.held.is_none() {
+                account.held = Some(true);
+            }
+            if account.held == Some(true) {
                 continue;
             }
-            self.mails.push((kind, address));
-            if let Some(login) = account.login {
-                self.mails.push((Mail::Notice, login));
-            }
-            account.asked = Some(Asked { kind, address, resend: account.resend, at: self.hours });
+            let question = Question { kind, address, resend: account.resend, login: account.login };
+            let (asked, mails) = Asked::ask(account.asked.take(), question, self.relay, self.hours);
+            account.asked = Some(asked);
+            self.mails.extend(mails);
         }
     }
 }
 
-fn is_the_same_person(object: &str, manifest: &Manifest, record: &Account) -> bool {
-    let (first, last) = record.names;
+fn differ(manifest: &Manifest, (first, last): (Option<u8>, Option<u8>)) -> bool {
     let differs = |one: Option<u8>, other: Option<u8>| one.is_some() && other.is_some() && one != other;
-    if differs(manifest.first, first) || differs(manifest.last, last) {
+    differs(manifest.first, first) || differs(manifest.last, last)
+}
+
+/// Whether a manifest of the gone holder's name is an edit of the account: not if it gives other names with the account's own address.
+fn passes_to(account: &Account, manifest: &Manifest) -> bool {
+    account.address.is_some_and(|address| address != manifest.address || !differ(manifest, account.names))
+}
+
+fn is_the_same_person(object: &str, manifest: &Manifest, record: &Account) -> bool {
+    if differ(manifest, record.names) {
         return false;
     }
+    let (first, last) = record.names;
     let all_given = [manifest.first, manifest.last, first, last].iter().all(Option::is_some);
     all_given || (object == record.holder_name && !record.removed)
 }

@@ -42,9 +42,9 @@ impl Packed {
         Self { compressed: Box::from(compressed.as_slice()), resource_version }
     }
 
-    /// The object's UID; empty if it cannot be read.
-    pub fn uid(&self) -> String {
-        self.unpack::<Parts>().and_then(|parts| parts.metadata.uid).unwrap_or_default()
+    /// What is kept of the object's metadata, whatever its type; nothing if it cannot be read.
+    pub fn metadata(&self) -> ObjectMeta {
+        self.unpack::<Parts>().map(|parts| parts.metadata).unwrap_or_default()
     }
 
     /// The object as its type; `None` if it does not fit the type (it was stored under another CRD).
@@ -80,6 +80,9 @@ fn pruned(metadata: ObjectMeta) -> ObjectMeta {
         generation: metadata.generation,
         creation_timestamp: metadata.creation_timestamp,
         annotations,
+        // They say what keeps an object that is being deleted.
+        finalizers: metadata.finalizers.filter(|_| metadata.deletion_timestamp.is_some()),
+        deletion_timestamp: metadata.deletion_timestamp,
         ..ObjectMeta::default()
     }
 }

@@ -2,11 +2,13 @@
 //! UID. Nothing is kept here.
 
 use jiff::Timestamp;
+use kube::core::ObjectMeta;
 
 use super::class::Class;
 use super::guards::Guarded;
 use super::kind::Kind;
 use crate::adapters::kubernetes::Packed;
+use crate::api::account::Holder;
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 use crate::domain::email::{ClaimName, Email};
 use crate::domain::lifecycle::State;
@@ -16,8 +18,12 @@ use crate::domain::lifecycle::State;
 pub(super) struct Facts {
     /// The claims of the addresses that it has or wants.
     pub claims: Vec<ClaimName>,
-    /// An account's holder or a claim's account; empty for others.
+    /// A claim's account; empty for others.
     pub points_to: String,
+    /// An account's; empty for others.
+    pub holder: Holder,
+    /// Whether it has a deletionTimestamp, whatever finalizer keeps it.
+    pub is_being_deleted: bool,
     pub uid: String,
     /// What the guards count of an account.
     pub guarded: Guarded,
@@ -61,7 +67,7 @@ pub(super) fn facts(kind: Kind, packed: &Packed) -> Facts {
                 claims: spec.claims(),
                 guarded: Guarded::of(&spec),
                 ends: spec.granted_until(),
-                points_to: spec.desired.holder.uid,
+                holder: spec.desired.holder,
                 ..Facts::default()
             }
         }),
@@ -70,5 +76,6 @@ pub(super) fn facts(kind: Kind, packed: &Packed) -> Facts {
             Facts { claims: name.into_iter().collect(), points_to: claim.spec.account, ..Facts::default() }
         }),
     };
-    Facts { uid: packed.uid(), ..known.unwrap_or_default() }
+    let ObjectMeta { uid, deletion_timestamp, .. } = packed.metadata();
+    Facts { uid: uid.unwrap_or_default(), is_being_deleted: deletion_timestamp.is_some(), ..known.unwrap_or_default() }
 }

@@ -13,6 +13,7 @@ use crate::domain::guard::is_within_the_window;
 #[derive(Debug, Default)]
 pub struct Guarded {
     accepted: bool,
+    /// When it was removed, if somebody had accepted it: to withdraw an invitation is no removal.
     removed: Option<Timestamp>,
     /// When rounds began that count, oldest first.
     counted: Vec<Timestamp>,
@@ -28,9 +29,10 @@ impl Guarded {
         let holds = [account.desired.hold.as_ref(), delivery.and_then(|delivery| delivery.hold.as_ref())];
         // Who was removed is not kept, nor waits for a mail: there is nothing to release.
         let unreleased = |hold: &&Hold| !hold.released && account.desired.removed.is_none();
+        let accepted = account.acceptance.is_some();
         Self {
-            accepted: account.acceptance.is_some(),
-            removed: account.desired.removed.as_ref().map(|removed| removed.at),
+            accepted,
+            removed: account.desired.removed.as_ref().filter(|_| accepted).map(|removed| removed.at),
             counted: account.counted_rounds().into_iter().collect(),
             last_round: account.last_round(),
             holds: holds.into_iter().flatten().filter(unreleased).map(|hold| hold.id.clone()).collect(),
@@ -88,12 +90,17 @@ impl Guards {
         self.accepted.contains(account)
     }
 
-    /// Accounts that were removed within the window before `now`.
+    /// Accounts that somebody has accepted, removed or not.
+    pub fn accepted(&self) -> usize {
+        self.accepted.len()
+    }
+
+    /// Accepted accounts that were removed within the window before `now`.
     pub fn removed_lately(&self, now: Timestamp) -> usize {
         self.removed.values().filter(|at| is_within_the_window(**at, now)).count()
     }
 
-    /// Accounts that were removed before that.
+    /// Accepted accounts that were removed before that.
     pub fn removed_before(&self, now: Timestamp) -> usize {
         self.removed.len() - self.removed_lately(now)
     }

@@ -10,6 +10,7 @@ use super::class::Class;
 use super::ends::Ends;
 use super::facts::{Facts, differ_in_status_only, facts};
 use super::guards::Guards;
+use super::holders::Holders;
 use super::kind::Kind;
 use crate::adapters::kubernetes::{Counts, Packed, Told};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, ServiceAccount};
@@ -20,7 +21,7 @@ use crate::domain::lifecycle::State;
 /// What is kept of an object. What else is asked of it is unpacked when it is asked for: a clinic has thousands of these.
 #[derive(Debug)]
 pub(super) struct Entry {
-    packed: Packed,
+    pub(super) packed: Packed,
     /// A member's state; `None` for others, and before there is one.
     state: Option<State>,
     class: Class,
@@ -37,7 +38,8 @@ pub struct Index {
     pub(super) objects: HashMap<Kind, BTreeMap<Arc<str>, Entry>>,
     members_by_claim: ByClaim,
     accounts_by_claim: ByClaim,
-    accounts_by_holder: BTreeSet<(Box<str>, Arc<str>)>,
+    holders: Holders,
+    /// Without those that are being deleted: to everybody else these are gone.
     pub(super) member_by_uid: BTreeMap<Box<str>, Arc<str>>,
     claims_by_account: BTreeSet<(Arc<str>, ClaimName)>,
     guards: Guards,
@@ -90,7 +92,7 @@ impl Index {
         self.entry(Kind::Clinic, crate::api::CLINIC_NAME)?.packed.unpack()
     }
 
-    /// A member.
+    /// A member, who may be being deleted.
     pub fn member(&self, name: &str) -> Option<ClinicUser> {
         self.entry(Kind::ClinicUser, name)?.packed.unpack()
     }
@@ -109,24 +111,6 @@ impl Index {
     /// An account.
     pub fn account(&self, name: &str) -> Option<ClinicAccount> {
         self.entry(Kind::ClinicAccount, name)?.packed.unpack()
-    }
-
-    /// The accounts that the `ClinicUser` with this UID holds: one, or after a race more, of which the first is theirs (an
-    /// accepted one before others, then the oldest).
-    pub fn accounts_held_by(&self, uid: &str) -> Vec<ClinicAccount> {
-        let mut held: Vec<ClinicAccount> = self.held_by(uid).filter_map(|name| self.account(name)).collect();
-        held.sort_by_cached_key(|account| {
-            let created = account.metadata.creation_timestamp.as_ref().map_or(i64::MAX, |at| at.0.as_second());
-            (account.spec.acceptance.is_none(), created, account.spec.id.clone())
-        });
-        held
-    }
-
-    /// Whether the `ClinicUser` that holds an account is there and this is the account of theirs that counts.
-    pub fn is_held(&self, account: &ClinicAccount) -> bool {
-        let uid = &account.spec.desired.holder.uid;
-        let counts = || self.accounts_held_by(uid).first().is_some_and(|first| first.spec.id == account.spec.id);
-        self.has_member(uid) && (self.held_by(uid).nth(1).is_none() || counts())
     }
 
     /// What the guards count.
@@ -150,18 +134,12 @@ impl Index {
         self.objects.get(&Kind::ClinicAccount).map_or(0, BTreeMap::len)
     }
 
-    pub(super) fn held_by(&self, uid: &str) -> impl Iterator<Item = &Arc<str>> {
-        let from: (Box<str>, Arc<str>) = (uid.into(), Arc::from(""));
-        let uid: Box<str> = uid.into();
-        self.accounts_by_holder.range(from..).take_while(move |(holder, _)| *holder == uid).map(|(_, name)| name)
-    }
-
     /// Whether there is an account of that name, whether it fits our types or not.
     pub fn has_account(&self, name: &str) -> bool {
         self.entry(Kind::ClinicAccount, name).is_some()
     }
 
-    /// Whether there is a `ClinicUser` with this UID.
+    /// Whether there is a `ClinicUser` with this UID that is not being deleted.
     pub fn has_member(&self, uid: &str) -> bool {
         self.member_by_uid.contains_key(uid)
     }
@@ -187,19 +165,6 @@ impl Index {
     /// The accounts that have an address, other than `account`.
     pub fn other_accounts_with(&self, claim: ClaimName, account: &str) -> Vec<&str> {
         with_claim(&self.accounts_by_claim, claim).map(|name| &**name).filter(|name| *name != account).collect()
-    }
-
-    /// The member whose account `account` is, described for a person.
-    pub fn holder_of(&self, account: &str) -> String {
-        match self.member_that_holds(account) {
-            Some(name) => format!("ClinicUser \"{name}\""),
-            None => format!("ClinicAccount \"{account}\", whose ClinicUser is gone"),
-        }
-    }
-
-    /// The name of the `ClinicUser` that holds an account, or held it.
-    pub fn holder_name(&self, account: &str) -> Option<String> {
-        self.account(account).map(|account| account.spec.desired.holder.name)
     }
 
     /// The state of every member and service account; `None`: none yet.
@@ -237,15 +202,22 @@ impl Index {
         self.entry(kind, name).map(|entry| facts(kind, &entry.packed)).unwrap_or_default()
     }
 
-    /// The member that holds an account, or that will once the account is there.
-    pub(super) fn member_that_holds(&self, account: &str) -> Option<Arc<str>> {
-        let record = self.entry(Kind::ClinicAccount, account);
-        let holder = record.map(|entry| facts(Kind::ClinicAccount, &entry.packed).points_to);
-        let uid = holder.as_deref().or_else(|| account.strip_prefix("a-"))?;
-        self.member_by_uid.get(uid).cloned()
+    /// The accounts that the `ClinicUser` with this UID holds.
+    pub(super) fn held_by(&self, uid: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.holders.of_uid(uid)
     }
 
-    fn entry(&self, kind: Kind, name: &str) -> Option<&Entry> {
+    /// The accounts whose holder is or was called so.
+    pub(super) fn accounts_of_name(&self, name: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.holders.of_name(name)
+    }
+
+    /// The name of the `ClinicUser` with this UID, unless it is being deleted.
+    pub(super) fn member_of(&self, uid: &str) -> Option<&Arc<str>> {
+        self.member_by_uid.get(uid)
+    }
+
+    pub(super) fn entry(&self, kind: Kind, name: &str) -> Option<&Entry> {
         self.objects.get(&kind)?.get(name)
     }
 
@@ -264,7 +236,7 @@ impl Index {
                 }
             }
             Kind::ClinicAccount => {
-                self.accounts_by_holder.remove(&(facts.points_to.as_str().into(), Arc::clone(&name)));
+                self.holders.forget(&name, &facts.holder);
                 self.guards.forget(&name);
                 self.ends.forget(&name, facts.ends);
                 for claim in &facts.claims {
@@ -285,6 +257,7 @@ impl Index {
     fn link(&mut self, kind: Kind, name: &Arc<str>, facts: &Facts) {
         let claims = facts.claims.iter().map(|claim| (*claim, Arc::clone(name)));
         match kind {
+            Kind::ClinicUser if facts.is_being_deleted => {}
             Kind::ClinicUser => {
                 self.member_by_uid.insert(facts.uid.as_str().into(), Arc::clone(name));
                 let found: Vec<Arc<str>> = self.held_by(&facts.uid).cloned().collect();
@@ -294,10 +267,10 @@ impl Index {
                 self.members_by_claim.extend(claims);
             }
             Kind::ClinicAccount => {
-                self.accounts_by_holder.insert((facts.points_to.as_str().into(), Arc::clone(name)));
+                self.holders.learn(name, &facts.holder);
                 self.guards.learn(name, &facts.guarded);
                 self.ends.learn(name, facts.ends);
-                if !self.has_member(&facts.points_to) {
+                if !self.has_member(&facts.holder.uid) {
                     self.guards.orphans.insert(Arc::clone(name));
                 }
                 self.accounts_by_claim.extend(claims);
@@ -311,7 +284,8 @@ impl Index {
     }
 
     /// A change of an object concerns itself, everybody who has or wants one of its addresses or of those of its accounts, the
-    /// holder of an account, and the accounts of a holder; and who is not there any more may have to be removed.
+    /// holder of an account and who has the holder's name, and the accounts of a holder and of that name; and who is not there any
+    /// more may have to be removed.
     fn affected(&self, kind: Kind, name: &Arc<str>, facts: &Facts) -> BTreeSet<Key> {
         if kind == Kind::Clinic {
             return self.everything();
@@ -325,8 +299,15 @@ impl Index {
         }
         match kind {
             Kind::ClinicAccount => {
-                work.extend(self.member_by_uid.get(&*facts.points_to).cloned().map(Key::Member));
-                if self.guards.orphans.contains(name) {
+                work.extend(self.member_of(&facts.holder.uid).cloned().map(Key::Member));
+                let of_the_name =
+                    self.objects.get(&Kind::ClinicUser).and_then(|all| all.get_key_value(&*facts.holder.name));
+                work.extend(of_the_name.map(|(name, _)| Key::Member(Arc::clone(name))));
+                self.affected_accounts(
+                    self.accounts_of_name(&facts.holder.name).filter(|other| *other != name),
+                    &mut work,
+                );
+                if self.guards.orphans.contains(name) || self.wants_an_orphan(&facts.holder.name) {
                     work.insert(Key::Removals);
                 }
                 if facts.guarded.is_held() {
@@ -338,16 +319,29 @@ impl Index {
                 work.extend(self.member_that_holds(&facts.points_to).map(Key::Member));
             }
             Kind::ClinicUser => {
-                for account in self.held_by(&facts.uid) {
-                    work.extend([Key::Account(Arc::clone(account)), Key::Removals]);
-                    for claim in self.facts_of(Kind::ClinicAccount, account).claims {
-                        work.extend(with_claim(&self.members_by_claim, claim).cloned().map(Key::Member));
-                    }
-                }
+                self.affected_accounts(self.held_by(&facts.uid).chain(self.accounts_of_name(name)), &mut work);
             }
             Kind::Clinic | Kind::ServiceAccount => {}
         }
         work
+    }
+
+    /// Accounts whose holder changed, or who has the holder's name.
+    fn affected_accounts<'a>(&self, accounts: impl Iterator<Item = &'a Arc<str>>, work: &mut BTreeSet<Key>) {
+        for account in accounts.collect::<BTreeSet<_>>() {
+            work.extend([Key::Account(Arc::clone(account)), Key::Removals]);
+            for claim in self.facts_of(Kind::ClinicAccount, account).claims {
+                work.extend(with_claim(&self.members_by_claim, claim).cloned().map(Key::Member));
+            }
+        }
+    }
+
+    /// Whether the member of this name wants the address of an account whose holder is not seen, which is left to them while they
+    /// have no account.
+    fn wants_an_orphan(&self, name: &str) -> bool {
+        let wanted = self.facts_of(Kind::ClinicUser, name).claims;
+        let is_orphan = |account: &Arc<str>| self.guards.orphans.contains(account);
+        wanted.iter().any(|claim| with_claim(&self.accounts_by_claim, *claim).any(is_orphan))
     }
 }
 

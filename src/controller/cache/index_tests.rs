@@ -94,6 +94,8 @@ fn the_guards_count_each_account_once_and_forget_what_is_over() {
         json!({"kind": "Invitation", "round": round, "copy": 1, "messageId": format!("<{round}@x>"), "tokenDigest": "",
             "at": at, "date": at, "outcome": "Sent"})
     };
+    let accepted = json!({"acceptedAt": "2026-11-01T00:00:00Z", "login": "ana@maple.example", "firstName": "Ana",
+        "lastName": "Silva", "credential": "c"});
     let first = json!({"round": 1, "address": "ana@maple.example", "attempts": [attempt(1, "2026-11-24T09:30:00Z")]});
     let hold = json!({"id": "removals-20261124T093000Z"});
     index.apply(Kind::ClinicAccount, account(1, &json!({"delivery": first, "desired": {"hold": hold}})));
@@ -102,6 +104,9 @@ fn the_guards_count_each_account_once_and_forget_what_is_over() {
     let removed = json!({"removed": {"at": "2026-11-24T09:30:00Z"}, "hold": {"id": "removals-20261124T093000Z", "released": true}});
     let resent = json!({"round": 2, "address": "ana@maple.example", "attempts": [attempt(2, "2026-11-24T09:50:00Z")]});
     index.apply(Kind::ClinicAccount, account(2, &json!({"delivery": resent, "desired": removed})));
+    assert_eq!((index.guards().removed_lately(now), index.guards().accepted()), (0, 0), "an invitation was withdrawn");
+    let of_a_member = json!({"delivery": resent, "desired": removed, "acceptance": accepted});
+    index.apply(Kind::ClinicAccount, account(3, &of_a_member));
     assert_eq!(
         (index.guards().begun_lately(now), index.guards().removed_lately(now)),
         (0, 1),
@@ -113,14 +118,16 @@ fn the_guards_count_each_account_once_and_forget_what_is_over() {
     remembering["begun"] = json!([begun(30, "AnotherAddress"), begun(40, "Resend"), begun(50, "FurtherResend")]);
     remembering["hold"] = json!({"id": "invitations-20261124T095500Z"});
     let mut all = json!({"delivery": remembering, "desired": {"removed": null, "hold": null}});
-    index.apply(Kind::ClinicAccount, account(3, &all));
+    index.apply(Kind::ClinicAccount, account(4, &all));
     assert_eq!(index.guards().begun_lately(now), 2, "the first one once, and no resend");
     assert!(index.guards().has_begun("a-1", 1) && !index.guards().has_begun("a-1", 2));
     assert_eq!(index.guards().holds().len(), 1);
     all["desired"] = json!({"removed": {"at": "2026-11-24T08:00:00Z"}});
-    index.apply(Kind::ClinicAccount, account(4, &all));
+    all["acceptance"] = accepted;
+    index.apply(Kind::ClinicAccount, account(5, &all));
     assert!(index.guards().holds().is_empty(), "who was removed waits for nothing");
     assert_eq!((index.guards().removed_lately(now), index.guards().removed_before(now)), (0, 1));
+    assert_eq!(index.guards().accepted(), 1);
 }
 
 #[test]
@@ -175,4 +182,47 @@ fn members_are_counted_by_state_and_class_once_each() {
         ((None, Class::Unknown), 1),
     ]);
     assert_eq!(index.census(), expected);
+}
+
+#[test]
+fn who_is_being_deleted_is_gone_to_all_but_themselves() {
+    let mut index = Index::default();
+    index.apply(Kind::ClinicUser, user(1));
+    index.apply(Kind::ClinicAccount, account(1, &json!({})));
+    let claim = index.account("a-1").unwrap().spec.claims()[0];
+    assert!(index.has_member("uid-ana") && !index.members_that_want(claim).is_empty());
+    let mut marked = user(2);
+    marked.metadata = serde_json::from_value(json!({"name": "ana", "uid": "uid-ana", "resourceVersion": "2",
+        "deletionTimestamp": "2026-11-24T09:00:00Z", "finalizers": ["x/y"]}))
+    .unwrap();
+    let work = index.apply(Kind::ClinicUser, marked);
+    assert!(work.contains(&Key::Removals) && work.contains(&Key::Member("ana".into())), "{work:?}");
+    assert!(!index.has_member("uid-ana") && index.members_that_want(claim).is_empty());
+    assert!(!index.is_held(&index.account("a-1").unwrap()));
+    assert_eq!(index.orphans(), [Arc::from("a-1")]);
+    let metadata = index.member("ana").unwrap().metadata;
+    assert!(metadata.deletion_timestamp.is_some() && metadata.finalizers == Some(vec!["x/y".into()]));
+    let removed = json!({"desired": {"removed": {"at": "2026-11-24T09:00:00Z"}}});
+    assert!(index.apply(Kind::ClinicAccount, account(3, &removed)).contains(&Key::Member("ana".into())), "is told so");
+}
+
+#[test]
+fn who_comes_back_under_the_name_wakes_everybody_who_waits_for_an_account_of_that_name() {
+    let mut index = Index::default();
+    index.apply(Kind::ClinicAccount, account(1, &json!({"desired": {"holder": {"name": "ana", "uid": "uid-before"}}})));
+    let mut waiting = user(2);
+    waiting.metadata.name = Some("bea".into());
+    waiting.metadata.uid = Some("uid-bea".into());
+    index.apply(Kind::ClinicUser, waiting);
+    let expected = [Key::Removals, Key::Member("ana".into()), Key::Member("bea".into())];
+    let mut back = user(3);
+    back.data["spec"]["email"] = json!("ana@river.example");
+    let work = index.apply(Kind::ClinicUser, back);
+    assert!(expected.iter().all(|key| work.contains(key)), "{work:?}");
+    let orphan = index.account("a-1").unwrap();
+    assert_eq!(index.namesake(&orphan).and_then(|user| user.metadata.uid).as_deref(), Some("uid-ana"));
+    assert_eq!(index.accounts_left_by("ana").len(), 1);
+    let work = index.remove(Kind::ClinicUser, "ana", None);
+    assert!([&Key::Removals, &Key::Member("bea".into())].into_iter().all(|key| work.contains(key)), "{work:?}");
+    assert!(index.namesake(&orphan).is_none());
 }

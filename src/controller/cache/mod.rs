@@ -5,11 +5,13 @@ mod class;
 mod ends;
 mod facts;
 mod guards;
+mod holders;
 mod index;
 mod kind;
 mod lists;
 mod urgency;
 mod watch;
+mod whose;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

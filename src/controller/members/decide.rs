@@ -20,6 +20,13 @@ use crate::domain::verdict::Obstacle;
 
 /// Decides. `now` is only recorded.
 pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
+    if observed.user.is_being_deleted() {
+        // Being deleted is being gone: what becomes of the account is a removal.
+        return Decision::default();
+    }
+    if let Some(decision) = the_place_of_the_gone_holder_is_taken(observed) {
+        return decision;
+    }
     let member = match observed.user.spec.parse() {
         Ok(member) => member,
         Err(violations) => return Decision { violations, ..only_access_follows(observed) },
@@ -39,6 +46,23 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
 fn only_access_follows(observed: &Observed) -> Decision {
     let Some(account) = &observed.account else { return Decision::default() };
     patch_if_different(account, wishes(observed).access(&account.spec.desired))
+}
+
+/// A manifest that comes back under its name takes its account over before anybody looks who has its address, and whatever else is
+/// wrong: after a restore all UIDs are new, and every pending edit is still to be one.
+fn the_place_of_the_gone_holder_is_taken(observed: &Observed) -> Option<Decision> {
+    let account = observed.left.as_ref()?;
+    let desired = &account.spec.desired;
+    if let Some(named) = an_account_named_by_the_status(observed) {
+        return Some(Decision::step(Step::ReadAccount(named.to_owned())));
+    }
+    if observed.live.there.contains(&desired.holder.uid) {
+        return None;
+    }
+    if !observed.live.gone.contains(&desired.holder.uid) {
+        return Some(Decision::step(Step::AskWhetherGone(desired.holder.clone())));
+    }
+    Some(patch(account, wishes(observed).in_the_place_of_the_holder(desired)))
 }
 
 /// A status that names an account is a hint, which the API server itself confirms or refutes.

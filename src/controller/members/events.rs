@@ -100,7 +100,8 @@ impl Change<'_> {
 /// Whether a state comes before access and invitation, so that its status tells of neither.
 fn hides(state: State) -> bool {
     match state {
-        State::Invalid
+        State::BeingDeleted
+        | State::Invalid
         | State::ClinicMissing
         | State::Paused
         | State::IdentityChanged
@@ -173,8 +174,8 @@ fn of_state(change: &Change<'_>, is: State) -> Option<Told> {
         | State::Undeliverable
         | State::DeliveryUnknown
         | State::Held => Some(change.told(is.name(), change.mark())),
-        // Told by its mail, about the whole clinic, or about to pass.
-        State::Invited | State::ClinicMissing | State::Paused | State::Pending => None,
+        // Told by its mail, done by whoever deletes, about the whole clinic, or about to pass.
+        State::Invited | State::BeingDeleted | State::ClinicMissing | State::Paused | State::Pending => None,
     }
 }
 

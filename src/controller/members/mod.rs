@@ -78,21 +78,21 @@ async fn perform(context: &Context, live: &mut Live, step: Step) -> Result<(), R
     }
 }
 
-/// Whether a `ClinicUser` is gone: the API server says that there is no object of that name, or that it is another one. What
-/// it says goes into the cache, which may be late either way.
+/// Whether a `ClinicUser` is gone: the API server says that there is no object of that name, that it is another one, or that it is
+/// being deleted. What it says goes into the cache, which may be late either way.
 async fn is_gone(context: &Context, holder: &Holder) -> Result<bool, ReconcileError> {
-    let gone = match context.users.read(&holder.name).await {
+    let found = match context.users.read(&holder.name).await {
         Ok(user) => {
             context.cache.put(Kind::ClinicUser, &user);
-            user.metadata.uid.as_deref() != Some(&holder.uid)
+            Some(user).filter(|user| user.metadata.uid.as_deref() == Some(&holder.uid))
         }
-        Err(ApiError::NotFound) => true,
+        Err(ApiError::NotFound) => None,
         Err(error) => return Err(error.into()),
     };
-    if gone {
+    if found.is_none() {
         context.cache.forget(Kind::ClinicUser, &holder.name, &holder.uid);
     }
-    Ok(gone)
+    Ok(found.is_none_or(|user| user.is_being_deleted()))
 }
 
 async fn read_account(context: &Context, live: &mut Live, name: String) -> Result<(), ReconcileError> {

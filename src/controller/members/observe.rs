@@ -21,6 +21,8 @@ pub struct Observed {
     pub account: Option<ClinicAccount>,
     /// What else it holds: of two accounts for one person, which a race can make, one must give its address up.
     pub spares: Vec<Other>,
+    /// The account of a holder of the same name who is not seen, which this `ClinicUser` takes over if that one is gone.
+    pub left: Option<Box<ClinicAccount>>,
     /// The claims that name this `ClinicUser`'s account, with their UIDs.
     pub own_claims: Vec<(ClaimName, String)>,
     /// Who has the email address of the manifest.
@@ -117,8 +119,11 @@ pub fn observe(index: &Index, name: &str, live: &Live) -> Option<Observed> {
     let mut held = index.accounts_held_by(user.metadata.uid.as_deref()?).into_iter();
     let account = held.next();
     let own_name = account.as_ref().map_or_else(|| first_account_name(&user), |account| account.spec.id.clone());
-    let own =
-        Own { name: &own_name, claims: account.as_ref().map(|account| account.spec.claims()).unwrap_or_default() };
+    let own = Own {
+        user: &user,
+        name: &own_name,
+        claims: account.as_ref().map(|account| account.spec.claims()).unwrap_or_default(),
+    };
     let wanted = Email::parse(&user.spec.email).ok().map(|email| email.key().claim());
     let login = account.as_ref().and_then(|account| account.spec.login_key()).map(|login| login.claim());
     let address = |claim| address(index, live, claim, &own);
@@ -127,6 +132,7 @@ pub fn observe(index: &Index, name: &str, live: &Live) -> Option<Observed> {
         spares: held.map(|spare| other(index, live, &spare.spec.id, &own)).collect(),
         own_claims: index.claims_of(&own_name),
         address: wanted.map_or_else(Address::default, address),
+        left: if account.is_none() { left_to(index, &user).map(Box::new) } else { None },
         login: login.filter(|login| wanted != Some(*login)).map(|login| (login, address(login))),
         live: live.clone(),
         account,
@@ -134,8 +140,25 @@ pub fn observe(index: &Index, name: &str, live: &Live) -> Option<Observed> {
     })
 }
 
-/// Our account, as far as others are compared with it.
+/// Of several accounts that a manifest could take over by its name: the one that has its address, one that no guard held, an accepted
+/// one.
+fn left_to(index: &Index, user: &ClinicUser) -> Option<ClinicAccount> {
+    let name = user.metadata.name.as_deref()?;
+    let wanted = Email::parse(&user.spec.email).ok().map(|email| email.key().claim());
+    let rank = |account: &ClinicAccount| {
+        let spec = &account.spec;
+        let has_it = wanted.is_some_and(|wanted| spec.claims().contains(&wanted));
+        let (accepted, made, id) = precedence(spec.acceptance.is_some(), created(account), &spec.id);
+        (!has_it, spec.desired.hold.is_some(), accepted, made, id.to_owned())
+    };
+    let left = index.accounts_left_by(name).into_iter().filter(|account| account.spec.passes_to(&user.spec, name));
+    left.min_by_key(rank)
+}
+
+/// Us, as far as others are compared with us.
 struct Own<'a> {
+    user: &'a ClinicUser,
+    /// Our account, or the one that we would make.
     name: &'a str,
     claims: Vec<ClaimName>,
 }
@@ -169,19 +192,35 @@ pub fn created(account: &ClinicAccount) -> i64 {
 
 fn other(index: &Index, live: &Live, name: &str, own: &Own<'_>) -> Other {
     let account = index.account(name);
-    let uid = account.as_ref().map(|account| account.spec.desired.holder.uid.as_str()).or(name.strip_prefix("a-"));
-    // An account that does not fit our types is nobody's to give up.
-    let does_not_fit = account.is_none() && index.has_account(name);
-    let seen = uid.is_some_and(|uid| live.there.contains(uid) || (index.has_member(uid) && !live.gone.contains(uid)));
-    let holder = if does_not_fit || seen { Presence::There } else { Presence::NotSeen };
     let wants = account.as_ref().and_then(|account| index.member(&account.spec.desired.holder.name));
-    let wants = wants.and_then(|user| Email::parse(&user.spec.email).ok()).map(|email| email.key().claim());
+    let wants = wants.filter(|user| !user.is_being_deleted()).and_then(|user| Email::parse(&user.spec.email).ok());
+    let wants = wants.map(|email| email.key().claim());
     Other {
         claims: index.claims_of(name),
-        holder,
+        holder: presence(index, live, name, account.as_ref(), own),
         in_words: index.holder_of(name),
         wants_ours: wants.is_some_and(|wants| own.claims.contains(&wants)),
         name: name.to_owned(),
         account,
     }
+}
+
+fn presence(index: &Index, live: &Live, name: &str, account: Option<&ClinicAccount>, own: &Own<'_>) -> Presence {
+    let is_there = |uid: &str| live.there.contains(uid) || (index.has_member(uid) && !live.gone.contains(uid));
+    let is_another = |user: &ClinicUser| user.metadata.uid != own.user.metadata.uid;
+    let is_theirs = match account {
+        Some(account) => {
+            // Whoever is about to take it over, or of whom a person must say whether it is theirs, is as good as there.
+            let namesake = || index.namesake(account).filter(is_another);
+            let is_left = |user: ClinicUser| account.spec.is_left_to(&user.spec, &account.spec.desired.holder.name);
+            is_there(&account.spec.desired.holder.uid) || namesake().is_some_and(is_left)
+        }
+        // An account that does not fit our types is nobody's to give up.
+        None if index.has_account(name) => true,
+        // A claim of ours from before we took an account over is to be given up like another's.
+        None => {
+            name.strip_prefix("a-").is_some_and(|uid| own.user.metadata.uid.as_deref() != Some(uid) && is_there(uid))
+        }
+    };
+    if is_theirs { Presence::There } else { Presence::NotSeen }
 }

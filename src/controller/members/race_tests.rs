@@ -1,13 +1,13 @@
 //! Two operators at once, each with a cache that lags behind, for each kind by another time, against an API server that only
-//! promises what the real one does: names are unique, guarded writes fail when the object has changed. People edit, delete and
-//! re-create manifests, accept, confirm, reactivate and replace meanwhile. After every single write each address belongs to at
+//! promises what the real one does: names are unique, guarded writes fail when the object has changed. People edit, delete, re-create
+//! and restore manifests, accept, confirm, reactivate and replace meanwhile. After every single write each address belongs to at
 //! most one account, which has its claim (I1); nobody gets an accepted account of another name unless a person said so (I6);
 //! and when everybody has caught up, everybody comes to rest (I5).
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::decide::decide;
 use super::observe::{Live, observe};
@@ -105,6 +105,8 @@ fn nobody_inherits(before: &[ClinicAccountSpec], after: &[ClinicAccountSpec]) {
 enum Happening {
     Edit(usize, usize, usize),
     Delete(usize),
+    Mark(usize),
+    Restore,
     Answer(usize),
     Decide(usize, usize, &'static str),
     Watch(usize, Kind, usize),
@@ -117,6 +119,8 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         3 => (0..MEMBERS, 0..ADDRESSES.len(), 0..NAMES.len())
             .prop_map(|(member, address, name)| Happening::Edit(member, address, name)),
         2 => (0..MEMBERS).prop_map(Happening::Delete),
+        1 => (0..MEMBERS).prop_map(Happening::Mark),
+        1 => Just(Happening::Restore),
         2 => (0..2 * MEMBERS).prop_map(Happening::Answer),
         1 => (0..MEMBERS, 0..2 * MEMBERS, prop_oneof![Just("reactivate"), Just("replace")])
             .prop_map(|(member, account, verb)| Happening::Decide(member, account, verb)),
@@ -145,6 +149,8 @@ proptest! {
             match happening {
                 Happening::Edit(index, address, name) => edit(&mut server, index, address, name),
                 Happening::Delete(index) => server.delete_user(&member(index)),
+                Happening::Mark(index) => server.mark_as_deleted(&member(index)),
+                Happening::Restore => server.restore_users(),
                 Happening::Answer(account) => person_answers(&mut server, account),
                 Happening::Decide(index, account, verb) => person_decides(&mut server, index, account, verb),
                 Happening::Watch(operator, kind, events) => operators[operator].watch(&server, kind, events),
@@ -194,7 +200,8 @@ fn come_to_rest(server: &mut Server, operators: &mut [Operator]) {
 fn everybody_has_their_address_or_is_told_why(server: &mut Server, operator: &mut Operator) {
     let accounts = server.accounts();
     for index in 0..MEMBERS {
-        let Some(user) = server.objects.get(&(Kind::ClinicUser, member(index))).cloned() else { continue };
+        let user = server.objects.get(&(Kind::ClinicUser, member(index))).filter(|user| is_there(user)).cloned();
+        let Some(user) = user else { continue };
         let uid = user["metadata"]["uid"].as_str().unwrap();
         let mut live = Live::default();
         let decision = loop {
@@ -218,11 +225,25 @@ fn everybody_has_their_address_or_is_told_why(server: &mut Server, operator: &mu
         }
     }
     for account in &accounts {
-        let is_there =
-            server.objects.values().any(|user| user["metadata"]["uid"] == account.desired.holder.uid.as_str());
-        assert!(is_there || account.desired.removed.is_some() || account.desired.hold.is_some(), "not removed");
+        let holder = account.desired.holder.uid.as_str();
+        let is_there = server.objects.values().any(|user| user["metadata"]["uid"] == holder && is_there(user));
+        let stays = is_there || account.desired.hold.is_some() || waits_for_a_decision(server, account);
+        assert!(stays || account.desired.removed.is_some(), "not removed");
         for claim in server.claims_of(&account.id) {
             assert!(!is_there || account.claims().contains(&claim), "a claim is left over: {claim} {account:?}");
         }
     }
+}
+
+/// Whether nobody is deleting it.
+fn is_there(user: &Value) -> bool {
+    user["metadata"]["deletionTimestamp"].is_null()
+}
+
+/// Whether a manifest of its holder's name came back with other names, so that a person must say whose the account is.
+fn waits_for_a_decision(server: &Server, account: &ClinicAccountSpec) -> bool {
+    let Some(user) = server.objects.get(&(Kind::ClinicUser, account.desired.holder.name.clone())) else { return false };
+    let holds_one = server.accounts().iter().any(|other| user["metadata"]["uid"] == other.desired.holder.uid.as_str());
+    let gives_other_names = json!(account.desired.first_name) != user["spec"]["firstName"];
+    account.acceptance.is_some() && !holds_one && gives_other_names
 }

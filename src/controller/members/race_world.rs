@@ -56,9 +56,46 @@ impl Server {
         }
     }
 
+    /// Deletes a `ClinicUser` that a finalizer keeps.
+    pub(super) fn mark_as_deleted(&mut self, name: &str) {
+        if let Some(mut user) = self.objects.get(&(Kind::ClinicUser, name.to_owned())).cloned() {
+            user["metadata"]["deletionTimestamp"] = json!(self.now.to_string());
+            user["metadata"]["finalizers"] = json!(["backup.example/copy"]);
+            self.write(Kind::ClinicUser, name, user);
+        }
+    }
+
+    /// Brings every manifest back from a backup: under a new UID and without its status.
+    pub(super) fn restore_users(&mut self) {
+        let users: Vec<_> = self.objects.iter().filter(|((kind, _), _)| *kind == Kind::ClinicUser).collect();
+        let users: Vec<_> = users.into_iter().map(|((_, name), user)| (name.clone(), user.clone())).collect();
+        for (name, mut user) in users {
+            self.delete_user(&name);
+            let uid = format!("{:08}-0000-4000-8000-000000000000", self.version);
+            user["metadata"] = json!({"uid": uid, "generation": 1, "annotations": user["metadata"]["annotations"]});
+            user["status"] = Value::Null;
+            self.write(Kind::ClinicUser, &name, user);
+        }
+    }
+
+    /// The same of every claim.
+    pub(super) fn restore_claims(&mut self) {
+        let claims: Vec<_> = self.objects.iter().filter(|((kind, _), _)| *kind == Kind::EmailClaim).collect();
+        let claims: Vec<_> =
+            claims.into_iter().map(|((_, name), claim)| (name.clone(), claim["spec"].clone())).collect();
+        for (name, spec) in claims {
+            self.delete(Kind::EmailClaim, &name);
+            self.write(Kind::EmailClaim, &name, json!({ "spec": spec }));
+        }
+    }
+
     pub(super) fn delete_user(&mut self, name: &str) {
-        if self.objects.remove(&(Kind::ClinicUser, name.to_owned())).is_some() {
-            self.log.entry(Kind::ClinicUser).or_default().push((name.to_owned(), None));
+        self.delete(Kind::ClinicUser, name);
+    }
+
+    pub(super) fn delete(&mut self, kind: Kind, name: &str) {
+        if self.objects.remove(&(kind, name.to_owned())).is_some() {
+            self.log.entry(kind).or_default().push((name.to_owned(), None));
         }
     }
 
@@ -138,14 +175,14 @@ impl Operator {
     /// Whether the API server says that a `ClinicUser` is gone; the cache learns what it says.
     pub(super) fn is_gone(&mut self, server: &Server, name: &str, uid: &str) -> bool {
         let user = server.objects.get(&(Kind::ClinicUser, name.to_owned())).cloned();
-        let gone = user.as_ref().is_none_or(|user| user["metadata"]["uid"] != uid);
-        if let Some(user) = user {
-            self.put(Kind::ClinicUser, &user);
+        if let Some(user) = &user {
+            self.put(Kind::ClinicUser, user);
         }
-        if gone {
+        let found = user.filter(|user| user["metadata"]["uid"] == uid);
+        if found.is_none() {
             self.index.remove(Kind::ClinicUser, name, Some(uid));
         }
-        gone
+        found.is_none_or(|user| !user["metadata"]["deletionTimestamp"].is_null())
     }
 
     /// Reconciles one step.
@@ -191,11 +228,18 @@ impl Operator {
     /// Removes the first account whose holder is gone; false if there was none.
     pub(super) fn remove_one(&mut self, server: &mut Server) -> bool {
         for name in self.index.orphans() {
-            let Some(observed) = removal::observe(&self.index, &name, server.now) else { continue };
-            let Some(desired) = removal::decide(&observed, server.now) else { continue };
-            let holder = observed.account.spec.desired.holder.clone();
-            if self.is_gone(server, &holder.name, &holder.uid) {
-                self.patch_desired(server, &observed.account, &desired);
+            let look = |index: &Index| {
+                let observed = removal::observe(index, &name, server.now)?;
+                removal::decide(&observed, server.now).map(|desired| (observed.account, desired))
+            };
+            let Some((account, _)) = look(&self.index) else { continue };
+            let holder = account.spec.desired.holder;
+            if !self.is_gone(server, &holder.name, &holder.uid) {
+                continue;
+            }
+            let still = look(&self.index).filter(|(account, _)| account.spec.desired.holder == holder);
+            if let Some((account, desired)) = still {
+                self.patch_desired(server, &account, &desired);
                 return true;
             }
         }

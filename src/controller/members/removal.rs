@@ -26,7 +26,7 @@ pub struct Observed {
     pub released: Option<Release>,
     /// Ids of the holds that nobody has released.
     pub unreleased: Vec<String>,
-    /// Accounts that were not removed an hour ago.
+    /// Accepted accounts that were not removed an hour ago.
     pub accounts: usize,
     /// Of these, those that were removed since.
     pub removed: usize,
@@ -39,19 +39,27 @@ pub struct Observed {
 pub async fn reconcile(context: &Context) -> Result<Option<Duration>, ReconcileError> {
     let orphans = context.cache.read().orphans();
     for name in orphans {
-        // Observed anew for each, so that the guard counts those before it.
-        let seen = observe(&context.cache.read(), &name, context.clock.now());
-        let Some(observed) = seen else { continue };
-        let account = &observed.account;
-        if decide(&observed, context.clock.now()).is_none() || !is_gone(context, &account.spec.desired.holder).await? {
+        let Some(observed) = what_is_to_be_removed(context, &name) else { continue };
+        let holder = &observed.account.spec.desired.holder;
+        if !is_gone(context, holder).await? {
             continue;
         }
-        // The time is asked again: the answer may have taken long.
-        if let Some(desired) = decide(&observed, context.clock.now()) {
-            patch_desired(context, account, &desired).await?;
+        // Looked at anew: the answer may have shown a manifest that takes the account over, and may have taken long.
+        let still = what_is_to_be_removed(context, &name);
+        if let Some(observed) = still.filter(|still| still.account.spec.desired.holder == *holder)
+            && let Some(desired) = decide(&observed, context.clock.now())
+        {
+            patch_desired(context, &observed.account, &desired).await?;
         }
     }
     Ok(None)
+}
+
+/// Observed anew for each, so that the guard counts those before it. `None`: it is as it should be.
+fn what_is_to_be_removed(context: &Context, name: &str) -> Option<Observed> {
+    let now = context.clock.now();
+    let observed = observe(&context.cache.read(), name, now)?;
+    decide(&observed, now).map(|_| observed)
 }
 
 /// Reads one state of the cache; `None`: there is nothing to decide.
@@ -65,14 +73,18 @@ pub fn observe(index: &Index, name: &str, now: Timestamp) -> Option<Observed> {
         account,
         released: clinic.and_then(|clinic| clinic.released_hold),
         unreleased: guards.holds().into_keys().map(str::to_owned).collect(),
-        accounts: index.accounts() - guards.removed_before(now),
+        accounts: guards.accepted() - guards.removed_before(now),
         removed: guards.removed_lately(now),
     })
 }
 
-/// Whether a manifest without an account is certainly of the account's person and asks for its address: that one takes the
-/// account over as it stands, so that a restore does not race with removals.
+/// Whether the account is left to a manifest without an account: to one of its holder's name, or to one that is certainly of its
+/// person and asks for its address. That one takes it over as it stands, so that a restore does not race with removals.
 fn somebody_takes_it_over(index: &Index, account: &ClinicAccount) -> bool {
+    let holder = &account.spec.desired.holder;
+    if index.namesake(account).is_some_and(|user| account.spec.is_left_to(&user.spec, &holder.name)) {
+        return true;
+    }
     let is_theirs = |claim: &ClaimName| index.claim(*claim).is_some_and(|(name, _)| name == account.spec.id);
     let takes_over = |user: ClinicUser| {
         let uid = user.metadata.uid.as_deref().unwrap_or_default();
@@ -91,6 +103,10 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Option<Desired> {
         return None;
     }
     let removed = Desired { removed: Some(Removed { at: now }), ..desired.clone() };
+    if observed.account.spec.acceptance.is_none() {
+        // An invitation is withdrawn, which takes access from nobody; also one that the guard held before it knew that.
+        return Some(Desired { hold: None, ..removed });
+    }
     let released = observed.released.as_ref();
     let is_released = |hold: &Hold| released.is_some_and(|release| release.is_for(&hold.id, &desired.holder.name));
     match &desired.hold {
@@ -118,7 +134,9 @@ mod tests {
         json_patch::merge(&mut all, desired);
         let account = json!({
             "apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicAccount",
-            "metadata": {"name": "a-1"}, "spec": {"id": "a-1", "desired": all},
+            "metadata": {"name": "a-1"},
+            "spec": {"id": "a-1", "desired": all, "acceptance": {"acceptedAt": "2026-11-01T00:00:00Z",
+                "login": "ana@maple.example", "firstName": "Ana", "lastName": "Silva", "credential": "c"}},
         });
         let account = serde_json::from_value(account).unwrap();
         Observed { account, released: None, unreleased: Vec::new(), accounts, removed }
@@ -156,5 +174,15 @@ mod tests {
         assert_eq!(removed.hold, Some(Hold { id: id.into(), released: true, limit: None }));
         let once = observed(&json!({"hold": {"id": id, "released": true}}), 8, 8);
         assert!(decide(&once, now()).unwrap().removed.is_some(), "what was released is never held again");
+    }
+
+    #[test]
+    fn an_invitation_that_nobody_accepted_is_withdrawn_at_once_whatever_the_guard_counts_and_also_if_it_was_held() {
+        for held in [json!({}), json!({"hold": {"id": "removals-20261124T093000Z", "released": false}})] {
+            let mut full = observed(&held, 8, 8);
+            full.account.spec.acceptance = None;
+            let withdrawn = decide(&full, now()).unwrap();
+            assert_eq!((withdrawn.removed, withdrawn.hold), (Some(Removed { at: now() }), None));
+        }
     }
 }

@@ -27,7 +27,7 @@ use crate::domain::line::{LONGEST_NAME, LONGEST_TITLE, line};
 use crate::domain::mailer::MailerStanding;
 use crate::domain::member::designation;
 use crate::domain::notice::{self, notice};
-use crate::domain::verdict::{Situation, Verdict, state};
+use crate::domain::verdict::{Deletion, Situation, Verdict, state};
 
 /// A new member's mail leaves within moments as a rule: for so long "it waits" is not worth a write.
 const PENDING_WORTH_TELLING_AFTER: Duration = Duration::from_secs(2);
@@ -125,7 +125,12 @@ pub fn project(
     let nothing_yet = Standing::NoAddress;
     let invitation = of_account.as_ref().map_or(&nothing_yet, |decision| &decision.invitation);
     let access_until = account.and_then(|account| account.desired.access_until);
+    let deletion = observed.user.is_being_deleted().then(|| Deletion {
+        finalizers: observed.user.metadata.finalizers.as_deref().unwrap_or_default(),
+        hold: account.and_then(|account| account.desired.hold.as_ref()).map(|hold| hold.id.as_str()),
+    });
     let verdict = state(&Situation {
+        deletion,
         violations: &decision.violations,
         clinic: ClinicView::standing(observed.clinic.as_ref()),
         obstacle: decision.obstacle.as_ref(),

@@ -11,6 +11,7 @@ use crate::api::account::Desired;
 
 /// A record that can be given causes: by itself it is a member whose invitation waits for its turn.
 struct Record {
+    metadata: Value,
     spec: Value,
     clinic: Value,
     account: Value,
@@ -26,6 +27,9 @@ impl Record {
             address: self.address.clone(),
             ..new_member()
         };
+        let mut metadata = serde_json::to_value(&observed.user.metadata).unwrap();
+        json_patch::merge(&mut metadata, &self.metadata);
+        observed.user.metadata = serde_json::from_value(metadata).unwrap();
         observed.live.gone.insert("0".into());
         // What its own account is still to be written is written, as far as the causes leave it to be decided.
         for _ in 0..4 {
@@ -56,6 +60,10 @@ fn ledger(attempts: &Value) -> Value {
 fn cause(state: State, record: &mut Record) -> &'static str {
     let merge = |value: &mut Value, change: Value| json_patch::merge(value, &change);
     match state {
+        State::BeingDeleted => {
+            merge(&mut record.metadata, json!({"deletionTimestamp": "2026-11-24T09:00:00Z", "finalizers": ["x/y"]}));
+            "the object"
+        }
         State::Invalid => {
             merge(&mut record.spec, json!({"classification": "ClinicalTrainee", "expectedEndOfTraining": "soon"}));
             "the manifest"
@@ -129,7 +137,7 @@ fn record() -> Record {
     let desired = json!({"desired": {"firstName": "Ana", "lastName": "Silva"}});
     let spec = json!({"firstName": "Ana", "lastName": "Silva", "type": "Practitioner"});
     let address = Address { claim: Some(("a-1".into(), "c1".into())), others: Vec::new() };
-    Record { spec, clinic: json!({}), account: desired, address }
+    Record { metadata: json!({}), spec, clinic: json!({}), account: desired, address }
 }
 
 #[test]
@@ -156,6 +164,6 @@ fn of_every_two_causes_that_can_come_together_the_first_in_the_order_of_preceden
             }
         }
     }
-    // All of 15 states but for two that are about one address and six that are about one ledger.
-    assert_eq!(pairs, 2 * (15 * 14 / 2 - 1 - 6 * 5 / 2));
+    // All of 16 states but for two that are about one address and six that are about one ledger.
+    assert_eq!(pairs, 2 * (16 * 15 / 2 - 1 - 6 * 5 / 2));
 }

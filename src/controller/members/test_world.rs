@@ -86,6 +86,7 @@ pub(super) fn new_member() -> Observed {
         user: user(&json!({}), &json!({})),
         clinic: Some(clinic(&json!({}))),
         account: None,
+        left: None,
         spares: Vec::new(),
         own_claims: Vec::new(),
         address: Address::default(),

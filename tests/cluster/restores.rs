@@ -1,0 +1,117 @@
+//! A clinic restored from a backup without statuses and under new UIDs: everybody has what they had, whatever of their manifests was
+//! still to take effect, and nobody is mailed. Members in every state are restored in `controller::members::reference_tests`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::wait::{PATIENCE, eventually_ok};
+use crate::world::{CLINIC, World, condition};
+
+/// Nothing is expected to happen in this time.
+const QUIET: Duration = Duration::from_secs(4);
+
+fn person(name: &str, address: &str, first_name: &str) -> String {
+    json!({"apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicUser", "metadata": {"name": name},
+        "spec": {"email": format!("{address}@maple.example"), "type": "Staff", "firstName": first_name, "lastName": "Silva"}})
+    .to_string()
+}
+
+/// Each member's state and account.
+fn states(world: &World) -> BTreeMap<String, (Value, Value)> {
+    let state = |user: Value| {
+        let name = user["metadata"]["name"].as_str().unwrap().to_owned();
+        (name, (user["status"]["state"].clone(), user["status"]["account"].clone()))
+    };
+    world.objects("clinicusers").into_iter().map(state).collect()
+}
+
+/// Each record, but for the UID of its holder.
+fn records(world: &World) -> BTreeMap<String, Value> {
+    let record = |account: Value| {
+        let mut spec = account["spec"].clone();
+        spec["desired"]["holder"].as_object_mut().unwrap().remove("uid");
+        (account["metadata"]["name"].as_str().unwrap().to_owned(), spec)
+    };
+    world.objects("clinicaccounts").into_iter().map(record).collect()
+}
+
+/// Restores, and waits until everybody stands as before; nothing of a record may have changed, and nobody was mailed.
+#[track_caller]
+fn everybody_has_what_they_had_after_a_restore(world: &mut World) {
+    world.at_rest(QUIET);
+    let (states_before, records_before, mails) = (states(world), records(world), world.relay.mails().len());
+    world.operator.terminate();
+    world.lose_and_restore();
+    world.operator.restart();
+    eventually_ok(PATIENCE, "everybody to stand as before", || {
+        let now = states(world);
+        if now == states_before { Ok(()) } else { Err(now) }
+    });
+    world.at_rest(QUIET);
+    assert_eq!(states(world), states_before);
+    assert_eq!(records(world), records_before);
+    assert_eq!(world.relay.mails().len(), mails, "nobody is mailed");
+}
+
+#[test]
+fn twelve_members_keep_access_and_account_whose_addresses_were_swapped_wanted_and_changed_with_a_name() {
+    let mut world = World::new("restores");
+    let names = ["swapa", "swapb", "want", "had", "ident", "moved", "gil", "hal", "ida", "jon", "kim", "lou"];
+    for name in names {
+        world.accepted(name, &person(name, name, name));
+    }
+    world.apply(&person("mia", "mia", "mia"));
+    world.member_in("Invited", "mia");
+    world.apply(&person("swapa", "swapb", "swapa"));
+    world.apply(&person("swapb", "swapa", "swapb"));
+    world.apply(&person("want", "had", "want"));
+    world.apply(&person("ident", "another", "another"));
+    world.apply(&person("moved", "third", "moved"));
+    let suspended = person("gil", "gil", "gil").replace("\"type\"", "\"suspended\":true,\"type\"");
+    world.apply(&suspended);
+    for (name, state) in [
+        ("swapa", "EmailConflict"),
+        ("swapb", "EmailConflict"),
+        ("want", "EmailConflict"),
+        ("had", "Active"),
+        ("ident", "IdentityChanged"),
+        ("gil", "Suspended"),
+    ] {
+        world.member_in(state, name);
+    }
+    world.member_told("moved", "waits for its confirmation");
+    everybody_has_what_they_had_after_a_restore(&mut world);
+    let message = |name: &str| {
+        condition(&world.object("clinicuser", name), "Ready").unwrap()["message"].as_str().unwrap().to_owned()
+    };
+    for name in ["swapa", "swapb", "want"] {
+        let told = message(name);
+        assert!(told.contains("belongs to ClinicUser") && !told.contains("reactivate"), "{told}");
+    }
+}
+
+#[test]
+fn a_paused_clinic_is_restored_paused_and_its_edits_take_effect_when_it_goes_on() {
+    let mut world = World::new("restorespaused");
+    let accounts = ["ana", "bea", "cyd"].map(|name| world.accepted(name, &person(name, name, name)));
+    world.apply(&CLINIC.replace("America/Toronto", "America/Toronto, paused: true"));
+    world.apply(&person("ana", "third", "ana"));
+    world.apply(&person("bea", "another", "another"));
+    for name in ["ana", "bea", "cyd"] {
+        world.member_in("Paused", name);
+    }
+    everybody_has_what_they_had_after_a_restore(&mut world);
+    // Who left meanwhile keeps access until it goes on; a suspension counts at once.
+    world.kubectl(&["patch", "clinicuser", "cyd", "--type=merge", "-p", r#"{"spec": {"suspended": true}}"#]);
+    world.access(&accounts[2], "Suspended");
+    world.apply(CLINIC);
+    world.member_told("ana", "waits for its confirmation");
+    world.member_in("IdentityChanged", "bea");
+    world.access(&accounts[0], "Granted");
+    world.access(&accounts[1], "Granted");
+    let mails = world.relay.wait_for(5, PATIENCE);
+    assert_eq!(mails[3].recipients, ["third@maple.example"]);
+    assert_eq!(world.names("clinicaccounts").len(), 3);
+}
