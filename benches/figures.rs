@@ -15,6 +15,8 @@ mod portal;
 #[path = "../tests/support/mod.rs"]
 #[expect(dead_code, reason = "the figures use a part of what the tests use")]
 mod support;
+#[path = "figures/suspension.rs"]
+mod suspension;
 #[path = "figures/throughput.rs"]
 mod throughput;
 #[path = "figures/validate.rs"]
@@ -56,6 +58,7 @@ async fn main() {
         Some(people) => Some(people.await.expect("the portal is measured")),
         None => None,
     };
+    let suspended = if wanted("suspension") { Some(suspension::measure(&administrator, &record).await) } else { None };
     println!("\nFigures of clinic-operator {}", env!("CARGO_PKG_VERSION"));
     println!("on {}; API server, etcd and bench on the same machine\n", machine::describe());
     print_writes(&counted);
@@ -67,6 +70,7 @@ async fn main() {
     }
     waiting.into_iter().for_each(print_waiting);
     people.iter().for_each(print_portal);
+    suspended.iter().for_each(print_suspension);
     validated.iter().for_each(print_validate);
     let size = std::fs::metadata(support::process::program()).expect("the binary is there").len();
     println!("Binary: {:.1} MiB", mebibytes(size / 1024));
@@ -175,6 +179,26 @@ fn print_portal(figures: &portal::Figures) {
         "Pages, each on a connection of its own: {form:.0} answers/s of /sign-in, {home:.0} pages/s of whoever is signed in"
     );
     println!("Memory of the portal after all that (RSS): {:.1} MiB\n", mebibytes(figures.memory.now));
+}
+
+fn print_suspension(figures: &suspension::Figures) {
+    let suspension::Figures { at_rest, behind_a_bulk, bulk, waited: (first, last) } = figures;
+    println!("From `suspended: true` in a manifest to the record, {} members each:", suspension::SUSPENDED);
+    for (when, took) in [("at rest", at_rest), ("behind the new members", behind_a_bulk)] {
+        let percentile = |percent: usize| took[(took.len() - 1) * percent / 100].as_secs_f64();
+        println!(
+            "  {when:<23} median {:.3} s, p99 {:.3} s, max {:.3} s",
+            percentile(50),
+            percentile(99),
+            percentile(100)
+        );
+    }
+    let ratio = behind_a_bulk[behind_a_bulk.len() / 2].as_secs_f64() / at_rest[at_rest.len() / 2].as_secs_f64();
+    println!(
+        "  the median behind {} new files is {ratio:.1} of that at rest (aim: p99 < 1 s); {first} keys waited at the first one, {last} at the last one; the new ones took {:.0} s\n",
+        suspension::NEW,
+        bulk.as_secs_f64()
+    );
 }
 
 fn print_validate(figures: &validate::Figures) {
