@@ -139,8 +139,12 @@ async fn seal_anew(portal: &Portal, credential: &ClinicCredential, old: &str) ->
         warn!(credential = old, account, %error, "a credential was not sealed anew; it is tried again");
         return false;
     }
-    let Ok(account) = change(&portal.accounts, account, Still::Names(old), Change::Resealed(&new)).await else {
-        return false;
+    let account = match change(&portal.accounts, account, Still::Names(old), Change::Resealed(&new)).await {
+        Ok(account) => account,
+        Err(error) => {
+            warn!(credential = old, account, %error, "a credential was not sealed anew; it is tried again");
+            return false;
+        }
     };
     portal.records.put(&account);
     info!(credential = old, account = account.spec.id, "sealed a credential with the current key");

@@ -36,6 +36,8 @@ pub enum SignIn {
     CodeRefused,
     /// They must wait before the next try.
     SlowedDown,
+    /// A policy of the cluster refuses what the portal must write first.
+    Prevented,
 }
 
 /// What came of somebody's try to accept an invitation.
@@ -47,6 +49,8 @@ pub enum Acceptance {
     Refused,
     /// Something they typed does not do.
     Incomplete,
+    /// A policy of the cluster refuses what the portal must write.
+    Prevented,
 }
 
 /// What is read when somebody asks, not counted.
@@ -90,6 +94,7 @@ impl Metrics {
             SignIn::Refused => "refused",
             SignIn::CodeRefused => "code_refused",
             SignIn::SlowedDown => "slowed_down",
+            SignIn::Prevented => "prevented",
         };
         self.sign_ins.get_or_create(&Ended { outcome: Word(word) }).inc();
     }
@@ -100,6 +105,7 @@ impl Metrics {
             Acceptance::Accepted => "accepted",
             Acceptance::Refused => "refused",
             Acceptance::Incomplete => "incomplete",
+            Acceptance::Prevented => "prevented",
         };
         self.acceptances.get_or_create(&Ended { outcome: Word(word) }).inc();
     }

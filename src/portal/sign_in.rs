@@ -64,6 +64,8 @@ pub enum NotLetIn {
     Refused,
     /// The records cannot be read or written.
     Unreachable,
+    /// A policy of the cluster refuses what must be written first.
+    Prevented,
     /// More at once than there are threads for.
     Busy,
     /// The portal itself failed.
@@ -94,6 +96,10 @@ pub enum Code<'a> {
 
 impl From<ApiError> for NotLetIn {
     fn from(error: ApiError) -> Self {
+        if error.is_for_an_administrator() {
+            warn!(%error, "nobody signs in where this refuses what the portal must write");
+            return Self::Prevented;
+        }
         warn!(%error, "nobody signs in without the API server");
         Self::Unreachable
     }

@@ -224,7 +224,7 @@ fn home<'a>(reader: &Reader) -> Vec<Named<'a>> {
     .into()
 }
 
-const NOTICES: [(&str, Notice<'static>); 19] = [
+const NOTICES: [(&str, Notice<'static>); 20] = [
     ("notice-invitation-expired", Notice::InvitationExpired),
     ("notice-invitation-replaced", Notice::InvitationReplaced),
     ("notice-already-accepted", Notice::AlreadyAccepted),
@@ -240,6 +240,7 @@ const NOTICES: [(&str, Notice<'static>); 19] = [
     ("notice-too-many-tries-hour", Notice::TooManyTries { wait: 3600 }),
     ("notice-busy", Notice::Busy),
     ("notice-unreachable", Notice::Unreachable),
+    ("notice-prevented", Notice::Prevented),
     ("notice-signed-out-here", Notice::SignedOutHere),
     ("notice-failed", Notice::Failed),
     ("notice-method-not-allowed", Notice::MethodNotAllowed),

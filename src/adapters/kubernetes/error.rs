@@ -1,7 +1,9 @@
 //! API errors as we may show them. The server's messages can repeat what was sent (an address, a name), so of most errors
-//! only code and reason are kept, of a missing right also verb and resource.
+//! only code and reason are kept, of a missing right also verb and resource, of a policy its name.
 
 use kube::core::Status;
+
+use super::Admission;
 
 /// An API request that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +23,9 @@ pub enum ApiError {
     /// No right to do this (403).
     #[error("{0}")]
     Forbidden(String),
+    /// An admission policy or webhook refused it, whatever code it chose for that.
+    #[error("{0}")]
+    Refused(Admission),
     /// The API server refused the object (400, 422): the fields at fault.
     #[error("the API server refused the object: {0}")]
     Invalid(String),
@@ -35,6 +40,13 @@ pub enum ApiError {
     /// No answer: whether the request was carried out is unknown.
     #[error("no answer from the API server: {0}")]
     NoAnswer(String),
+}
+
+impl ApiError {
+    /// Whether it is refused until an administrator of the cluster changes a policy or webhook.
+    pub fn is_for_an_administrator(&self) -> bool {
+        matches!(self, Self::Refused(admission) if admission.is_for_an_administrator())
+    }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "an enum of kube's, whose other faults we cannot explain better")]
@@ -56,6 +68,10 @@ impl From<kube::Error> for ApiError {
 
 impl From<&Status> for ApiError {
     fn from(status: &Status) -> Self {
+        // Before the code, which a webhook chooses: its 409 is no conflict that reading again would end.
+        if let Some(admission) = Admission::of(&status.message) {
+            return Self::Refused(admission);
+        }
         match (status.code, status.reason.as_str()) {
             (409, "AlreadyExists") => Self::AlreadyExists,
             (409, _) => Self::Conflict,
@@ -132,11 +148,24 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_by_a_webhook_is_none_of_the_answers_that_are_decided_by_whatever_code_it_has() {
+        for (code, reason) in [(400, "BadRequest"), (404, "NotFound"), (409, "Conflict"), (409, "AlreadyExists")] {
+            let mut refused = status(code, reason, "admission webhook \"x.example\" denied the request: no");
+            refused.details = serde_json::from_value(serde_json::json!({"name": "ana", "kind": "x"})).unwrap();
+            let webhook = Admission::Webhook("x.example".into());
+            assert_eq!(ApiError::from(&refused), ApiError::Refused(webhook), "{code} {reason}");
+        }
+    }
+
+    #[test]
     fn a_refused_right_is_told_and_what_a_webhook_says_is_not() {
         let right = "cannot list resource \"clinics\" in API group \"clinic-operator.dev\" in the namespace \"maple\"";
         for (message, expected) in [
             (format!("clinics.clinic-operator.dev is forbidden: User \"canary@maple.example\" {right}"), right),
-            ("admission webhook \"x.example\" denied the request: canary@maple.example".to_owned(), "Forbidden"),
+            (
+                "admission webhook \"x.example\" denied the request: canary@maple.example".to_owned(),
+                "refused by the admission webhook x.example",
+            ),
             ("x is forbidden: User \"u\" cannot set canary@maple.example".to_owned(), "Forbidden"),
         ] {
             assert_eq!(ApiError::from(&status(403, "Forbidden", &message)).to_string(), expected);

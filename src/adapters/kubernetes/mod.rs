@@ -1,6 +1,7 @@
 //! The Kubernetes API: clients, watches, guarded writes, rights, and errors that repeat nothing secret. What is written is
 //! decided elsewhere.
 
+mod admission;
 mod client;
 mod error;
 mod lease;
@@ -14,6 +15,7 @@ mod store;
 mod told;
 mod watch;
 
+pub use admission::Admission;
 pub use client::{BEYOND_THE_END, Clients, ConnectError, connect};
 pub use error::ApiError;
 pub use lease::{Elector, LEASE, Tenure, next_tenure};

@@ -267,8 +267,8 @@ async fn write_outcome(context: &Context, name: &str, ahead: &Attempt, conclusio
             Ok(()) | Err(ReconcileError::Api(ApiError::NotFound)) => return,
             Err(error) => {
                 warn!(account = name, %error, "failed to write the outcome of a mail; trying again");
-                // While the door for restores is open nobody sends a copy either, so the outcome counts for as long.
-                let may_not = matches!(error, ReconcileError::Api(ApiError::Forbidden(_)));
+                // Where restore mode or a policy refuses this, nobody writes ahead and sends a copy either: the outcome counts for as long.
+                let may_not = matches!(error, ReconcileError::Api(ApiError::Forbidden(_) | ApiError::Refused(_)));
                 if !may_not && context.clock.now().duration_since(ahead.at) >= OUTCOME_KNOWN_WITHIN {
                     break;
                 }

@@ -35,6 +35,8 @@ pub enum Notice<'a> {
     Busy,
     /// The clinic's records cannot be read, so nobody is let in.
     Unreachable,
+    /// A policy of the cluster refuses what the portal must write, until an administrator looks.
+    Prevented,
     /// Somebody signed out while nothing could be written: only here.
     SignedOutHere,
     /// The portal itself failed.
@@ -86,6 +88,7 @@ impl<'a> Notice<'a> {
             Self::TooManyTries { .. } => "notice_too_many_tries",
             Self::Busy => "notice_busy",
             Self::Unreachable => "notice_unreachable",
+            Self::Prevented => "notice_prevented",
             Self::SignedOutHere => "notice_signed_out_here",
             Self::Failed => "notice_failed",
             Self::MethodNotAllowed => "notice_method_not_allowed",
@@ -106,6 +109,7 @@ impl<'a> Notice<'a> {
             | Self::TooManyTries { .. }
             | Self::Busy
             | Self::Unreachable
+            | Self::Prevented
             | Self::SignedOutHere
             | Self::Failed
             | Self::TooLarge => Way::None,

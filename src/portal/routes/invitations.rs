@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use tracing::warn;
 
 use super::super::acceptance::{AcceptError, Confirmed};
-use super::super::credentials::{NAME_BYTES, Proof, name};
+use super::super::credentials::{CreateError, NAME_BYTES, Proof, name};
 use super::super::invitations::{CompleteError, Draft, Invited, NotInvited};
 use super::super::pages::{Accept, AcceptFaults, Choice, CodeFault, EnrolOccasion, Notice, Page, SecondFactor, field};
 use super::super::sign_in::first_step;
@@ -194,6 +194,12 @@ fn not_completed(portal: &Portal, visitor: &Visitor, locale: Option<Locale>, err
     }
     warn!(%error, "an invitation was not accepted");
     match error {
+        CompleteError::Accept(AcceptError::Api(refused)) | CompleteError::Create(CreateError::Api(refused))
+            if refused.is_for_an_administrator() =>
+        {
+            portal.metrics.acceptance(metrics::Acceptance::Prevented);
+            portal.prevented(visitor, locale)
+        }
         // The API server refuses what was typed, although it looks right here.
         CompleteError::Accept(AcceptError::Api(ApiError::Invalid(_))) | CompleteError::Random => {
             failed(portal, visitor, locale)

@@ -23,7 +23,7 @@ use super::pages::Notice;
 use super::sign_in::NotLetIn;
 use super::web::visitor::Visitor;
 use super::web::{form, headers};
-use super::{Portal, path};
+use super::{Portal, metrics, path};
 use crate::domain::member::Locale;
 
 /// No request takes longer, its body included.
@@ -87,6 +87,11 @@ impl Portal {
         self.notice(visitor, locale, StatusCode::SERVICE_UNAVAILABLE, Notice::Unreachable)
     }
 
+    /// The answer while a policy of the cluster refuses what the portal must write.
+    fn prevented(&self, visitor: &Visitor, locale: Option<Locale>) -> Response {
+        self.notice(visitor, locale, StatusCode::SERVICE_UNAVAILABLE, Notice::Prevented)
+    }
+
     /// The answer to somebody who is to wait first.
     fn wait(&self, visitor: &Visitor, locale: Option<Locale>, wait: SignedDuration) -> Response {
         let wait = u64::try_from(wait.as_secs()).unwrap_or(0).max(1);
@@ -97,6 +102,10 @@ impl Portal {
     fn not_now(&self, visitor: &Visitor, locale: Option<Locale>, why: &NotLetIn) -> Response {
         match why {
             NotLetIn::Unreachable => self.unreachable(visitor, locale),
+            NotLetIn::Prevented => {
+                self.metrics.sign_in(metrics::SignIn::Prevented);
+                self.prevented(visitor, locale)
+            }
             NotLetIn::Busy => self.notice(visitor, locale, StatusCode::SERVICE_UNAVAILABLE, Notice::Busy),
             NotLetIn::Failed | NotLetIn::Refused => {
                 self.notice(visitor, locale, StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed)
