@@ -185,7 +185,7 @@ async fn run_portal(part: Part) -> Result<(), CommandError> {
     let settings = config.settings(&part.config, part.namespace).await?;
     let stop = start(log)?;
     let clients = connect(part.kubeconfig.as_deref(), portal::WATCHES_END_AFTER).await?;
-    Ok(portal::run(clients, settings, stop).await?)
+    Ok(Box::pin(portal::run(clients, settings, stop)).await?)
 }
 
 async fn probe_all(certificate: Option<PathBuf>, tries: u16, urls: Vec<Uri>) -> Result<(), CommandError> {

@@ -10,10 +10,12 @@ use std::path::Path;
 use clinic_operator::adapters::kubernetes::rules;
 use clinic_operator::api::crds::{crds, to_yaml};
 use clinic_operator::api::{editor, reference};
+use clinic_operator::domain::restore::{RestoreMode, WhyEnd};
 use clinic_operator::{controller, portal};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
+use regex::Regex;
 
 /// Written by hand beside what is generated.
 const BY_HAND: [&str; 2] = ["NOTES.txt", "policies.yaml"];
@@ -60,6 +62,45 @@ fn the_page_of_every_field_is_what_the_definitions_say() {
         page == reference::page().expect("a text can be written"),
         "docs/api.md: run `make crds` and commit the result"
     );
+}
+
+/// CEL knows no time, so the policies go by the form; where program and policy differed, records would be open to one and shut to the other.
+#[test]
+fn the_policies_take_for_restore_mode_exactly_what_the_program_does_and_let_only_instants_in() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds/policies.yaml");
+    let policies = fs::read_to_string(file).expect("the policies are there");
+    let patterns: Vec<Regex> = policies
+        .split("'^open until ")
+        .skip(1)
+        .map(|rest| Regex::new(&format!("^open until {}", rest.split('\'').next().unwrap())).unwrap())
+        .collect();
+    let [is_set, is_open] = patterns.as_slice() else { panic!("two patterns, not {}", patterns.len()) };
+    let now = "2027-03-01T12:00:00Z".parse().unwrap();
+    for value in [
+        "open until 2027-03-01T13:00:00Z",
+        "open until 2027-03-01T11:00:00Z",
+        "open until 9999-12-31T23:59:59Z",
+        "open until 2027-02-30T13:00:00Z",
+        "open until 2027-99-99T99:99:99Z",
+        "open until 2027-03-01T13:00:00.5Z",
+        "open until 2027-03-01T13:00:00",
+        "open until 2027-03-01T13:00:00+00:00",
+        "open until 2027-03-01 13:00:00Z",
+        "open until 2027-03-01T13:00:00Z\n",
+        "open until  2027-03-01T13:00:00Z",
+        "open until ٢٠٢٧-03-01T13:00:00Z",
+        "Open until 2027-03-01T13:00:00Z",
+        "open until",
+        "open",
+        "shut",
+        "",
+    ] {
+        let mode = RestoreMode::of(Some(value), now);
+        assert_eq!(is_open.is_match(value), mode.is_on(), "{value:?}");
+        let has_instant = mode.is_on() && mode != RestoreMode::ToEnd(WhyEnd::NoInstant);
+        assert!(is_set.is_match(value) || !has_instant, "{value:?} may be written");
+        assert!(mode.is_on() || !is_set.is_match(value), "{value:?} may not be written");
+    }
 }
 
 #[test]

@@ -13,8 +13,9 @@ use clinic_operator::controller::cache::Class;
 use clinic_operator::domain::guard::Guard;
 use clinic_operator::domain::invitation::{MailKind, Outcome};
 use clinic_operator::domain::lifecycle::{Attention, State};
+use clinic_operator::domain::restore::RestoreMode;
 use clinic_operator::{controller, portal};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 #[path = "support/tools.rs"]
@@ -49,7 +50,8 @@ fn told() -> BTreeSet<String> {
         metrics.reconciled("member", Ok(()), Duration::ZERO);
         metrics.mailed(MailKind::Invitation, Outcome::Sent, None);
         metrics.text(&controller::metrics::Now {
-            door_is_open: false,
+            restore_mode: RestoreMode::Off,
+            now: Timestamp::UNIX_EPOCH,
             queue: controller::metrics::Depth::default(),
             members: vec![((None, Class::Staff), 1)],
             overdue: SignedDuration::ZERO,
@@ -65,7 +67,12 @@ fn told() -> BTreeSet<String> {
         metrics.sign_in(portal::metrics::SignIn::Refused);
         metrics.acceptance(portal::metrics::Acceptance::Refused);
         metrics.answered("/", 200);
-        metrics.text(&portal::metrics::Now { hashes: 0, silent_for: None })
+        metrics.text(&portal::metrics::Now {
+            hashes: 0,
+            silent_for: None,
+            restore_mode: RestoreMode::Off,
+            now: Timestamp::UNIX_EPOCH,
+        })
     };
     let plain = clinic_operator::adapters::metrics::plain(&(of_controller + &of_portal));
     let names = plain.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());

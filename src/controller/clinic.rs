@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::sleep;
 use tracing::warn;
 
 use super::cache::{Index, Kind};
 use super::context::{Context, ReconcileError};
-use super::door::{OPEN, RESTORE_DOOR};
 use crate::api::Clinic;
 use crate::api::clinic::{ClinicStatus, HoldStatus, MemberCounts};
 use crate::api::convert::ClinicView;
@@ -18,11 +16,10 @@ use crate::domain::conditions::{Truth, Wanted};
 use crate::domain::guard::Guard;
 use crate::domain::lifecycle::{Attention, ClinicStanding, State};
 use crate::domain::mailer::MailerStanding;
+use crate::domain::restore::{RESTORE_MODE, RestoreMode};
 
 /// Members whom the status of a hold names; how many there are it says anyway.
 const HELD_MEMBERS_LISTED: usize = 20;
-/// How often it is looked whether the status still says that the door for restores is open.
-const TELL_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Holds that the status lists.
 const MOST_HOLDS: usize = 100;
 
@@ -44,22 +41,28 @@ pub async fn reconcile(context: &Context) -> Result<Option<Duration>, ReconcileE
     Ok(None)
 }
 
-/// Tells people that the door for restores is open, and keeps telling it until dropped: whoever restores may write this status too.
-pub async fn tell_that_the_door_is_open(context: &Context) {
-    loop {
-        let clinic = context.cache.read().clinic();
-        if let Some(clinic) = clinic
-            && let Err(error) = write_that_the_door_is_open(context, &clinic).await
-        {
-            warn!(%error, "failed to tell that the door for restores is open");
-        }
-        sleep(TELL_AGAIN_AFTER).await;
+/// Tells people that restore mode is on, if the status does not say so.
+pub async fn tell_that_restore_mode_is_on(context: &Context, mode: RestoreMode) {
+    let clinic = context.cache.read().clinic();
+    if let Some(clinic) = clinic
+        && let Err(error) = write_that_restore_mode_is_on(context, &clinic, mode).await
+    {
+        warn!(%error, "failed to tell that restore mode is on");
     }
 }
 
-async fn write_that_the_door_is_open(context: &Context, clinic: &Clinic) -> Result<(), ReconcileError> {
+async fn write_that_restore_mode_is_on(
+    context: &Context,
+    clinic: &Clinic,
+    mode: RestoreMode,
+) -> Result<(), ReconcileError> {
+    let until = match mode {
+        RestoreMode::On { until } => format!("on until {until}"),
+        RestoreMode::ToEnd(_) => "about to end".to_owned(),
+        RestoreMode::Off | RestoreMode::NotUnderstood => return Ok(()),
+    };
     let message = format!(
-        "The namespace's annotation {RESTORE_DOOR} is \"{OPEN}\": records can be restored, and nobody is added, removed or mailed. Remove it when the restore is complete."
+        "Restore mode is {until}: records can be restored, and nobody is added, removed or mailed. Remove the namespace's annotation {RESTORE_MODE} when the restore is complete."
     );
     let wanted = readiness(false, "RestoreDoorOpen", message);
     let before = clinic.status.clone().unwrap_or_default();

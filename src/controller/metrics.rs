@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -23,6 +23,7 @@ use crate::domain::delivery::Stage;
 use crate::domain::guard::Guard;
 use crate::domain::invitation::{MailKind, Outcome};
 use crate::domain::lifecycle::State;
+use crate::domain::restore::RestoreMode;
 
 /// Upper bounds in seconds: moments as a rule, minutes while a queue waits or the operator is away, hours while something is down.
 const WAITED: [f64; 10] = [1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
@@ -61,8 +62,10 @@ struct Standing {
 /// What is read when somebody asks, not counted.
 #[derive(Clone, Debug)]
 pub struct Now {
-    /// Whether the door for restores is open.
-    pub door_is_open: bool,
+    /// As it was last seen.
+    pub restore_mode: RestoreMode,
+    /// The time.
+    pub now: Timestamp,
     /// How the queue of the work stands.
     pub queue: Depth,
     /// Members in each state and class; `None`: they have no state yet.
@@ -215,8 +218,11 @@ impl Metrics {
         registry.register("leading", "1 while this replica is the one that works", leads);
         let help = "How often this replica began or ceased to lead";
         registry.register("leader_transitions", help, self.transitions.clone());
-        let help = "1 while the namespace's door for restores is open, so that the operator stands still";
-        registry.register("restore_door_open", help, gauge(usize::from(now.door_is_open)));
+        let help = "1 while restore mode is on, so that the operator stands still";
+        registry.register("restore_door_open", help, gauge(usize::from(now.restore_mode.is_on())));
+        let help = "For how long restore mode is past its instant, 0 if it is not";
+        let overdue = whole_seconds(now.restore_mode.overdue(now.now));
+        registry.register_with_unit("restore_mode_overdue", help, Unit::Seconds, overdue);
     }
 
     fn register_mail(&self, registry: &mut Registry, now: &Now) {
@@ -254,6 +260,7 @@ fn whole_seconds(time: SignedDuration) -> Gauge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::restore::WhyEnd;
 
     #[test]
     fn everything_is_told_in_words_of_a_fixed_set() {
@@ -269,7 +276,8 @@ mod tests {
         }
         metrics.retrying(5);
         let now = Now {
-            door_is_open: true,
+            restore_mode: RestoreMode::ToEnd(WhyEnd::Past { until: "2027-03-01T12:00:00Z".parse().unwrap() }),
+            now: "2027-03-01T12:01:30Z".parse().unwrap(),
             queue: Depth { waiting: 7, oldest: Duration::from_millis(1500), under_way: 2 },
             members: vec![((Some(State::Active), Class::Staff), 3), ((None, Class::ServiceAccount), 1)],
             overdue: SignedDuration::from_secs(40),
@@ -292,6 +300,7 @@ mod tests {
             "clinic_operator_leading 1",
             "clinic_operator_leader_transitions_total 3",
             "clinic_operator_restore_door_open 1",
+            "clinic_operator_restore_mode_overdue_seconds 90",
             "clinic_operator_access_end_lateness_seconds_bucket{le=\"60.0\"} 1",
             "clinic_operator_access_end_overdue_seconds 40",
             "clinic_operator_next_access_end_seconds 7200",

@@ -5,13 +5,13 @@ pub mod accounts;
 pub mod cache;
 mod clinic;
 pub mod context;
-mod door;
 pub mod mailer;
 pub mod members;
 pub mod metrics;
 mod outbox;
 mod probed;
 mod queue;
+mod restore;
 pub mod rights;
 mod service_accounts;
 mod spans;
@@ -29,13 +29,13 @@ use tracing::{info, warn};
 
 use self::cache::{Cache, watch_all};
 use self::context::{Context, Standing};
-use self::door::Door;
 use self::metrics::Metrics;
 use self::queue::Queue;
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::{Clients, Elector, PreflightError, Tenure, next_tenure, preflight};
+use crate::adapters::kubernetes::{Clients, Elector, OwnNamespace, PreflightError, Tenure, next_tenure, preflight};
 use crate::adapters::mail::TlsMode;
 use crate::adapters::probes;
+use crate::domain::restore::RestoreMode;
 
 /// After how long the API server is to end a watch (it allows 295 s at most, as kube sees it): what changes meanwhile is told at
 /// once anyway.
@@ -95,7 +95,7 @@ pub async fn run(clients: Clients, settings: Settings, stop: watch::Receiver<boo
     let ended = tokio::select! {
         () = controller.terms(elected, stop) => Ok(()),
         () = watch_all(&controller.cache, &controller.clients, &controller.namespace) => Ok(()),
-        () = controller.follow_the_door() => Ok(()),
+        () = controller.follow_restore_mode() => Ok(()),
         result = probes::serve(listener, Arc::clone(&controller)) => result.map_err(|error| ControllerError::Listen(listen, error)),
     };
     // Others may work while the last mails end: these are theirs to send no more, and their outcome is the same whoever writes it.
@@ -115,7 +115,9 @@ struct Controller {
     mail: mailer::Settings,
     queue: Queue,
     cache: Cache,
-    door: watch::Sender<Door>,
+    own_namespace: OwnNamespace,
+    /// `None`: nobody has looked yet.
+    restore_mode: watch::Sender<Option<RestoreMode>>,
     metrics: Metrics,
     /// Of the term that runs.
     context: Mutex<Option<Arc<Context>>>,
@@ -127,15 +129,16 @@ impl Controller {
     fn new(clients: Clients, namespace: String, mail: mailer::Settings) -> Self {
         let queue = Queue::new(Clock);
         let cache = Cache::new(queue.clone());
-        let door = watch::channel(Door::Unknown).0;
+        let own_namespace = OwnNamespace::new(&clients, &namespace);
+        let restore_mode = watch::channel(None).0;
         let metrics = Metrics::new(clients.requests.clone());
         let (context, mailers) = (Mutex::default(), Mutex::default());
-        Self { clients, namespace, mail, queue, cache, door, metrics, context, mailers }
+        Self { clients, namespace, mail, queue, cache, own_namespace, restore_mode, metrics, context, mailers }
     }
 
-    async fn follow_the_door(&self) {
-        let followed = door::follow(&self.clients, &self.namespace, &self.door);
-        self.cache.heart().turn("the look at the door", [followed]).await;
+    async fn follow_restore_mode(&self) {
+        let followed = self.own_namespace.follow(Clock, &self.restore_mode);
+        self.cache.heart().turn("the look at the namespace", [followed]).await;
     }
 
     /// One term after the other, until `stop` becomes true.
@@ -161,13 +164,13 @@ impl Controller {
         }
     }
 
-    /// Ends with the tenure, when the door for restores is opened or shut, or when `stop` becomes true.
+    /// Ends with the tenure, when restore mode changes, or when `stop` becomes true.
     async fn term(&self, tenure: Tenure, stop: &watch::Receiver<bool>) {
-        let (mut door, mut stop) = (self.door.subscribe(), stop.clone());
+        let (mut mode, mut stop) = (self.restore_mode.subscribe(), stop.clone());
         let stands = tokio::select! {
             () = asked(&mut stop) => return,
             () = tenure.ended() => return,
-            Ok(door) = door.wait_for(|door| *door != Door::Unknown) => *door,
+            Ok(mode) = mode.wait_for(Option::is_some) => mode.unwrap_or(RestoreMode::Off),
         };
         self.metrics.leading(true);
         let standing = Standing::default();
@@ -183,16 +186,17 @@ impl Controller {
             tokio::select! {
                 () = asked(&mut stop) => {}
                 () = tenure.ended() => {}
-                _ = door.wait_for(|door| *door != stands) => {}
+                _ = mode.wait_for(|mode| *mode != Some(stands)) => {}
             }
         };
-        if stands == Door::Open {
+        if stands.is_on() {
             tokio::select! {
-                () = clinic::tell_that_the_door_is_open(&context) => {}
+                () = restore::stand_still(&context, &self.own_namespace, stands) => {}
                 () = over => {}
             }
             return;
         }
+        restore::tell_what_is_not_understood(&context, stands).await;
         info!("this controller works");
         *self.current() = Some(Arc::clone(&context));
         let mailer = |mailer| drop(self.mailers().spawn(mailer));

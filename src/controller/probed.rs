@@ -3,13 +3,13 @@
 use jiff::SignedDuration;
 
 use super::Controller;
-use super::door::Door;
 use super::metrics::Now;
 use super::queue::Depth;
 use crate::adapters::clock::Clock;
 use crate::adapters::probes::Probed;
 use crate::domain::guard::Guard;
 use crate::domain::mailer::MailerStanding;
+use crate::domain::restore::RestoreMode;
 
 impl Probed for Controller {
     fn alive(&self) -> Result<(), &'static str> {
@@ -32,7 +32,8 @@ impl Probed for Controller {
             (index.census().into_iter().collect(), ends.earliest(), ends.next(now), held)
         };
         let mut seen = Now {
-            door_is_open: *self.door.borrow() == Door::Open,
+            restore_mode: self.restore_mode.borrow().map_or(RestoreMode::Off, |mode| mode),
+            now,
             queue: Depth::default(),
             members,
             overdue: earliest_end.map_or(SignedDuration::ZERO, |end| now.duration_since(end)),

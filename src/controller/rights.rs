@@ -18,8 +18,9 @@ pub fn rights() -> Vec<Right> {
         Right::on::<ClinicAccount>(&["list", "watch", "get", "create", "patch"]),
         Right::on::<EmailClaim>(&["list", "watch", "get", "create", "delete"]),
         Right::on_core("", "events", &["create"]),
-        // In a Role of a namespace this is that Namespace's own object and no other: whether its door for restores is open.
-        Right::on_core("", "namespaces", &["get"]),
+        // In a Role of a namespace this is that Namespace's own object and no other: whether restore mode is on, and to end it, which a
+        // policy limits the patch to.
+        Right::on_core("", "namespaces", &["get", "patch"]),
         Right::on_core("coordination.k8s.io", "leases", &["create"]),
         Right::on_core("coordination.k8s.io", "leases", &["get", "update"]).named(LEASE),
     ]

@@ -19,6 +19,7 @@ pub mod own_words;
 pub mod password;
 pub mod portal_url;
 pub mod qr;
+pub mod restore;
 pub mod rounds;
 pub mod second_factor;
 pub mod session;

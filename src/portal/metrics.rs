@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -11,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::adapters::kubernetes::Requests;
 use crate::adapters::metrics::{Word, register_common, text};
+use crate::domain::restore::RestoreMode;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
@@ -60,6 +62,10 @@ pub struct Now {
     pub hashes: u64,
     /// For how long the API server has been silent; `None`: it never answered.
     pub silent_for: Option<Duration>,
+    /// As it was last seen.
+    pub restore_mode: RestoreMode,
+    /// The time.
+    pub now: Timestamp,
 }
 
 /// The counters.
@@ -76,10 +82,15 @@ pub struct Metrics {
 impl Metrics {
     /// Nothing counted yet; what the API server is asked is counted there.
     pub fn new(requests: Requests) -> Self {
+        let (sign_ins, acceptances) = (Family::default(), Family::default());
+        // From zero, so that the first is seen as an increase: an alert asks for it.
+        for family in [&sign_ins, &acceptances] {
+            drop(family.get_or_create(&Ended { outcome: Word("prevented") }));
+        }
         Self {
             requests,
-            sign_ins: Family::default(),
-            acceptances: Family::default(),
+            sign_ins,
+            acceptances,
             answers: Family::default(),
             removed_credentials: Counter::default(),
             sealed_by_other_key: Gauge::default(),
@@ -144,6 +155,16 @@ impl Metrics {
         silence.set(now.silent_for.map_or(-1, |silent| i64::try_from(silent.as_secs()).unwrap_or(i64::MAX)));
         let help = "Time since the API server last answered, -1 before it first did";
         registry.register_with_unit("api_silence", help, Unit::Seconds, silence);
+        let (on, overdue) = (Gauge::<i64>::default(), Gauge::<i64>::default());
+        on.set(now.restore_mode.is_on().into());
+        registry.register(
+            "restore_mode_on",
+            "1 while restore mode is on, so that nobody accepts or is let in anew",
+            on,
+        );
+        overdue.set(now.restore_mode.overdue(now.now).as_secs());
+        let help = "For how long restore mode is past its instant, 0 if it is not";
+        registry.register_with_unit("restore_mode_overdue", help, Unit::Seconds, overdue);
         text(&all)
     }
 }
@@ -151,6 +172,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::restore::WhyEnd;
 
     #[test]
     fn everything_is_told_in_words_of_a_fixed_set() {
@@ -159,7 +181,14 @@ mod tests {
         metrics.acceptance(Acceptance::Incomplete);
         metrics.answered("/sign-in", 422);
         metrics.sealed_by_other_key(3);
-        let text = metrics.text(&Now { hashes: 7, silent_for: Some(Duration::from_secs(90)) });
+        let until = "2027-03-01T12:00:00Z".parse().unwrap();
+        let now = Now {
+            hashes: 7,
+            silent_for: Some(Duration::from_secs(90)),
+            restore_mode: RestoreMode::ToEnd(WhyEnd::Past { until }),
+            now: "2027-03-01T12:01:30Z".parse().unwrap(),
+        };
+        let text = metrics.text(&now);
         for line in [
             "clinic_operator_portal_sign_ins_total{outcome=\"slowed_down\"} 1",
             "clinic_operator_portal_acceptances_total{outcome=\"incomplete\"} 1",
@@ -168,9 +197,11 @@ mod tests {
             "clinic_operator_portal_removed_credentials_total 0",
             "clinic_operator_portal_credentials_sealed_by_other_key 3",
             "clinic_operator_portal_api_silence_seconds 90",
+            "clinic_operator_portal_restore_mode_on 1",
+            "clinic_operator_portal_restore_mode_overdue_seconds 90",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
-        assert!(metrics.text(&Now { hashes: 0, silent_for: None }).contains("api_silence_seconds -1"));
+        assert!(metrics.text(&Now { silent_for: None, ..now }).contains("api_silence_seconds -1"));
     }
 }

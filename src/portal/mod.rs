@@ -44,13 +44,14 @@ use self::throttles::Throttles;
 use self::web::cookies::Cookies;
 use crate::adapters::clock::Clock;
 use crate::adapters::heart::Heart;
-use crate::adapters::kubernetes::{ApiError, Clients, PreflightError, Store, preflight};
+use crate::adapters::kubernetes::{ApiError, Clients, OwnNamespace, PreflightError, Store, preflight};
 use crate::adapters::passwords::{HashError, Passwords};
 use crate::adapters::probes;
 use crate::adapters::seal::KeyError;
 use crate::api::{Clinic, ClinicAccount, ClinicCredential};
 use crate::domain::member::Locale;
 use crate::domain::portal_url::PortalUrl;
+use crate::domain::restore::RestoreMode;
 
 /// After how long the API server is to end a watch: so long at most a connection that broke without a word goes unnoticed.
 pub const WATCHES_END_AFTER: Duration = Duration::from_secs(30);
@@ -178,6 +179,8 @@ pub struct Portal {
     throttles: Throttles,
     metrics: Metrics,
     heart: Heart,
+    /// `None`: nobody has looked yet.
+    restore_mode: watch::Sender<Option<RestoreMode>>,
     live_reads: Semaphore,
     /// It is warned once of a proxy that nobody named.
     unnamed_proxy: Once,
@@ -249,12 +252,14 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
         throttles: Throttles::default(),
         metrics: Metrics::new(clients.requests.clone()),
         heart: Heart::new(Clock),
+        restore_mode: watch::channel(None).0,
         live_reads: Semaphore::new(LIVE_READS),
         unnamed_proxy: Once::new(),
         namespace: namespace.clone(),
         base,
     });
     let clinics = Store::new(&clients.write, &namespace);
+    let own_namespace = OwnNamespace::new(&clients, &namespace);
     let connections = Arc::new(Connections::new(portal.trusted_proxies.clone()));
     let pages = server::serve(listen, routes::routes(&portal), &encryption, connections, stop.clone());
     info!(namespace, version = env!("CARGO_PKG_VERSION"), "started");
@@ -264,6 +269,7 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
     tokio::select! {
         () = portal.records.keep(&clients, &namespace, &portal.contact, &portal.heart) => {}
         () = portal.heart.turn("the contact", [portal.contact.keep(&clinics)]) => {}
+        () = portal.heart.turn("the look at the namespace", [own_namespace.follow(portal.clock, &portal.restore_mode)]) => {}
         () = portal.keys.keep() => {}
         () = care::keep(&portal) => {}
         () = encryption.keep() => {}

@@ -3,6 +3,7 @@
 use super::Portal;
 use super::metrics::Now;
 use crate::adapters::probes::Probed;
+use crate::domain::restore::RestoreMode;
 
 impl Probed for Portal {
     fn alive(&self) -> Result<(), &'static str> {
@@ -20,6 +21,11 @@ impl Probed for Portal {
     }
 
     fn metrics(&self) -> String {
-        self.metrics.text(&Now { hashes: self.passwords.computed(), silent_for: self.contact.silent_for() })
+        self.metrics.text(&Now {
+            hashes: self.passwords.computed(),
+            silent_for: self.contact.silent_for(),
+            restore_mode: self.restore_mode.borrow().map_or(RestoreMode::Off, |mode| mode),
+            now: self.clock.now(),
+        })
     }
 }

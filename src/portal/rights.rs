@@ -11,5 +11,7 @@ pub fn rights() -> Vec<Right> {
         Right::on::<Clinic>(&["list", "watch", "get", "authenticate"]),
         Right::on::<ClinicAccount>(&["list", "watch", "get", "patch"]),
         Right::on::<ClinicCredential>(&["list", "get", "create", "patch", "delete"]),
+        // In a Role of a namespace this is that Namespace's own object and no other: whether restore mode is on.
+        Right::on_core("", "namespaces", &["get"]),
     ]
 }

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use clinic_operator::adapters::clock::Clock;
 use clinic_operator::portal::acceptance::Confirmed;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::console::blocks_in;
 use crate::support::control_plane::{Output, control_plane};
+use crate::support::door::open_at;
 use crate::support::tools::tool;
 use crate::world::{World, confirmed};
 
@@ -286,7 +288,25 @@ fn a_merge_under_flux_reaches_no_namespace_but_that_of_its_clinic() {
     refused_in_default();
 }
 
-/// The door for a restore is one: Flux must not shut it.
+#[test]
+fn a_merge_under_flux_turns_restore_mode_neither_on_nor_off() {
+    let repository = Repository::new("riviere");
+    repository.sync();
+    let annotations = "  annotations:\n";
+    let mode = open_at(Clock.now());
+    let (key, value) = mode.split_once('=').unwrap();
+    repository.edit("namespace.yaml", annotations, &format!("{annotations}    {key}: {value}\n"));
+    let refused = repository.try_to_sync().refused();
+    assert!(refused.contains("only who may restore the clinic") && refused.contains("restore mode on"), "{refused}");
+    repository.edit("namespace.yaml", &format!("    {key}: {value}\n"), "");
+    repository.world.kubectl(&["annotate", "namespace", repository.namespace(), &mode]);
+    repository.sync();
+    let path = format!("/api/v1/namespaces/{}", repository.namespace());
+    let namespace = control_plane().ask(None, "GET", &path, None).unwrap();
+    assert_eq!(namespace["metadata"]["annotations"][key], value, "Flux leaves it on");
+}
+
+/// Restore mode is one: Flux must not end it.
 #[test]
 fn flux_leaves_what_an_administrator_sets_on_the_namespace_of_a_clinic() {
     let repository = Repository::new("riviere");

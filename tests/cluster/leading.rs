@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::crash::{UNTIL_UNKNOWN, nth};
 use crate::support::control_plane::control_plane;
+use crate::support::door::{open_at, shut};
 use crate::support::operator::{Operator, OperatorOptions};
 use crate::support::proxy::{Fault, Proxy, Which};
 use crate::support::smtp::{Answer, SmtpServer, Stage};
@@ -217,9 +218,8 @@ fn what_the_relay_did_with_a_mail_is_written_although_the_api_server_was_away_fo
     assert_eq!(world.relay.mails().len(), 1);
 }
 
-fn door(world: &World, stands: &str) {
-    let annotation = format!("clinic-operator.dev/restore-door={stands}");
-    world.kubectl(&["annotate", "--overwrite", "namespace", world.namespace.name(), &annotation]);
+fn restore_mode(world: &World, annotation: &str) {
+    world.kubectl(&["annotate", "--overwrite", "namespace", world.namespace.name(), annotation]);
 }
 
 /// Waits until the Clinic's condition `Ready` has this reason, and returns the Clinic.
@@ -265,7 +265,7 @@ fn a_clinic_that_was_lost_is_restored_through_the_door_while_controllers_run_and
         specs.collect::<Vec<_>>()
     };
     let (before, kept) = (records(&world), backup(&world));
-    door(&world, "open");
+    restore_mode(&world, &open_at(world.now()));
     clinic_is(&world, "RestoreDoorOpen");
     for kind in BACKED_UP {
         world.kubectl(&["delete", kind, "--all"]);
@@ -273,7 +273,7 @@ fn a_clinic_that_was_lost_is_restored_through_the_door_while_controllers_run_and
     for objects in &kept {
         control_plane().kubectl_stdin(&world.namespace, &["create", "-f", "-"], objects).ok();
     }
-    door(&world, "shut");
+    restore_mode(&world, &shut());
     clinic_is(&world, "Open");
     assert_eq!(world.member_in("Active", "ana")["status"]["account"], *account);
     world.member_in("Invited", "bea");
@@ -286,7 +286,7 @@ fn while_the_door_for_restores_is_open_the_operator_stands_still_and_the_clinic_
     let world = World::with("door", with_lease(None));
     world.apply(&staff("ana", "ana@maple.example"));
     world.member_in("Invited", "ana");
-    door(&world, "open");
+    restore_mode(&world, &open_at(world.now()));
     let clinic = clinic_is(&world, "RestoreDoorOpen");
     assert_eq!(condition(&clinic, "Stalled").unwrap()["status"], "True");
     assert_eq!(clinic["status"]["members"]["invited"], 1, "the rest of the status stays");
@@ -294,7 +294,7 @@ fn while_the_door_for_restores_is_open_the_operator_stands_still_and_the_clinic_
     world.apply(&staff("bea", "bea@maple.example"));
     never(QUIET, "a write with the door open", || (writes(&world) != before).then(|| world.operators_writes()));
     assert_eq!(world.operator.readiness(), Some(200), "it waits, but nothing is wrong with it");
-    door(&world, "shut");
+    restore_mode(&world, &shut());
     clinic_is(&world, "Open");
     world.member_in("Invited", "bea");
     assert_eq!(world.relay.mails().len(), 2);

@@ -33,6 +33,7 @@ mod portal;
 mod reference;
 mod rest;
 mod restores;
+mod restore_mode;
 mod rights;
 mod rounds;
 mod secrecy;

@@ -4,6 +4,7 @@
 mod decisions;
 mod namespaces;
 mod records;
+mod restore;
 
 use serde_json::{Value, json};
 

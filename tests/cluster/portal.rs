@@ -8,6 +8,7 @@ mod limits;
 mod links;
 mod observed;
 mod operations_page;
+mod platform;
 mod rights;
 mod secrecy;
 mod signing_in;

@@ -4,8 +4,10 @@
 use std::io::{BufRead, BufReader};
 
 use clinic_operator::domain::email::Email;
+use clinic_operator::domain::restore::{RESTORE_MODE, open_until};
 use serde_json::{Value, json};
 
+use crate::restore_mode;
 use crate::support::control_plane::{Namespace, control_plane};
 use crate::support::operator::OperatorOptions;
 use crate::support::proxy::{Fault, Proxy, Which};
@@ -143,6 +145,8 @@ fn the_controller_uses_every_right_that_it_has_and_asks_for_nothing_else() {
     world.member_in("Suspended", "ana");
     world.kubectl(&["delete", "clinicuser", "ana"]);
     world.access(&account, "Removed");
+    restore_mode::annotate(&world, &format!("{RESTORE_MODE}={}", open_until(world.now())));
+    restore_mode::wait_until_removed(&world);
     let (status, _) = world.operator.terminate();
     assert!(status.success(), "{status}");
     uses_exactly_its_rights(&world.namespace, "clinic-operator");

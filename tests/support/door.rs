@@ -1,23 +1,36 @@
-//! Records and statuses written by hand, although the admission policies refuse it: through the door for restores, or in the name of
-//! the part whose they are. Never here: what is written.
+//! Records and statuses written by hand, although the admission policies refuse it: in restore mode, or in the name of the part whose
+//! they are. Never here: what is written.
 
+use clinic_operator::adapters::clock::Clock;
+use clinic_operator::domain::restore::{RESTORE_MODE, open_until};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::control_plane::{ControlPlane, Namespace, control_plane};
 use super::wait::{PATIENCE, eventually_ok};
 
-/// The annotation of a Namespace that opens its door.
-pub(crate) const DOOR: &str = "clinic-operator.dev/restore-door";
+/// For how long tests turn restore mode on.
+const OPEN_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// A namespace whose door for restores is open until this is dropped.
-#[must_use = "the door is shut when this is dropped"]
+/// The argument of `kubectl annotate` that turns restore mode on, for parts whose clocks show this instant.
+pub(crate) fn open_at(now: Timestamp) -> String {
+    format!("{RESTORE_MODE}={}", open_until(now + OPEN_FOR))
+}
+
+/// The one that turns it off.
+pub(crate) fn shut() -> String {
+    format!("{RESTORE_MODE}-")
+}
+
+/// A namespace whose restore mode is on until this is dropped.
+#[must_use = "the mode ends when this is dropped"]
 pub(crate) struct OpenDoor<'a>(&'a Namespace);
 
 impl Namespace {
-    /// Opens the door for restores and waits until that counts. A controller of the namespace stands still meanwhile, and up to half a
-    /// minute longer: open it before one is started, or stop that one first.
+    /// Turns restore mode on and waits until that counts. A controller of the namespace stands still meanwhile, and up to half a
+    /// minute longer: turn it on before one is started, or stop that one first. One whose clock a test has set ahead ends it.
     pub(crate) fn open_door(&self) -> OpenDoor<'_> {
-        control_plane().kubectl(self, &["annotate", "namespace", self.name(), &format!("{DOOR}=open")]).ok();
+        control_plane().kubectl(self, &["annotate", "namespace", self.name(), &open_at(Clock.now())]).ok();
         eventually_ok(PATIENCE, "the door to be open", || try_by_hand(control_plane(), self).map(drop));
         OpenDoor(self)
     }
@@ -66,7 +79,7 @@ impl Drop for OpenDoor<'_> {
         if std::thread::panicking() {
             return;
         }
-        control_plane().kubectl(self.0, &["annotate", "namespace", self.0.name(), &format!("{DOOR}-")]).ok();
+        control_plane().kubectl(self.0, &["annotate", "namespace", self.0.name(), &shut()]).ok();
         wait_until_shut(control_plane(), self.0);
     }
 }

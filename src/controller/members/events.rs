@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 use tracing::warn;
 
 use crate::adapters::kubernetes::ApiError;
-use crate::api::ClinicUser;
 use crate::api::account::{ClinicAccountSpec, Desired};
 use crate::api::clinic_user::MemberStatus;
 use crate::api::condition::Condition;
@@ -221,30 +220,30 @@ pub fn of_resend(account: &ClinicAccountSpec, wanted: &Desired) -> Option<Told> 
 }
 
 /// Tells it. What cannot be told holds nothing up: the status says the same.
-pub async fn tell(context: &Context, user: &ClinicUser, all: &[Told]) {
+pub async fn tell<K: Resource<DynamicType = ()>>(context: &Context, object: &K, all: &[Told]) {
     for told in all {
         if context.may_write().is_err() {
             return;
         }
-        match context.events.create(&event(user, told, context)).await {
+        match context.events.create(&event(object, told, context)).await {
             Ok(_) | Err(ApiError::AlreadyExists) => {}
-            Err(error) => warn!(member = user.metadata.name, event = told.reason, %error, "failed to write an event"),
+            Err(error) => warn!(object = object.meta().name, event = told.reason, %error, "failed to write an event"),
         }
     }
 }
 
-fn event(user: &ClinicUser, told: &Told, context: &Context) -> Event {
-    let ObjectMeta { name, uid, resource_version, .. } = user.metadata.clone();
+fn event<K: Resource<DynamicType = ()>>(object: &K, told: &Told, context: &Context) -> Event {
+    let ObjectMeta { name, uid, resource_version, .. } = object.meta().clone();
     let now = Time(context.clock.now());
     Event {
         metadata: ObjectMeta {
-            name: Some(event_name(user, told)),
+            name: Some(event_name(object, told)),
             namespace: Some(context.namespace.clone()),
             ..ObjectMeta::default()
         },
         involved_object: ObjectReference {
-            api_version: Some(ClinicUser::api_version(&()).into_owned()),
-            kind: Some(ClinicUser::kind(&()).into_owned()),
+            api_version: Some(K::api_version(&()).into_owned()),
+            kind: Some(K::kind(&()).into_owned()),
             namespace: Some(context.namespace.clone()),
             name,
             uid,
@@ -265,14 +264,15 @@ fn event(user: &ClinicUser, told: &Told, context: &Context) -> Event {
 
 /// The member's name and a hash of what is told by its mark: the same when it is told again, after a crash or because a status
 /// was wiped, whatever became of the object meanwhile.
-fn event_name(user: &ClinicUser, told: &Told) -> String {
+fn event_name<K: Resource>(object: &K, told: &Told) -> String {
+    let ObjectMeta { name, uid, .. } = object.meta();
     let mut hash = Sha256::new();
-    for part in [user.metadata.uid.as_deref().unwrap_or_default(), told.reason, &told.mark] {
+    for part in [uid.as_deref().unwrap_or_default(), told.reason, &told.mark] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
     let digest = HEXLOWER.encode(&hash.finalize()[..NAME_BYTES]);
-    format!("{}.{digest}", user.metadata.name.as_deref().unwrap_or_default())
+    format!("{}.{digest}", name.as_deref().unwrap_or_default())
 }
 
 fn shortened(message: &str) -> String {

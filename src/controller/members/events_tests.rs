@@ -1,6 +1,7 @@
 //! What a change of status means to people, and that it is told once.
 
 use super::*;
+use crate::api::ClinicUser;
 use serde_json::{Value, json};
 
 fn status(state: &str, changes: &Value) -> MemberStatus {

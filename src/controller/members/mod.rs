@@ -3,7 +3,7 @@
 
 pub mod decide;
 mod dispute;
-mod events;
+pub mod events;
 pub mod observe;
 pub mod removal;
 mod status;

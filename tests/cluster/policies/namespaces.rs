@@ -2,7 +2,9 @@
 
 use super::{ACCOUNT, CLAIM, CREDENTIAL, account, claim, credential};
 use crate::support::control_plane::ControlPlane;
-use crate::support::door::try_by_hand;
+use clinic_operator::adapters::clock::Clock;
+
+use crate::support::door::{open_at, shut, try_by_hand};
 use crate::support::wait::{PATIENCE, eventually_ok};
 
 #[test]
@@ -11,7 +13,7 @@ fn a_deleted_namespace_takes_its_records_along() {
     let namespace = control_plane.namespace("ended");
     let annotate =
         |door: &str| control_plane.kubectl(&namespace, &["annotate", "namespace", namespace.name(), door]).ok();
-    annotate("clinic-operator.dev/restore-door=open");
+    annotate(&open_at(Clock.now()));
     eventually_ok(PATIENCE, "the door to be open", || try_by_hand(&control_plane, &namespace));
     let records = [("clinicaccounts", ACCOUNT), ("emailclaims", CLAIM), ("cliniccredentials", CREDENTIAL)];
     for ((resource, name), object) in records.into_iter().zip([account(ACCOUNT), claim(CLAIM), credential(CREDENTIAL)])
@@ -19,7 +21,7 @@ fn a_deleted_namespace_takes_its_records_along() {
         let made = control_plane.ask(None, "POST", &namespace.path(resource), Some(&object)).unwrap();
         assert_eq!(made["metadata"]["name"], name);
     }
-    annotate("clinic-operator.dev/restore-door-");
+    annotate(&shut());
     crate::support::door::wait_until_shut(&control_plane, &namespace);
     for (resource, name) in records {
         let path = format!("{}/{name}", namespace.path(resource));

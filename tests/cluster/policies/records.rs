@@ -1,10 +1,9 @@
-//! Who writes records and statuses, each block by the part whose it is: with the door for restores shut, and with it open.
+//! Who writes records and statuses, each block by the part whose it is: while restore mode is off, and while it is on.
 
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, CLAIM, CREDENTIAL, Ground, accepted, account, claim, credential, identities};
 use crate::support::control_plane::control_plane;
-use crate::support::door::DOOR;
 
 const OTHER_ACCOUNT: &str = "a-3f2504e0-4f89-41d3-9a0c-0305e82c3303";
 const OTHER_CLAIM: &str = "e-zyxwvuts234567aaabcdefgh234567aa";
@@ -37,6 +36,7 @@ fn writes() -> Vec<Row> {
     let delivery = json!({"delivery": {"round": 1, "address": "ana@maple.example"}});
     let both = json!({"desired": {"suspended": true}, "acceptance": {"firstName": "Eve"}});
     let status = || Some(json!({"status": {"observedGeneration": 7}}));
+    let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "x"});
     let account_of = |what, body, told| Row(what, ("PATCH", "clinicaccounts", ACCOUNT, body), told);
     vec![
         Row(
@@ -55,7 +55,23 @@ fn writes() -> Vec<Row> {
         account_of("the login", Some(accepted("eve@maple.example")), [PORTALS_BLOCK, MAY, only_parts]),
         account_of("no acceptance", patch(json!({"acceptance": null})), [PORTALS_BLOCK, MAY, only_parts]),
         account_of("two blocks at once", patch(both), [PORTALS_BLOCK, NOT_ITS_BLOCK, only_parts]),
-        account_of("an annotation", note("x"), [MAY, NOT_ITS_BLOCK, only_parts]),
+        // What a policy of the platform stamps looks the same, and garbage collection follows neither.
+        account_of("an annotation", note("x"), [MAY, MAY, only_parts]),
+        account_of(
+            "a label",
+            Some(json!({"metadata": {"labels": {"maple.example/note": "x"}}})),
+            [MAY, MAY, only_parts],
+        ),
+        account_of(
+            "a finalizer",
+            Some(json!({"metadata": {"finalizers": ["maple.example/kept"]}})),
+            [MAY, NOT_ITS_BLOCK, only_parts],
+        ),
+        account_of(
+            "an owner",
+            Some(json!({"metadata": {"ownerReferences": [owner]}})),
+            [MAY, NOT_ITS_BLOCK, only_parts],
+        ),
         Row("an account is deleted", ("DELETE", "clinicaccounts", ACCOUNT, None), [nobody_deletes; 3]),
         Row("all accounts are deleted", ("DELETE", "clinicaccounts", "", None), [nobody_deletes; 3]),
         Row(
@@ -177,24 +193,7 @@ fn while_the_door_is_open_everybody_with_the_rights_restores_and_the_parts_keep_
     check(&ground, |row, place| match place {
         // How far it is.
         Some(0) if row.1.1 == "clinics/status" => MAY.to_owned(),
-        Some(0 | 1) => {
-            "the door for restores of namespace NS is open: until it is shut, controller and portal do not".into()
-        }
+        Some(0 | 1) => "restore mode is on in namespace NS: until it ends, controller and portal do not".into(),
         _ => MAY.to_owned(),
     });
-}
-
-#[test]
-fn any_other_value_leaves_the_door_shut() {
-    let ground = Ground::new("ajar");
-    let path = format!("{}?dryRun=All", ground.namespace.path("emailclaims"));
-    for value in ["shut", "Open", "true", ""] {
-        let annotation = format!("{DOOR}={value}");
-        let namespace = ground.namespace.name();
-        control_plane()
-            .kubectl(&ground.namespace, &["annotate", "--overwrite", "namespace", namespace, &annotation])
-            .ok();
-        let refusal = control_plane().ask(None, "POST", &path, Some(&claim(CLAIM))).unwrap_err();
-        assert!(refusal.contains("only the controller of namespace"), "{value}: {refusal}");
-    }
 }

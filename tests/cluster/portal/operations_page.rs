@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{House, PASSWORD, WRONG, email, sign_in};
 use crate::support::console::{Shown, in_general, shown_in};
 use crate::support::control_plane::control_plane;
+use crate::support::door::open_at;
 use crate::support::operator::OperatorOptions;
 use crate::support::portal::{Portal, PortalOptions};
 use crate::support::wait::{PATIENCE, eventually_ok};
@@ -84,11 +85,11 @@ fn the_page_about_operations_shows_what_is_really_printed() {
     assert!(shown.len() >= 12, "the page shows its commands in blocks of the kind `console`");
     let commands: Vec<String> = shown.iter().map(|shown| shown.command.clone()).collect();
     let mut printed = outputs(&house, &commands);
-    // Last: once the controller knows that the door is open, the Clinic tells of nothing else.
+    // Last: once the controller knows of restore mode, the Clinic tells of nothing else.
     let namespace = house.world.namespace.name();
-    house.world.kubectl(&["annotate", "namespace", namespace, "clinic-operator.dev/restore-door=open"]);
+    house.world.kubectl(&["annotate", "namespace", namespace, &open_at(house.world.now())]);
     let of_door =
-        commands.iter().position(|command| command.contains("restore-door}")).expect("the runbook of the door");
+        commands.iter().position(|command| command.contains("restore-door}")).expect("the runbook of restore mode");
     printed[of_door] = outputs(&house, &commands[of_door..=of_door]).remove(0);
     let differs = |(shown, printed): &(&Shown, String)| in_general(&shown.output) != in_general(printed);
     let wrong = shown.iter().zip(printed).filter(differs);
