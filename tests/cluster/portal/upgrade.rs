@@ -29,14 +29,21 @@ struct Change {
 enum What {
     /// What their status says in words. Their state, sessions and links are as before.
     Words,
+    /// The invitation is withdrawn, by writes of the account: the link lets nobody in any more.
+    Withdrawn,
 }
 
 const NEW_WORDS_OF_HOLDS: &str = "a hold speaks of every mail to a new address, not of first invitations only";
 
-const CHANGES: [Change; 3] = [
+const CHANGES: [Change; 4] = [
     Change { of: ("0.1", "open", "held-one"), what: What::Words, why: NEW_WORDS_OF_HOLDS },
     Change { of: ("0.1", "open", "held-two"), what: What::Words, why: NEW_WORDS_OF_HOLDS },
     Change { of: ("0.1", "guarded", "held"), what: What::Words, why: NEW_WORDS_OF_HOLDS },
+    Change {
+        of: ("0.1", "guarded", "pending"),
+        what: What::Withdrawn,
+        why: "whoever never accepted and has no manifest is withdrawn, and waits for no guard",
+    },
 ];
 
 impl Change {
@@ -122,10 +129,13 @@ fn only_what_the_table_allows_is_written(loaded: &Loaded<'_>) {
     let fixture = loaded.fixture;
     let is_allowed = |write: &AuditRecord| {
         let is_clinic = write.resource == "clinics" && CHANGES.iter().any(|change| change.is_in(fixture));
-        let is_word = |change: &Change| match change.what {
-            What::Words => write.resource == "clinicusers" && write.subresource == "status",
-        };
-        is_clinic || change(fixture, &write.name).is_some_and(is_word)
+        let is_named = CHANGES.iter().filter(|change| change.is_in(fixture)).any(|change| match change.what {
+            What::Words => {
+                write.resource == "clinicusers" && write.subresource == "status" && write.name == change.of.2
+            }
+            What::Withdrawn => write.resource == "clinicaccounts" && fixture.account_of(change.of.2) == write.name,
+        });
+        is_clinic || is_named
     };
     let mut written = loaded.writes();
     written.retain(|write| !is_allowed(write));
@@ -141,8 +151,13 @@ fn is_let_in_as_before(loaded: &Loaded<'_>, person: &Person) {
         assert_eq!(is_signed_in(&browser), was, "the session of {who}");
         assert_eq!(is_signed_in(&browser.at(loaded.other.pages)), was, "the session of {who} at the other replica");
     }
-    if let (Some(link), Some(answer)) = (&person.link, person.link_answers) {
-        assert_eq!(loaded.portal.visitor().get(link).status, answer, "the link of {who}");
+    if let (Some(link), Some(was)) = (&person.link, person.link_answers) {
+        let answer = loaded.portal.visitor().get(link).status;
+        if is_withdrawn(loaded, person) {
+            assert_eq!(answer, 410, "the link of {who}");
+        } else {
+            assert_eq!(answer, was, "the link of {who}");
+        }
     }
     let mut anew = loaded.other.visitor();
     let answer = sign_in(&mut anew, &person.email, PASSWORD);
@@ -157,10 +172,14 @@ fn is_let_in_as_before(loaded: &Loaded<'_>, person: &Person) {
     }
 }
 
+fn is_withdrawn(loaded: &Loaded<'_>, person: &Person) -> bool {
+    change(loaded.fixture, &person.name).is_some_and(|change| change.what == What::Withdrawn)
+}
+
 /// Whoever has a link that counts accepts by it, with the page that was open during the upgrade if there is one.
 #[track_caller]
 fn accepts(loaded: &Loaded<'_>, person: &Person) {
-    let counts = person.link_answers == Some(200) && person.is_invited;
+    let counts = person.link_answers == Some(200) && person.is_invited && !is_withdrawn(loaded, person);
     let Some(link) = person.link.as_ref().filter(|_| counts) else { return };
     let mut browser = person.browser(loaded.portal.pages);
     let form = if let Some(form) = &person.open_form {

@@ -57,6 +57,12 @@ impl Fixture {
     pub(super) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Value> {
         self.objects.iter().filter(move |object| object["kind"] == kind)
     }
+
+    /// The name of the account that the member holds or held; empty if there is none.
+    pub(super) fn account_of(&self, member: &str) -> &str {
+        let is_theirs = |account: &&Value| account["spec"]["desired"]["holder"]["name"] == member;
+        self.of_kind("ClinicAccount").find(is_theirs).map_or("", name)
+    }
 }
 
 impl Person {
