@@ -1,9 +1,9 @@
 //! Sealing: what the portal writes where others could read or change it (cookies, form fields, credentials) is encrypted and
-//! bound to its purpose and place. Two keys at once, so that one can be replaced. What is sealed, and for how long it counts, never
+//! bound to its purpose and place. Two keys at once, so that one can be replaced, each perhaps with a second part from another source. What is sealed, and for how long it counts, never
 //! stands here.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -18,6 +18,10 @@ const KEY_LENGTH: usize = 32;
 const ID_LENGTH: usize = 4;
 /// How a sealed text begins, so that another way of sealing can follow.
 const VERSION: u8 = 1;
+/// The word in a file of the second part that says: without one.
+const WITHOUT: &str = "none";
+/// Separates the joining of a key and its second part from any other use of both.
+const SECOND_PART: &[u8] = b"clinic-operator.dev/second-part";
 /// Separates keys derived here from any other use of the same secret.
 const CONTEXT: &[u8] = b"clinic-operator.dev/seal";
 
@@ -61,10 +65,27 @@ pub enum KeyError {
     Derive,
 }
 
-/// The keys: what is sealed is sealed with the current one, and what either has sealed can be opened.
+/// The keys: what is sealed is sealed with the current one, and what any of them has sealed can be opened.
 pub struct Keys {
     current: Key,
-    other: Option<Key>,
+    others: Vec<Key>,
+}
+
+/// Where the keys are.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// The folder with the file `current` and, while a key is replaced, `other`.
+    pub keys: PathBuf,
+    /// A folder with the same files from another source: a second part, without which the keys open nothing.
+    pub second_part: Option<PathBuf>,
+}
+
+/// The second part that belongs to a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SecondPart {
+    /// The key alone, as before a second part was introduced.
+    None,
+    Bytes([u8; KEY_LENGTH]),
 }
 
 struct Key {
@@ -89,15 +110,16 @@ impl KeyType for Length {
 }
 
 impl Keys {
-    /// Reads the files `current` and, if there is one, `other` of a folder: each 32 random bytes in base64.
+    /// Reads the files `current` and, if there is one, `other` of the folders: each 32 random bytes in base64, of a second part also the
+    /// word `none`.
     ///
     /// # Errors
     /// Names the file, never its content.
-    pub async fn read(folder: &Path) -> Result<Self, KeyError> {
-        let mut before = Self::read_once(folder).await?;
-        // Both of one time: a mounted folder may change as a whole in between.
+    pub async fn read(folders: &Folders) -> Result<Self, KeyError> {
+        let mut before = Self::read_once(folders).await?;
+        // All of one time: a mounted folder may change as a whole in between.
         loop {
-            let keys = Self::read_once(folder).await?;
+            let keys = Self::read_once(folders).await?;
             if keys.are_the_same(&before) {
                 return Ok(keys);
             }
@@ -105,20 +127,29 @@ impl Keys {
         }
     }
 
-    async fn read_once(folder: &Path) -> Result<Self, KeyError> {
-        let current = read(&folder.join("current")).await?.ok_or_else(|| {
-            let file = folder.join("current").display().to_string();
-            KeyError::Unreadable(file, std::io::ErrorKind::NotFound.into())
-        })?;
-        Self::new(current, read(&folder.join("other")).await?)
+    async fn read_once(folders: &Folders) -> Result<Self, KeyError> {
+        let (current, other) = read_both(&folders.keys, read).await?;
+        let seconds = match &folders.second_part {
+            Some(folder) => read_both(folder, read_second_part).await?,
+            None => (SecondPart::None, None),
+        };
+        Self::new((current, other), seconds)
     }
 
-    /// Keys of these bytes.
-    ///
-    /// # Errors
-    /// [`KeyError::Derive`], which the cryptographic library gives for no input of this length.
-    pub fn new(current: [u8; KEY_LENGTH], other: Option<[u8; KEY_LENGTH]>) -> Result<Self, KeyError> {
-        Ok(Self { current: Key::new(&current)?, other: other.as_ref().map(Key::new).transpose()? })
+    /// Keys of these bytes, each pair as `current` and `other`. What was sealed with any key and any second part that are here can be
+    /// opened, so that either is replaced without the other.
+    fn new(
+        (current, other): ([u8; KEY_LENGTH], Option<[u8; KEY_LENGTH]>),
+        (second, other_second): (SecondPart, Option<SecondPart>),
+    ) -> Result<Self, KeyError> {
+        let mut all = Vec::new();
+        for key in [Some(current), other].into_iter().flatten() {
+            for second in [Some(second), other_second].into_iter().flatten() {
+                all.push(Key::new(&combined(&key, second)?)?);
+            }
+        }
+        let current = all.remove(0);
+        Ok(Self { current, others: all })
     }
 
     /// Seals `text` for a purpose and a place (such as the name of an object), as base64url.
@@ -140,7 +171,7 @@ impl Keys {
 
     /// Whether these are the same keys in the same places.
     pub fn are_the_same(&self, others: &Self) -> bool {
-        let ids = |keys: &Self| (keys.current.id, keys.other.as_ref().map(|key| key.id));
+        let ids = |keys: &Self| (keys.current.id, keys.others.iter().map(|key| key.id).collect::<Vec<_>>());
         ids(self) == ids(others)
     }
 
@@ -156,7 +187,7 @@ impl Keys {
         let rest = whole.strip_prefix(&[VERSION])?;
         let (id, rest) = rest.split_at_checked(ID_LENGTH)?;
         let (nonce, rest) = rest.split_at_checked(NONCE_LEN)?;
-        let key = [Some(&self.current), self.other.as_ref()].into_iter().flatten().find(|key| key.id == *id)?;
+        let key = std::iter::once(&self.current).chain(&self.others).find(|key| key.id == *id)?;
         let nonce = Nonce::assume_unique_for_key(nonce.try_into().ok()?);
         let mut text = rest.to_vec();
         let length = key.of(purpose).open_in_place(nonce, aad(purpose, place), &mut text).ok()?.len();
@@ -196,6 +227,35 @@ fn aad(purpose: Purpose, place: &str) -> Aad<Vec<u8>> {
     Aad::from([purpose.label(), b":", place.as_bytes()].concat())
 }
 
+/// A key and its second part as one key (HKDF-SHA-256, RFC 5869): whoever lacks either knows nothing of it. Without a second part it is
+/// the key as it is.
+fn combined(key: &[u8; KEY_LENGTH], second: SecondPart) -> Result<[u8; KEY_LENGTH], KeyError> {
+    let SecondPart::Bytes(second) = second else { return Ok(*key) };
+    let mut whole = [0; KEY_LENGTH];
+    let secret = Salt::new(HKDF_SHA256, SECOND_PART).extract(&[key.as_slice(), &second].concat());
+    let expanded = secret.expand(&[b"key"], Length).and_then(|expanded| expanded.fill(&mut whole));
+    expanded.map_err(|_| KeyError::Derive)?;
+    Ok(whole)
+}
+
+/// The files `current`, which must be there, and `other` of a folder.
+async fn read_both<T>(
+    folder: &Path,
+    read: impl AsyncFn(&Path) -> Result<Option<T>, KeyError>,
+) -> Result<(T, Option<T>), KeyError> {
+    let current = folder.join("current");
+    let missing = || KeyError::Unreadable(current.display().to_string(), std::io::ErrorKind::NotFound.into());
+    Ok((read(&current).await?.ok_or_else(missing)?, read(&folder.join("other")).await?))
+}
+
+async fn read_second_part(path: &Path) -> Result<Option<SecondPart>, KeyError> {
+    let text = tokio::fs::read_to_string(path).await;
+    if text.is_ok_and(|text| text.trim() == WITHOUT) {
+        return Ok(Some(SecondPart::None));
+    }
+    Ok(read(path).await?.map(SecondPart::Bytes))
+}
+
 /// `None`: there is no such file.
 async fn read(path: &Path) -> Result<Option<[u8; KEY_LENGTH]>, KeyError> {
     let name = || path.display().to_string();
@@ -210,70 +270,5 @@ async fn read(path: &Path) -> Result<Option<[u8; KEY_LENGTH]>, KeyError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keys(current: u8, other: Option<u8>) -> Keys {
-        Keys::new([current; KEY_LENGTH], other.map(|byte| [byte; KEY_LENGTH])).unwrap()
-    }
-
-    #[test]
-    fn what_was_sealed_opens_for_its_purpose_and_place_only() {
-        let keys = keys(1, None);
-        let sealed = keys.seal(Purpose::Session, "here", b"canary").unwrap();
-        assert!(!sealed.contains("canary"));
-        assert_eq!(keys.open(Purpose::Session, "here", &sealed).as_deref(), Some(b"canary".as_slice()));
-        assert_eq!(keys.open(Purpose::Session, "there", &sealed), None);
-        for purpose in Purpose::ALL.into_iter().filter(|purpose| *purpose != Purpose::Session) {
-            assert_eq!(keys.open(purpose, "here", &sealed), None, "{purpose:?}");
-        }
-        assert_ne!(keys.seal(Purpose::Session, "here", b"canary").unwrap(), sealed, "never twice the same");
-    }
-
-    #[test]
-    fn nothing_that_was_changed_in_any_way_opens() {
-        let keys = keys(1, None);
-        let sealed = keys.seal(Purpose::Form, "", b"text").unwrap();
-        let bytes = BASE64URL_NOPAD.decode(sealed.as_bytes()).unwrap();
-        for index in 0..bytes.len() {
-            for bit in 0..8 {
-                let mut changed = bytes.clone();
-                changed[index] ^= 1 << bit;
-                assert_eq!(keys.open(Purpose::Form, "", &BASE64URL_NOPAD.encode(&changed)), None, "byte {index}");
-            }
-        }
-        for length in 0..bytes.len() {
-            assert_eq!(keys.open(Purpose::Form, "", &BASE64URL_NOPAD.encode(&bytes[..length])), None);
-        }
-        for wrong in ["", "!", "AQ", "é"] {
-            assert_eq!(keys.open(Purpose::Form, "", wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_key_that_is_replaced_opens_as_long_as_it_is_the_other_one() {
-        let sealed = keys(1, None).seal(Purpose::Credential, "c-1", b"text").unwrap();
-        assert!(keys(2, Some(1)).open(Purpose::Credential, "c-1", &sealed).is_some());
-        assert!(keys(2, None).open(Purpose::Credential, "c-1", &sealed).is_none());
-        assert!(keys(1, Some(2)).sealed_by_current(&sealed) && !keys(2, Some(1)).sealed_by_current(&sealed));
-        assert!(!keys(1, None).sealed_by_current("") && !keys(1, None).sealed_by_current("é"));
-    }
-
-    #[tokio::test]
-    async fn keys_are_read_from_files_that_are_named_when_they_are_wrong() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str| folder.path().join(name);
-        let error = Keys::read(folder.path()).await.unwrap_err().to_string();
-        assert!(error.starts_with("failed to read ") && error.contains("/current: "), "{error}");
-        std::fs::write(file("current"), "canary").unwrap();
-        let error = Keys::read(folder.path()).await.unwrap_err().to_string();
-        assert!(error.contains("/current must hold 32 random bytes in base64") && !error.contains("canary"), "{error}");
-        std::fs::write(file("current"), format!("{}\n", data_encoding::BASE64.encode(&[7; 32]))).unwrap();
-        let keys = Keys::read(folder.path()).await.unwrap();
-        std::fs::write(file("other"), data_encoding::BASE64.encode(&[7; 32])).unwrap();
-        std::fs::write(file("current"), data_encoding::BASE64.encode(&[8; 32])).unwrap();
-        let sealed = keys.seal(Purpose::Session, "", b"x").unwrap();
-        assert!(Keys::read(folder.path()).await.unwrap().open(Purpose::Session, "", &sealed).is_some());
-        assert_eq!(format!("{keys:?}"), "Keys(redacted)");
-    }
-}
+#[path = "seal_tests.rs"]
+mod tests;

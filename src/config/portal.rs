@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::{ConfigError, LogConfig, file, portal_url, read, value};
+use crate::adapters::seal::Folders;
 use crate::portal::pages::Accent;
 use crate::portal::{Branding, Logo, Settings, Tls};
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// Folder with the file `current` and, while a key is replaced, `other`: 32 random bytes in base64 each.
     pub keys: PathBuf,
+    /// Folder with the same files from another source, or the word `none` in one: a second part, without which the keys open nothing.
+    pub keys_second_part: Option<PathBuf>,
     /// Networks of proxies whose `X-Forwarded-For` says who asks.
     #[serde(default)]
     pub trusted_proxies: Vec<IpNet>,
@@ -108,7 +111,7 @@ impl Config {
             listen: self.listen,
             listen_probes: self.listen_probes,
             tls: self.tls.map(|TlsConfig { certificate, key }| Tls { certificate, key }),
-            keys: self.keys,
+            keys: Folders { keys: self.keys, second_part: self.keys_second_part },
             trusted_proxies: self.trusted_proxies,
             session_outage: Duration::from_secs(self.session_outage_seconds.into()),
             branding: Branding { logo, accent },

@@ -1,18 +1,17 @@
 //! The portal's keys, read again when their files change, and what is sealed with them: values, as JSON.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::follow::follow;
-use crate::adapters::seal::{KeyError, Keys, Purpose};
+use crate::adapters::seal::{Folders, KeyError, Keys, Purpose};
 
-/// The keys of a folder.
+/// The keys of their folders.
 pub struct KeyRing {
-    folder: PathBuf,
+    folders: Folders,
     keys: RwLock<Arc<Keys>>,
 }
 
@@ -28,19 +27,19 @@ impl fmt::Debug for KeyRing {
 pub struct SealError;
 
 impl KeyRing {
-    /// Reads the folder.
+    /// Reads the folders.
     ///
     /// # Errors
     /// Names the file, never its content.
-    pub async fn read(folder: PathBuf) -> Result<Self, KeyError> {
-        let keys = RwLock::new(Arc::new(Keys::read(&folder).await?));
-        Ok(Self { folder, keys })
+    pub async fn read(folders: Folders) -> Result<Self, KeyError> {
+        let keys = RwLock::new(Arc::new(Keys::read(&folders).await?));
+        Ok(Self { folders, keys })
     }
 
-    /// Reads the folder again and again until it is dropped. Files that do not do leave the keys as they are.
+    /// Reads the folders again and again until it is dropped. Files that do not do leave the keys as they are.
     pub async fn keep(&self) {
         follow("the keys", async || {
-            let keys = Keys::read(&self.folder).await?;
+            let keys = Keys::read(&self.folders).await?;
             let changed = !keys.are_the_same(&self.now());
             if changed {
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);

@@ -47,7 +47,7 @@ use crate::adapters::heart::Heart;
 use crate::adapters::kubernetes::{ApiError, Clients, OwnNamespace, PreflightError, Store, preflight};
 use crate::adapters::passwords::{HashError, Passwords};
 use crate::adapters::probes;
-use crate::adapters::seal::KeyError;
+use crate::adapters::seal::{Folders, KeyError};
 use crate::api::{Clinic, ClinicAccount, ClinicCredential};
 use crate::domain::member::Locale;
 use crate::domain::portal_url::PortalUrl;
@@ -97,8 +97,8 @@ pub struct Settings {
     pub listen_probes: SocketAddr,
     /// How the pages are encrypted, if they are here.
     pub tls: Option<Tls>,
-    /// The folder of keys.
-    pub keys: PathBuf,
+    /// Where the keys are.
+    pub keys: Folders,
     /// Proxies that say who asks.
     pub trusted_proxies: Vec<IpNet>,
     /// Without contact for so long nobody stays signed in.

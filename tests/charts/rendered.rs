@@ -133,6 +133,29 @@ tests:
 "#;
 
 #[test]
+fn the_key_and_its_second_part_come_from_any_volume() {
+    let of_csi = |class: &str| json!({"csi": {"driver": "secrets-store.csi.k8s.io", "readOnly": true, "volumeAttributes": {"secretProviderClass": class}}});
+    let values = [
+        "--set".to_owned(),
+        "portal.keysSecret=".to_owned(),
+        "--set-json".to_owned(),
+        format!("portal.keysVolume={}", of_csi("keys")),
+        "--set-json".to_owned(),
+        format!("portal.keysSecondPartVolume={}", of_csi("second")),
+    ];
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let pod = find("Deployment/maple-clinic-operator-portal", &values)["spec"]["template"]["spec"].take();
+    let volumes = pod["volumes"].as_array().unwrap();
+    let volume = |name: &str| volumes.iter().find(|volume| volume["name"] == name).unwrap();
+    assert_eq!(volume("keys")["csi"], of_csi("keys")["csi"]);
+    assert_eq!(volume("keys-second-part")["csi"], of_csi("second")["csi"]);
+    let mounts = pod["containers"][0]["volumeMounts"].to_string();
+    assert!(mounts.contains("/etc/clinic-operator/keys-second-part"), "{mounts}");
+    let config = find("ConfigMap/maple-clinic-operator-portal", &values)["data"]["config.yaml"].to_string();
+    assert!(config.contains("keysSecondPart: /etc/clinic-operator/keys-second-part"), "{config}");
+}
+
+#[test]
 fn the_dashboard_of_a_release_is_the_file() {
     let made = find("ConfigMap/maple-clinic-operator-dashboard", &["--set", "monitoring.dashboard.enabled=true"]);
     assert_eq!(made["metadata"]["labels"]["grafana_dashboard"], json!("1"));

@@ -56,6 +56,18 @@ app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
 {{- /* Without it no credential can be sealed. It is not made here: a key that a chart makes anew is a clinic that cannot sign in. */ -}}
+{{- define "clinic-operator.keysVolume" -}}
+{{- if .Values.portal.keysVolume -}}
+{{- if .Values.portal.keysSecret }}{{ fail "portal.keysSecret and portal.keysVolume: set one of them" }}{{ end -}}
+{{- toYaml .Values.portal.keysVolume -}}
+{{- else -}}
+secret:
+  secretName: {{ include "clinic-operator.keysSecret" . }}
+  # The group of the process only.
+  defaultMode: 0440
+{{- end -}}
+{{- end -}}
+
 {{- define "clinic-operator.keysSecret" -}}
 {{- $make := printf "kubectl create secret generic portal-keys -n %s --from-literal=current=\"$(openssl rand -base64 32)\"" .Release.Namespace -}}
 {{- required (printf "portal.keysSecret is required: the Secret with the key that credentials are sealed with. Make it once, keep a copy, and name it:\n\n  %s\n\n  --set portal.keysSecret=portal-keys\n" $make) .Values.portal.keysSecret -}}
@@ -94,6 +106,9 @@ portalUrl: {{ include "clinic-operator.portalUrl" . | quote }}
 listen: 0.0.0.0:8443
 listenProbes: 0.0.0.0:8080
 keys: /etc/clinic-operator/keys
+{{- if .Values.portal.keysSecondPartVolume }}
+keysSecondPart: /etc/clinic-operator/keys-second-part
+{{- end }}
 sessionOutageSeconds: {{ .Values.portal.sessionOutageSeconds }}
 {{- with .Values.portal.trustedProxies }}
 trustedProxies:
