@@ -8,6 +8,8 @@ use tracing::warn;
 
 use super::cache::{Index, Kind};
 use super::context::{Context, ReconcileError};
+use super::members::events::{self, Told};
+use super::suspensions::Telling;
 use crate::api::Clinic;
 use crate::api::clinic::{ClinicStatus, HoldStatus, MemberCounts};
 use crate::api::convert::ClinicView;
@@ -38,7 +40,22 @@ pub async fn reconcile(context: &Context) -> Result<Option<Duration>, ReconcileE
     let status = project(&clinic, members, holds, mailer, context.clock.now());
     let before = clinic.status.clone().unwrap_or_default();
     context.write_status(&context.clinics, Kind::Clinic, &clinic.metadata, &before, &status).await?;
-    Ok(None)
+    Ok(tell_of_suspensions(context, &clinic).await)
+}
+
+/// Tells how many were suspended, if several were. Returns when to look again.
+async fn tell_of_suspensions(context: &Context, clinic: &Clinic) -> Option<Duration> {
+    let (count, last) = match context.suspensions.take(context.clock.now()) {
+        Telling::Nothing => return None,
+        Telling::Later(after) => return Some(after),
+        Telling::Now(count, last) => (count, last),
+    };
+    let message = format!(
+        "{count} members with access were suspended within a short time, all of them at once: no guard holds a suspension. If it is not meant, undo the change in Git."
+    );
+    let told = Told { reason: "ManySuspended", warning: true, message, mark: last.to_string() };
+    events::tell(context, clinic, &[told]).await;
+    None
 }
 
 /// Tells people that restore mode is on, if the status does not say so.

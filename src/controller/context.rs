@@ -14,6 +14,7 @@ use super::accounts::Admissions;
 use super::cache::{Cache, Kind};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
+use super::suspensions::Suspensions;
 use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{ApiError, Clients, Store, Stored, Tenure, guard, merge_difference};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
@@ -66,6 +67,8 @@ pub struct Context {
     pub mailer_for_members: Receiver<MailerStanding>,
     /// The rounds that wait for their turn, which the guard of invitations counts.
     pub admissions: Admissions,
+    /// The suspensions that the Clinic has not told yet.
+    pub suspensions: Suspensions,
     /// Counters.
     pub metrics: Metrics,
 }
@@ -95,6 +98,7 @@ impl Context {
             mailer: standing.told.subscribe(),
             mailer_for_members: standing.for_members.subscribe(),
             admissions: Admissions::default(),
+            suspensions: Suspensions::default(),
             metrics,
         }
     }

@@ -15,6 +15,7 @@ mod restore;
 pub mod rights;
 mod service_accounts;
 mod spans;
+pub mod suspensions;
 mod term;
 
 use std::net::SocketAddr;

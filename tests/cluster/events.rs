@@ -150,3 +150,32 @@ fn an_event_that_is_refused_holds_up_neither_mail_nor_status() {
     let log = world.operator.log();
     assert!(log.contains("failed to write an event") && log.contains("cannot create resource"), "{log}");
 }
+
+#[test]
+fn many_suspensions_are_told_once_on_the_clinic_and_one_alone_is_not() {
+    let mut world = World::new("suspensions");
+    let names = ["ana", "bea", "cyd", "dan"];
+    let suspended =
+        |name: &str| staff(name, &format!("{name}@maple.example")).replace("Staff}", "Staff, suspended: true}");
+    let accounts = names.map(|name| world.accepted(name, &staff(name, &format!("{name}@maple.example"))));
+    let told = |world: &World| -> Vec<String> {
+        let selector = "involvedObject.kind=Clinic,reason=ManySuspended";
+        let events = world.kubectl(&["get", "events", "--field-selector", selector, "-o", "json"]);
+        let list: Value = serde_json::from_str(&events).unwrap();
+        list["items"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap().to_owned()).collect()
+    };
+    world.apply(&names[..3].iter().map(|name| suspended(name)).collect::<String>());
+    for account in &accounts[..3] {
+        world.access(account, "Suspended");
+    }
+    eventually_ok(PATIENCE, "the suspensions to be told", || {
+        let told = told(&world);
+        if told.len() == 1 && told[0].starts_with("3 members with access were suspended") { Ok(()) } else { Err(told) }
+    });
+    world.apply(&suspended("dan"));
+    world.access(&accounts[3], "Suspended");
+    world.operator.restart();
+    world.member_in("Suspended", "dan");
+    world.at_rest(std::time::Duration::from_secs(7));
+    assert_eq!(told(&world).len(), 1);
+}

@@ -17,6 +17,7 @@ use self::decide::{Observed, decide};
 use super::cache::Index;
 use super::context::{Context, Guarded, ReconcileError, wait_until};
 use super::outbox::Turn;
+use super::queue::Key;
 use crate::adapters::kubernetes::merge_difference;
 use crate::api::account::{Access, ClinicAccount, ClinicAccountSpec};
 use crate::api::convert::ClinicView;
@@ -39,6 +40,8 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
     let decision = decide(&observed, now);
     // When access ended, if the record still grants it.
     let ended = account.spec.granted_until().filter(|_| decision.access.reason == AccessReason::TrainingEnded);
+    let is_suspended_now = decision.access.reason == AccessReason::Suspended
+        && account.spec.access.as_ref().is_some_and(|was| was.granted);
     let mut patch = Map::new();
     if access_differs(&account.spec, &decision.access) {
         patch.extend(block("access", &account.spec.access, &Some(decision.access))?);
@@ -53,6 +56,10 @@ pub async fn reconcile(context: &Context, name: &str) -> Result<Option<Duration>
         let written = context.patch_account(&account, &Value::Object(patch)).await?;
         if let (Guarded::Written, Some(end)) = (written, ended) {
             context.metrics.access_ended(context.clock.now().duration_since(end));
+        }
+        if written == Guarded::Written && is_suspended_now {
+            context.suspensions.add(context.clock.now());
+            context.cache.work_on(Key::Clinic, Duration::ZERO);
         }
     }
     match decision.mail {
