@@ -39,7 +39,7 @@ fn person(name: &str, spec: Value) -> (String, Person) {
     (name.to_owned(), Person { spec, annotations: [].into(), uid: None, seems: Seems::Accepted })
 }
 
-/// A clinic that lets five first invitations an hour pass.
+/// A clinic whose guard lets five invitations begin in an hour.
 pub(super) fn side(people: Vec<(&str, Value)>) -> Side {
     let clinic = json!({"displayName": "Maple", "timeZone": "America/Toronto", "guard": {"invitationsPerHour": 5}});
     Side {
@@ -313,6 +313,21 @@ fn the_guards_hold_what_is_beyond_them_counting_the_last_hour() {
         ]
     );
     assert_eq!(told.len(), 6);
+}
+
+#[test]
+fn edits_of_many_addresses_are_held_beyond_the_guard_and_suspensions_are_counted() {
+    let names = ["a", "b", "c", "d", "e", "f", "g"];
+    for stands in [Stands::Pending, Stands::Accepted] {
+        let before = clinic(&names.map(|name| (name, staff(name), stands)));
+        let moved = names.iter().map(|name| (*name, staff(&format!("{name}2")))).collect();
+        let told = said(&before, &side(moved));
+        let of = |effect: &str| told.iter().filter(|change| change.starts_with(effect)).count();
+        assert_eq!((of("Held "), of("Mailed ")), (2, 5), "{told:?}");
+        let suspended = names[..3].iter().map(|name| (*name, with(staff(name), "suspended", true))).collect();
+        let first = crate::review::plan::suspensions(&before, &side(suspended));
+        assert_eq!(first.unwrap(), "Suspends 3 members, all of them at once: no guard holds a suspension.");
+    }
 }
 
 #[test]
