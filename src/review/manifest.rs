@@ -19,6 +19,7 @@ use crate::domain::calendar::{ClinicZone, parse_date};
 use crate::domain::email::{Email, EmailKey};
 use crate::domain::guard::Release;
 use crate::domain::identity::normalised;
+use crate::domain::restore::RESTORE_MODE;
 
 const CLINIC: &str = "Clinic";
 pub(super) const CLINIC_USER: &str = "ClinicUser";
@@ -30,6 +31,8 @@ const OURS: [&str; 5] = ["type", "classification", "license", "displayName", "ma
 pub(super) enum Document {
     /// Of another group, or no manifest at all.
     Other,
+    /// Of another group, and something is to be said of it.
+    Noted(Remark),
     /// Ours, or meant to be.
     Ours(Manifest),
 }
@@ -106,7 +109,7 @@ pub(super) fn look(checker: &Checker, node: &Node) -> Vec<Document> {
 fn look_at_one(checker: &Checker, node: &Node) -> Document {
     let (version, kind) = (node.text("apiVersion"), node.text("kind"));
     match slip(checker, node, version, kind) {
-        Slip::NotOurs => Document::Other,
+        Slip::NotOurs => restore_mode(node, version, kind).map_or(Document::Other, Document::Noted),
         Slip::None => {
             let kind = kind.unwrap_or_default();
             Document::Ours(check(checker, node, kind))
@@ -121,6 +124,14 @@ fn look_at_one(checker: &Checker, node: &Node) -> Document {
             Document::Ours(manifest(node, kind.unwrap_or_default(), Is::Nothing, vec![remark]))
         }
     }
+}
+
+/// What is said of a Namespace whose manifest turns restore mode on.
+fn restore_mode(node: &Node, version: Option<&str>, kind: Option<&str>) -> Option<Remark> {
+    let is_set = (version, kind) == (Some("v1"), Some("Namespace")) && annotations(node).contains_key(RESTORE_MODE);
+    let path = Path::default().field("metadata").field("annotations").field(RESTORE_MODE);
+    let message = "turns restore mode on, in which records can be written by whoever has the rights: remove it here, and set it with kubectl annotate for a restore";
+    is_set.then(|| Remark::warning(node.place(&path), format!("metadata.annotations[{RESTORE_MODE}]"), message))
 }
 
 enum Slip {

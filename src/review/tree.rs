@@ -127,6 +127,10 @@ fn piece<'a>(checker: &Checker, file: &'a str, part: Part<'a>) -> Piece<'a> {
                 match document {
                     Document::Ours(manifest) => piece.manifests.push(manifest),
                     Document::Other => piece.others += 1,
+                    Document::Noted(remark) => {
+                        piece.others += 1;
+                        piece.remarks.push(remark);
+                    }
                 }
             }
         }
