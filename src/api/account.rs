@@ -134,6 +134,11 @@ pub struct Desired {
     #[serde(default)]
     #[schemars(schema_with = "schema::growing_count")]
     pub decisions: u32,
+    /// How often access was given back after an end (suspension, end of training, removal) or every session was ended by
+    /// the annotation clinic-operator.dev/sign-out; never goes back. A session counts only while it is of this grant.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::growing_count")]
+    pub grant: u32,
 }
 
 /// The object that holds an account.

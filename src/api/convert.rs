@@ -18,6 +18,7 @@ use crate::domain::invitation::{Due, Ledger, MailKind, Question, Try, Wish};
 use crate::domain::lifecycle::{AccessFacts, ClinicStanding};
 use crate::domain::member::{Classification, Member, Period, Violation};
 use crate::domain::rounds::Beginning;
+use crate::domain::standing;
 
 impl ClinicUserSpec {
     /// Parses the manifest. What the CRD refuses is refused here too where access depends on it, since an object may have
@@ -96,6 +97,12 @@ impl ClinicAccountSpec {
             removed: self.desired.removed.as_ref().map(|removed| removed.at),
             until: self.desired.access_until,
         }
+    }
+
+    /// What the record says about who may pass.
+    pub fn standing(&self) -> standing::Record {
+        let has_login = self.desired.email.is_some();
+        standing::Record { access: self.access_facts(), has_login, grant: self.desired.grant }
     }
 
     /// The key of the address wished for; `None`: the account has given its address up, and has no login either.
@@ -246,6 +253,11 @@ impl Delivery {
             held: self.hold.as_ref().filter(|hold| !hold.released).map(|hold| hold.id.as_str()),
         }
     }
+}
+
+/// The claim of an address; `None`: it is none.
+pub fn claim_of(address: &str) -> Option<ClaimName> {
+    key(address).map(|key| key.claim())
 }
 
 fn key(address: &str) -> Option<EmailKey> {

@@ -7,8 +7,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use serde_json::{Error, Map, Value, json};
 
 use super::{
-    REACTIVATE_ANNOTATION, RELEASE_HOLD_ANNOTATION, REPLACE_ANNOTATION, RESEND_ANNOTATION, crds::crds,
-    schema::OBJECT_NAME,
+    REACTIVATE_ANNOTATION, RELEASE_HOLD_ANNOTATION, REPLACE_ANNOTATION, RESEND_ANNOTATION, SIGN_OUT_ANNOTATION,
+    crds::crds, schema::OBJECT_NAME,
 };
 
 /// The kinds that people write, in the order in which they meet them.
@@ -174,6 +174,10 @@ fn annotations(kind: &str) -> Value {
             (RESEND_ANNOTATION, "Any new value sends the invitation again; the links of earlier mails stop working."),
             (REACTIVATE_ANNOTATION, "The ClinicAccount of the same person, who comes back to it."),
             (REPLACE_ANNOTATION, "The ClinicAccount of another person, to whom the address belonged before."),
+            (
+                SIGN_OUT_ANNOTATION,
+                "The member's ClinicAccount and its grant, such as a-….0: every session of the person ends.",
+            ),
         ],
         "Clinic" => {
             &[(RELEASE_HOLD_ANNOTATION, "The id of a hold, from the Clinic's status: what it keeps back goes on.")]

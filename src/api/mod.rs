@@ -12,6 +12,7 @@ pub mod crds;
 pub mod credential;
 pub mod editor;
 pub mod email_claim;
+pub mod holder;
 pub mod reference;
 mod rules;
 pub mod schema;
@@ -40,5 +41,7 @@ pub const RESEND_ANNOTATION: &str = "clinic-operator.dev/resend";
 pub const REACTIVATE_ANNOTATION: &str = "clinic-operator.dev/reactivate";
 /// Annotation on a `ClinicUser`: the manifest is of another person than the one to whom the named account belonged.
 pub const REPLACE_ANNOTATION: &str = "clinic-operator.dev/replace";
+/// Annotation on a `ClinicUser`: every session of the named account and grant ends.
+pub const SIGN_OUT_ANNOTATION: &str = "clinic-operator.dev/sign-out";
 /// Annotation on the `Clinic`: what the named hold keeps back may go on.
 pub const RELEASE_HOLD_ANNOTATION: &str = "clinic-operator.dev/release-hold";

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use super::account::{Desired, Holder};
 use super::clinic_user::{ClinicUser, ClinicUserSpec};
 use super::convert::access_until;
-use super::{REACTIVATE_ANNOTATION, RELEASE_HOLD_ANNOTATION, REPLACE_ANNOTATION, RESEND_ANNOTATION};
+use super::{
+    REACTIVATE_ANNOTATION, RELEASE_HOLD_ANNOTATION, REPLACE_ANNOTATION, RESEND_ANNOTATION, SIGN_OUT_ANNOTATION,
+};
 use crate::domain::calendar::ClinicZone;
 use crate::domain::guard::Release;
 use crate::domain::identity::{Approval, Names};
@@ -25,6 +27,11 @@ pub fn released_hold(annotations: Annotations<'_>) -> Option<Release> {
 pub fn approved(annotations: Annotations<'_>, wanted: &str) -> Approval {
     let says = |name| annotation(annotations, name);
     Approval::read(says(REACTIVATE_ANNOTATION), says(REPLACE_ANNOTATION), wanted)
+}
+
+/// The account and grant whose sessions a person has ended, as [`sign_out`](crate::domain::standing::sign_out) writes them.
+pub fn signed_out(annotations: Annotations<'_>) -> Option<&str> {
+    annotation(annotations, SIGN_OUT_ANNOTATION).map(str::trim)
 }
 
 fn resend(annotations: Annotations<'_>) -> Option<String> {
@@ -73,6 +80,7 @@ impl Desired {
             resend: None,
             resend_at_adoption: None,
             decisions: 0,
+            grant: 0,
         }
     }
 }

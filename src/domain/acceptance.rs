@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::email::is_the_same_address;
 use super::invitation::{MailKind, Outcome, Token, Wish, link_expires};
 use super::lifecycle::{AccessFacts, AccessReason, access};
+use super::standing::Manifest;
 
 /// Longer than any token, in bytes.
 const LONGEST_TOKEN: usize = 64;
@@ -42,6 +43,17 @@ pub struct Record<'a> {
     pub wish: Wish<'a>,
 }
 
+/// How the manifest stands that holds the account of somebody who is invited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// It is there, and takes this away.
+    There(Manifest),
+    /// It is there and asks for another address: no controller has told the record yet.
+    WantsAnotherAddress,
+    /// It is gone or being deleted: the invitation was withdrawn.
+    Gone,
+}
+
 /// The account's name and the token of `<account>.<token>`, the last segment of a link. `None`: no link of ours looks so, and
 /// what stands there must not become part of a request.
 pub fn parse_link(segment: &str) -> Option<(&str, Token)> {
@@ -66,7 +78,7 @@ pub enum Refusal {
     Replaced,
     /// The invitation was accepted already.
     AlreadyAccepted,
-    /// The member was removed.
+    /// The member was removed, or the invitation withdrawn: the manifest is gone or being deleted.
     Removed,
     /// The trainee's access has ended.
     TrainingEnded,
@@ -77,24 +89,25 @@ pub enum Refusal {
 }
 
 /// Whether the person with the link of this digest may accept now: the link is one that may have been mailed to the address
-/// that the clinic wishes for, of the current round, and young enough. Says until when.
+/// that the clinic wishes for, of the current round, and young enough, and the manifest that asked for it is there. Says until when.
 ///
 /// # Errors
 /// The first reason that applies.
-pub fn may_accept(record: &Record<'_>, digest: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
+pub fn may_accept(record: &Record<'_>, holder: Holder, digest: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
     let is_it = |link: &&Link<'_>| {
         link.kind == MailKind::Invitation && link.outcome.may_have_arrived() && link.digest == digest
     };
     let link = record.links.iter().find(is_it).ok_or(Refusal::Unknown)?;
     // First of all: who has a link that was replaced, perhaps since it went to the wrong address, learns nothing else.
     let is_wished_for = record.wish.address.is_some_and(|address| is_the_same_address(address, record.mailed_to));
-    if link.round != record.round || !is_wished_for {
+    if link.round != record.round || !is_wished_for || holder == Holder::WantsAnotherAddress {
         return Err(Refusal::Replaced);
     }
     if record.access.accepted.is_some() {
         return Err(Refusal::AlreadyAccepted);
     }
-    match access(&record.access, now) {
+    let Holder::There(manifest) = holder else { return Err(Refusal::Removed) };
+    match access(&record.access.less(&manifest), now) {
         AccessReason::Removed => return Err(Refusal::Removed),
         AccessReason::TrainingEnded => return Err(Refusal::TrainingEnded),
         AccessReason::Suspended => return Err(Refusal::Suspended),
@@ -142,6 +155,8 @@ mod tests {
         }
     }
 
+    const THERE: Holder = Holder::There(Manifest { suspended: false, until: None, signs_out: false });
+
     const ACCOUNT: &str = "a-0f3c2d1e-5b6a-4798-8c9d-0a1b2c3d4e5f";
 
     #[test]
@@ -180,25 +195,25 @@ mod tests {
             ("", Err(Refusal::Unknown)),
             ("forged", Err(Refusal::Unknown)),
         ] {
-            assert_eq!(may_accept(&record(), digest, at(3)), expected, "{digest}");
+            assert_eq!(may_accept(&record(), THERE, digest, at(3)), expected, "{digest}");
         }
     }
 
     #[test]
     fn a_link_works_for_its_days_and_never_after_the_end_of_access() {
-        assert_eq!(may_accept(&record(), "first copy", at(8)), Err(Refusal::Expired));
-        assert_eq!(may_accept(&record(), "second copy", at(8)), Ok(at(9)));
+        assert_eq!(may_accept(&record(), THERE, "first copy", at(8)), Err(Refusal::Expired));
+        assert_eq!(may_accept(&record(), THERE, "second copy", at(8)), Ok(at(9)));
         let mut trainee = record();
         trainee.access.until = Some(at(4));
         trainee.wish.access_until = Some(at(4));
-        assert_eq!(may_accept(&trainee, "second copy", at(3)), Ok(at(4)));
-        assert_eq!(may_accept(&trainee, "second copy", at(4)), Err(Refusal::TrainingEnded));
+        assert_eq!(may_accept(&trainee, THERE, "second copy", at(3)), Ok(at(4)));
+        assert_eq!(may_accept(&trainee, THERE, "second copy", at(4)), Err(Refusal::TrainingEnded));
     }
 
     #[test]
     fn a_link_goes_on_working_when_only_capitals_of_the_address_change() {
         let spelled = Record { wish: Wish { address: Some("Ana@Maple.example"), ..record().wish }, ..record() };
-        assert_eq!(may_accept(&spelled, "first copy", at(3)), Ok(at(8)));
+        assert_eq!(may_accept(&spelled, THERE, "first copy", at(3)), Ok(at(8)));
     }
 
     #[test]
@@ -224,8 +239,27 @@ mod tests {
                 Refusal::Replaced,
             ),
         ] {
-            assert_eq!(may_accept(&record, "first copy", at(3)), Err(expected));
-            assert_eq!(may_accept(&record, "forged", at(3)), Err(Refusal::Unknown));
+            assert_eq!(may_accept(&record, THERE, "first copy", at(3)), Err(expected));
+            assert_eq!(may_accept(&record, THERE, "forged", at(3)), Err(Refusal::Unknown));
         }
+    }
+
+    #[test]
+    fn the_manifest_alone_takes_an_invitation_back() {
+        let manifest = |suspended, until| Holder::There(Manifest { suspended, until, signs_out: false });
+        for (holder, expected) in [
+            (THERE, Ok(at(8))),
+            (Holder::Gone, Err(Refusal::Removed)),
+            (Holder::WantsAnotherAddress, Err(Refusal::Replaced)),
+            (manifest(true, None), Err(Refusal::Suspended)),
+            (manifest(false, Some(at(3))), Err(Refusal::TrainingEnded)),
+            (manifest(false, Some(at(4))), Ok(at(8))),
+        ] {
+            assert_eq!(may_accept(&record(), holder, "first copy", at(3)), expected, "{holder:?}");
+            assert_eq!(may_accept(&record(), holder, "forged", at(3)), Err(Refusal::Unknown));
+        }
+        let mut accepted = record();
+        accepted.access.accepted = Some(at(2));
+        assert_eq!(may_accept(&accepted, Holder::Gone, "first copy", at(3)), Err(Refusal::AlreadyAccepted));
     }
 }

@@ -23,7 +23,7 @@ pub enum AccessReason {
 }
 
 /// What access depends on, and nothing else: no conflict, mail trouble or missing Clinic ever changes it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessFacts {
     /// When the person accepted.
     pub accepted: Option<Timestamp>,

@@ -23,6 +23,7 @@ pub mod restore;
 pub mod rounds;
 pub mod second_factor;
 pub mod session;
+pub mod standing;
 pub mod throttle;
 pub mod token;
 pub mod verdict;

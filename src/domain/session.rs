@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::lifecycle::{AccessFacts, AccessReason, access};
+use super::standing::{Answer, Manifest, Record, may_pass};
 
 /// From signing in to the end, whatever happens (NIST SP 800-63B-4 §2.2.3 asks for a new sign-in once in 24 hours at least).
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(12);
@@ -24,6 +24,9 @@ pub struct Session {
     /// The account's session epoch when it began.
     #[serde(rename = "e")]
     pub epoch: u32,
+    /// The account's grant when it began; a cookie of version 0.1 has none.
+    #[serde(rename = "g", default)]
+    pub grant: u32,
     /// When it began, in seconds since 1970.
     #[serde(rename = "b")]
     began: i64,
@@ -32,15 +35,29 @@ pub struct Session {
     seen: i64,
 }
 
-/// What the record of the account says.
+/// What is known of the account.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     /// Its session epoch; `None`: nobody has accepted.
     pub epoch: Option<u32>,
-    /// What access depends on.
-    pub access: AccessFacts,
-    /// Whether the account has a login: one that gave its address up has none.
-    pub has_login: bool,
+    /// What the record says.
+    pub record: Record,
+    /// What the manifest takes away, if there is one.
+    pub manifest: Option<Manifest>,
+    /// When the manifest last took access away of which the record knows nothing: what began before is over.
+    pub ended_at: Option<Timestamp>,
+}
+
+impl Facts {
+    /// Whether the person may pass now.
+    pub fn may_pass(&self, now: Timestamp) -> Answer {
+        may_pass(&self.record, self.manifest.as_ref(), now)
+    }
+
+    /// When access ends; `None`: no end is planned.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.record.access.less(&self.manifest.unwrap_or_default()).until
+    }
 }
 
 /// How a session stands.
@@ -59,7 +76,7 @@ pub enum Standing {
 pub enum Ended {
     /// Too long ago, or nothing was asked for too long.
     TooOld,
-    /// Signed out everywhere, or something changed by which one signs in.
+    /// Signed out everywhere, or something changed by which one signs in, or access ended since and was given back.
     Elsewhere,
     /// Access has ended: suspended, removed, or the two weeks after training are over.
     NoAccess,
@@ -67,8 +84,8 @@ pub enum Ended {
 
 impl Session {
     /// A session that begins now.
-    pub fn begin(account: &str, epoch: u32, now: Timestamp) -> Self {
-        Self { account: account.to_owned(), epoch, began: now.as_second(), seen: now.as_second() }
+    pub fn begin(account: &str, epoch: u32, grant: u32, now: Timestamp) -> Self {
+        Self { account: account.to_owned(), epoch, grant, began: now.as_second(), seen: now.as_second() }
     }
 
     /// How it stands now, by the record of its account.
@@ -77,12 +94,16 @@ impl Session {
         // A cookie of the future was written by a clock that has been set back since: it is not trusted to be young.
         let is_past = began.min(seen) >= -SKEW.as_secs();
         let is_young = is_past && began < LONGEST.as_secs() && seen < IDLE.as_secs();
+        let has_ended = facts.ended_at.is_some_and(|ended| self.began <= ended.as_second());
+        let answer = facts.may_pass(now);
         if !is_young {
             Standing::Ended(Ended::TooOld)
-        } else if facts.epoch != Some(self.epoch) {
+        } else if facts.epoch != Some(self.epoch) || has_ended {
             Standing::Ended(Ended::Elsewhere)
-        } else if !facts.has_login || access(&facts.access, now) != AccessReason::Granted {
+        } else if matches!(answer, Answer::MayNot(_)) {
             Standing::Ended(Ended::NoAccess)
+        } else if answer != (Answer::MayPass { grant: self.grant }) {
+            Standing::Ended(Ended::Elsewhere)
         } else if seen >= RENEWED_AFTER.as_secs() {
             Standing::Renewed(Self { seen: now.as_second(), ..self.clone() })
         } else {
@@ -90,9 +111,14 @@ impl Session {
         }
     }
 
-    /// Whether a record that is older than the session would explain that it is over: then the record must be read again.
-    pub fn may_be_newer_than(&self, facts: &Facts) -> bool {
-        facts.epoch.is_none_or(|epoch| epoch < self.epoch)
+    /// Whether facts that are older than the session would explain that it is over: then they must be read again.
+    pub fn may_be_newer_than(&self, facts: &Facts, now: Timestamp) -> bool {
+        let is_of_a_later_grant = match facts.may_pass(now) {
+            Answer::MayPass { grant } => grant < self.grant,
+            // Whoever came back a moment ago is of a later grant than the record in which they are still away.
+            Answer::MayNot(_) => facts.record.grant < self.grant,
+        };
+        is_of_a_later_grant || facts.epoch.is_none_or(|epoch| epoch < self.epoch)
     }
 }
 
@@ -103,6 +129,7 @@ fn seconds_ago(at: i64, now: Timestamp) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::lifecycle::AccessFacts;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -110,7 +137,12 @@ mod tests {
 
     fn facts() -> Facts {
         let access = AccessFacts { accepted: Some(at(0)), suspended: false, removed: None, until: None };
-        Facts { epoch: Some(3), access, has_login: true }
+        let record = Record { access, has_login: true, grant: 2 };
+        Facts { epoch: Some(3), record, manifest: Some(Manifest::default()), ended_at: None }
+    }
+
+    fn begin() -> Session {
+        Session::begin("a-1", 3, 2, at(0))
     }
 
     fn with(change: impl FnOnce(&mut Facts)) -> Facts {
@@ -121,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_session_lasts_while_it_is_used_and_half_a_day_at_most() {
-        let begun = Session::begin("a-1", 3, at(0));
+        let begun = begin();
         for (second, expected) in [
             (0, Standing::Lasts),
             (299, Standing::Lasts),
@@ -151,26 +183,53 @@ mod tests {
 
     #[test]
     fn a_new_epoch_and_the_end_of_access_end_every_session_at_once() {
-        let session = Session::begin("a-1", 3, at(0));
+        let session = begin();
         for (facts, expected) in [
             (with(|facts| facts.epoch = Some(4)), Ended::Elsewhere),
             (with(|facts| facts.epoch = Some(2)), Ended::Elsewhere),
             (with(|facts| facts.epoch = None), Ended::Elsewhere),
-            (with(|facts| facts.has_login = false), Ended::NoAccess),
-            (with(|facts| facts.access.suspended = true), Ended::NoAccess),
-            (with(|facts| facts.access.removed = Some(at(0))), Ended::NoAccess),
-            (with(|facts| facts.access.until = Some(at(10))), Ended::NoAccess),
+            (with(|facts| facts.record.has_login = false), Ended::NoAccess),
+            (with(|facts| facts.record.access.suspended = true), Ended::NoAccess),
+            (with(|facts| facts.record.access.removed = Some(at(0))), Ended::NoAccess),
+            (with(|facts| facts.record.access.until = Some(at(10))), Ended::NoAccess),
+            (with(|facts| facts.manifest = Some(Manifest { suspended: true, ..Manifest::default() })), Ended::NoAccess),
+            (
+                with(|facts| facts.manifest = Some(Manifest { signs_out: true, ..Manifest::default() })),
+                Ended::Elsewhere,
+            ),
+            (with(|facts| facts.record.grant = 3), Ended::Elsewhere),
+            (with(|facts| facts.record.grant = 1), Ended::Elsewhere),
+            (with(|facts| facts.ended_at = Some(at(0))), Ended::Elsewhere),
         ] {
             assert_eq!(session.standing(&facts, at(10)), Standing::Ended(expected));
         }
-        assert_eq!(session.standing(&with(|facts| facts.access.until = Some(at(11))), at(10)), Standing::Lasts);
+        assert_eq!(session.standing(&with(|facts| facts.record.access.until = Some(at(11))), at(10)), Standing::Lasts);
+        assert_eq!(session.standing(&with(|facts| facts.ended_at = Some(at(-1))), at(10)), Standing::Lasts);
+        assert_eq!(session.standing(&with(|facts| facts.manifest = None), at(10)), Standing::Lasts);
     }
 
     #[test]
-    fn only_a_record_of_an_earlier_epoch_may_be_older_than_the_session() {
-        let session = Session::begin("a-1", 3, at(0));
-        let older =
-            [None, Some(2), Some(3), Some(4)].map(|epoch| session.may_be_newer_than(&with(|f| f.epoch = epoch)));
-        assert_eq!(older, [true, true, false, false]);
+    fn only_facts_of_an_earlier_epoch_or_grant_may_be_older_than_the_session() {
+        let session = begin();
+        let is_older = |facts: &Facts| session.may_be_newer_than(facts, at(10));
+        let epochs = [None, Some(2), Some(3), Some(4)].map(|epoch| is_older(&with(|facts| facts.epoch = epoch)));
+        assert_eq!(epochs, [true, true, false, false]);
+        let grants = [1, 2, 3].map(|grant| is_older(&with(|facts| facts.record.grant = grant)));
+        assert_eq!(grants, [true, false, false]);
+        let away = |grant| {
+            is_older(&with(|facts| {
+                facts.record.grant = grant;
+                facts.record.access.suspended = true;
+            }))
+        };
+        assert_eq!([away(1), away(2)], [true, false], "the record in which they are still suspended");
+    }
+
+    #[test]
+    fn a_cookie_of_version_0_1_is_of_the_first_grant() {
+        let session: Session =
+            serde_json::from_str(r#"{"a": "a-1", "e": 3, "b": 1800000000, "s": 1800000000}"#).unwrap();
+        assert_eq!(session.standing(&with(|facts| facts.record.grant = 0), at(10)), Standing::Lasts);
+        assert_eq!(session.standing(&with(|facts| facts.record.grant = 1), at(10)), Standing::Ended(Ended::Elsewhere));
     }
 }

@@ -4,19 +4,62 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kube::Client;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::adapters::clock::Clock;
-use crate::adapters::kubernetes::{ApiError, Store, guard};
-use crate::api::ClinicAccount;
+use crate::adapters::kubernetes::{ApiError, AsTheyAre, Store, guard};
 use crate::api::account::{Acceptance, ClinicAccountSpec};
-use crate::domain::acceptance::{Refusal, is_account_name, may_accept};
+use crate::api::holder::Manifest;
+use crate::api::{Clinic, ClinicAccount, ClinicUser};
+use crate::domain::acceptance::{Holder, Refusal, is_account_name, may_accept};
+use crate::domain::calendar::ClinicZone;
 use crate::domain::invitation::Token;
+use crate::domain::standing::{Answer, may_pass};
 
 /// So long after a credential was made an account is still given its name: long before anybody takes the credential for one that
 /// nobody wants (`care`).
 const WITHIN: Duration = Duration::from_secs(120);
+
+/// The records that are written here, and the manifests that decide about them.
+pub struct Stores {
+    /// The records.
+    pub accounts: Store<ClinicAccount>,
+    manifests: AsTheyAre,
+}
+
+impl Stores {
+    /// Those of `namespace`, through `client`.
+    pub fn new(client: &Client, namespace: &str) -> Self {
+        Self { accounts: Store::new(client, namespace), manifests: AsTheyAre::of::<ClinicUser>(client, namespace) }
+    }
+
+    /// The manifest of that name as the API server has it now.
+    ///
+    /// # Errors
+    /// A failed request.
+    pub async fn manifest(&self, name: &str) -> Result<Option<Manifest>, ApiError> {
+        Ok(self.manifests.read(name).await?.as_ref().map(Manifest::read))
+    }
+}
+
+/// What the Clinic says that a link depends on.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Days for which a link works.
+    pub validity_days: u8,
+    /// Where the clinic is; `None`: it is not known.
+    pub zone: Option<ClinicZone>,
+}
+
+impl Terms {
+    /// Those of this Clinic.
+    pub fn of(clinic: &Clinic) -> Self {
+        let zone = ClinicZone::find(&clinic.spec.time_zone);
+        Self { validity_days: clinic.spec.invitation_validity_days, zone }
+    }
+}
 
 /// What the person confirmed and created.
 #[derive(Clone, Debug)]
@@ -55,16 +98,16 @@ pub enum AcceptError {
 }
 
 /// Accepts the invitation of `account` by the token of its link, which also signs the person in for the first time. Of two at
-/// once one wins; the other reads again and finds it accepted. `validity_days` is the clinic's.
+/// once one wins; the other reads again and finds it accepted. Nobody accepts whose manifest is gone or being deleted.
 ///
 /// # Errors
 /// See [`AcceptError`]. Nothing was written then, or (no answer) it is not known.
 pub async fn accept(
-    accounts: &Store<ClinicAccount>,
+    stores: &Stores,
     account: &str,
     token: &Token,
     confirmed: &Confirmed,
-    validity_days: u8,
+    terms: &Terms,
     now: impl Fn() -> Timestamp,
 ) -> Result<Accepted, AcceptError> {
     // The name comes from whoever opened the link: what cannot be one is not asked for.
@@ -73,17 +116,19 @@ pub async fn accept(
     }
     let end = Clock.monotonic() + WITHIN;
     loop {
-        let read = match accounts.read(account).await {
+        let read = match stores.accounts.read(account).await {
             Err(ApiError::NotFound) => return Err(AcceptError::Refused(Refusal::Unknown)),
             other => other?,
         };
         if read.spec.credential() == Some(&confirmed.credential) {
             return Ok(Accepted { account: read, is_new: false });
         }
-        let acceptance = acceptance(&read.spec, token, confirmed, validity_days, now());
+        let manifest = stores.manifest(&read.spec.desired.holder.name).await?;
+        let holder = Manifest::of_invited(manifest.as_ref(), &read.spec, || terms.zone.clone());
+        let acceptance = acceptance(&read.spec, holder, token, confirmed, terms.validity_days, now());
         let patch = json!({ "acceptance": acceptance.map_err(AcceptError::Refused)? });
         in_time(end)?;
-        match accounts.patch_spec(account, &guard(&read.metadata), &patch).await {
+        match stores.accounts.patch_spec(account, &guard(&read.metadata), &patch).await {
             Ok(account) => return Ok(Accepted { account, is_new: true }),
             // Another has written since, perhaps only the ledger: read and decide again.
             Err(ApiError::Conflict) => {}
@@ -99,13 +144,14 @@ fn in_time(end: Instant) -> Result<(), AcceptError> {
 /// The block. The login is exactly the address that the link was mailed to and that is wished for in the same read.
 fn acceptance(
     account: &ClinicAccountSpec,
+    holder: Holder,
     token: &Token,
     confirmed: &Confirmed,
     validity_days: u8,
     now: Timestamp,
 ) -> Result<Acceptance, Refusal> {
     let record = account.record(validity_days).ok_or(Refusal::Unknown)?;
-    may_accept(&record, &token.digest(), now)?;
+    may_accept(&record, holder, &token.digest(), now)?;
     Ok(Acceptance {
         accepted_at: now,
         login: record.mailed_to.into(),
@@ -132,7 +178,7 @@ pub enum Change<'a> {
     Credential(&'a str),
     /// The same proof, sealed by another key: nobody notices.
     Resealed(&'a str),
-    /// They signed out: every session ends.
+    /// They signed out, or their manifest took access away for a time: every session ends.
     SignedOut,
 }
 
@@ -143,13 +189,27 @@ pub enum Still<'a> {
     Names(&'a str),
     /// Sessions of this epoch last.
     InEpoch(u32),
+    /// The record still grants access at that instant, under this grant and with sessions of this epoch.
+    Grants {
+        /// The epoch.
+        epoch: u32,
+        /// The grant.
+        grant: u32,
+        /// Now.
+        at: Timestamp,
+    },
 }
 
 impl Still<'_> {
-    fn is_so(self, acceptance: &Acceptance) -> bool {
+    /// Whether it is so by this record.
+    pub fn is_so(self, account: &ClinicAccountSpec) -> bool {
+        let epoch_is = |epoch| account.acceptance.as_ref().is_some_and(|accepted| accepted.session_epoch == epoch);
         match self {
-            Self::Names(credential) => acceptance.credential == credential,
-            Self::InEpoch(epoch) => acceptance.session_epoch == epoch,
+            Self::Names(credential) => account.credential() == Some(credential),
+            Self::InEpoch(epoch) => epoch_is(epoch),
+            Self::Grants { epoch, grant, at } => {
+                epoch_is(epoch) && may_pass(&account.standing(), None, at) == Answer::MayPass { grant }
+            }
         }
     }
 }
@@ -184,7 +244,7 @@ pub async fn change(
             Err(ApiError::NotFound) => return Err(ChangeError::Changed),
             other => other?,
         };
-        let acceptance = read.spec.acceptance.as_ref().filter(|acceptance| still.is_so(acceptance));
+        let acceptance = read.spec.acceptance.as_ref().filter(|_| still.is_so(&read.spec));
         let Some(patch) = change.of(acceptance.ok_or(ChangeError::Changed)?) else { return Ok(read) };
         in_time(end).map_err(|_| ChangeError::TooLate)?;
         match accounts.patch_spec(account, &guard(&read.metadata), &json!({ "acceptance": patch })).await {
@@ -211,6 +271,7 @@ impl Change<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::standing;
 
     #[test]
     fn the_login_is_the_address_that_the_link_was_mailed_to() {
@@ -231,9 +292,10 @@ mod tests {
             credential: "c".into(),
         };
         let now = "2026-11-24T10:00:00Z".parse().unwrap();
-        let accepted = acceptance(&account, &token, &confirmed, 7, now).unwrap();
+        let there = Holder::There(standing::Manifest::default());
+        let accepted = acceptance(&account, there, &token, &confirmed, 7, now).unwrap();
         assert_eq!((&*accepted.login, accepted.accepted_at), ("Ana@maple.example", now));
-        let forged = acceptance(&account, &Token::presented("guess"), &confirmed, 7, now);
+        let forged = acceptance(&account, there, &Token::presented("guess"), &confirmed, 7, now);
         assert_eq!(forged, Err(Refusal::Unknown));
     }
 }

@@ -95,7 +95,7 @@ fn age(credential: &ClinicCredential, now: Timestamp) -> SignedDuration {
 
 /// Removes it unless the API server itself says that it is wanted.
 async fn remove(portal: &Portal, credential: &ClinicCredential, name: &str, now: Timestamp) -> Result<(), ApiError> {
-    match portal.accounts.read(&credential.spec.account).await {
+    match portal.stores.accounts.read(&credential.spec.account).await {
         Ok(account) => {
             portal.records.put(&account);
             if names(&account, credential) || carry_over(portal, credential, name, &account).await.is_err() {
@@ -139,7 +139,7 @@ async fn seal_anew(portal: &Portal, credential: &ClinicCredential, old: &str) ->
         warn!(credential = old, account, %error, "a credential was not sealed anew; it is tried again");
         return false;
     }
-    let account = match change(&portal.accounts, account, Still::Names(old), Change::Resealed(&new)).await {
+    let account = match change(&portal.stores.accounts, account, Still::Names(old), Change::Resealed(&new)).await {
         Ok(account) => account,
         Err(error) => {
             warn!(credential = old, account, %error, "a credential was not sealed anew; it is tried again");

@@ -149,6 +149,9 @@ mod tests {
         assert!(!contact.may_sign_in() && !contact.may_stay());
         contact.watches(Watched::Clinic);
         contact.answered(Clock.monotonic());
+        assert!(!contact.may_sign_in() && !contact.may_stay());
+        contact.watches(Watched::Manifests);
+        contact.answered(Clock.monotonic());
         assert!(contact.may_sign_in() && contact.may_stay());
     }
 

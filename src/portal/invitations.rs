@@ -5,7 +5,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::acceptance::{AcceptError, Accepted, Confirmed, accept};
+use super::acceptance::{AcceptError, Accepted, Confirmed, Terms, accept};
 use super::credentials::{CreateError, Planned, Proof};
 use super::pages::{AcceptFaults, NameFault, PasswordFault, RepeatFault, TitleFault, field};
 use super::web::form::Sent;
@@ -14,8 +14,9 @@ use crate::adapters::dates::moment;
 use crate::adapters::passwords::PasswordHash;
 use crate::adapters::random::secret_bytes;
 use crate::api::credential::Used;
+use crate::api::holder::Manifest;
 use crate::api::{Clinic, ClinicAccount, clinic::TwoFactor};
-use crate::domain::acceptance::{Refusal, may_accept};
+use crate::domain::acceptance::{Holder, Refusal, may_accept};
 use crate::domain::calendar::ClinicZone;
 use crate::domain::email::Email;
 use crate::domain::invitation::Token;
@@ -91,24 +92,32 @@ impl Portal {
     /// What the link opens. Looks at the API server itself where the records alone would refuse: they may be a moment old.
     pub async fn invitation(&self, name: &str, token: &Token) -> Result<Invited, NotInvited> {
         let clinic = self.records.clinic().filter(|_| self.contact.may_sign_in()).ok_or(NotInvited::Unreachable)?;
-        let days = clinic.spec.invitation_validity_days;
-        let decide = |account: Option<ClinicAccount>| {
+        let terms = Terms::of(&clinic);
+        let decide = |account: Option<ClinicAccount>, manifest: Option<Manifest>| {
             let refused = |refusal| NotInvited::Refused(refusal, account.as_ref().and_then(|a| a.spec.desired.locale));
-            let record = account.as_ref().and_then(|account| account.spec.record(days));
+            let record = account.as_ref().and_then(|account| account.spec.record(terms.validity_days));
             // Of whom nobody was mailed anything nothing is told, not even a language.
             let record = record.ok_or(NotInvited::Refused(Refusal::Unknown, None))?;
-            match may_accept(&record, &token.digest(), self.clock.now()) {
+            let holder = account.as_ref().map_or(Holder::Gone, |account| {
+                Manifest::of_invited(manifest.as_ref(), &account.spec, || terms.zone.clone())
+            });
+            match may_accept(&record, holder, &token.digest(), self.clock.now()) {
                 Ok(expires) => Ok((account.clone(), expires)),
                 // A link that nobody mailed tells nothing, not even a language.
                 Err(Refusal::Unknown) => Err(NotInvited::Refused(Refusal::Unknown, None)),
                 Err(refusal) => Err(refused(refusal)),
             }
         };
-        let first = decide(self.records.account(name));
-        let decided = match first {
-            Err(NotInvited::Refused(Refusal::Unknown | Refusal::Replaced, _)) => {
+        let known = self.records.account(name);
+        let manifest = known.as_ref().and_then(|account| self.records.manifest(&account.spec.desired.holder.name));
+        let decided = match decide(known, manifest) {
+            Err(NotInvited::Refused(Refusal::Unknown | Refusal::Replaced | Refusal::Removed, _)) => {
                 let account = self.account_now(name).await.map_err(|_| NotInvited::Unreachable)?;
-                decide(account)
+                let manifest = match &account {
+                    Some(account) => self.manifest_of(&account.spec).await.map_err(|_| NotInvited::Unreachable)?,
+                    None => None,
+                };
+                decide(account, manifest)
             }
             other => other,
         };
@@ -130,8 +139,8 @@ impl Portal {
     ) -> Result<Accepted, CompleteError> {
         let name = &invited.account.spec.id;
         self.credentials().create(&confirmed.credential, name, proof, used).await?;
-        let days = invited.clinic.spec.invitation_validity_days;
-        let accepted = accept(&self.accounts, name, token, confirmed, days, || self.clock.now()).await?;
+        let terms = Terms::of(&invited.clinic);
+        let accepted = accept(&self.stores, name, token, confirmed, &terms, || self.clock.now()).await?;
         self.records.put(&accepted.account);
         self.metrics.acceptance(metrics::Acceptance::Accepted);
         tracing::info!(account = name, credential = confirmed.credential, "accepted the invitation");

@@ -6,6 +6,7 @@ mod care;
 mod connections;
 pub mod contact;
 mod credentials;
+mod endings;
 mod follow;
 mod invitations;
 mod keys;
@@ -18,6 +19,7 @@ mod routes;
 mod server;
 mod sessions;
 mod sign_in;
+mod standing;
 mod throttles;
 mod web;
 
@@ -29,13 +31,16 @@ use std::time::Duration;
 use axum::body::Bytes;
 use ipnet::IpNet;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use self::acceptance::Stores;
 use self::connections::Connections;
 use self::contact::{Contact, Limits};
 use self::credentials::Credentials;
+use self::endings::Endings;
 use self::keys::KeyRing;
 use self::metrics::Metrics;
 use self::pages::Accent;
@@ -48,6 +53,8 @@ use crate::adapters::kubernetes::{ApiError, Clients, OwnNamespace, PreflightErro
 use crate::adapters::passwords::{HashError, Passwords};
 use crate::adapters::probes;
 use crate::adapters::seal::{Folders, KeyError};
+use crate::api::account::ClinicAccountSpec;
+use crate::api::holder::Manifest;
 use crate::api::{Clinic, ClinicAccount, ClinicCredential};
 use crate::domain::member::Locale;
 use crate::domain::portal_url::PortalUrl;
@@ -172,7 +179,8 @@ pub struct Portal {
     icon: Bytes,
     records: Records,
     contact: Contact,
-    accounts: Store<ClinicAccount>,
+    stores: Stores,
+    endings: Endings,
     credential_store: Store<ClinicCredential>,
     keys: KeyRing,
     passwords: Passwords,
@@ -207,17 +215,28 @@ impl Portal {
 
     /// An account as the API server has it now.
     async fn account_now(&self, name: &str) -> Result<Option<ClinicAccount>, ApiError> {
-        let permit = timeout(LONGEST_TURN, self.live_reads.acquire()).await;
-        let Ok(Ok(_permit)) = permit else {
-            return Err(ApiError::NoAnswer("too many read at the same time".to_owned()));
-        };
-        match self.accounts.read(name).await {
+        let _turn = self.turn().await?;
+        match self.stores.accounts.read(name).await {
             Ok(account) => {
                 self.records.put(&account);
                 Ok(Some(account))
             }
             Err(ApiError::NotFound) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The manifest of the account's holder as the API server has it now.
+    async fn manifest_of(&self, account: &ClinicAccountSpec) -> Result<Option<Manifest>, ApiError> {
+        let _turn = self.turn().await?;
+        self.stores.manifest(&account.desired.holder.name).await
+    }
+
+    /// A turn to read one object.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        match timeout(LONGEST_TURN, self.live_reads.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(ApiError::NoAnswer("too many read at the same time".to_owned())),
         }
     }
 }
@@ -245,7 +264,8 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
         icon: pages::icon(settings.branding.accent).into(),
         records: Records::default(),
         contact: Contact::new(Clock, Limits { sign_in: SIGN_IN_OUTAGE, session: settings.session_outage }),
-        accounts: Store::new(&clients.write, &namespace),
+        stores: Stores::new(&clients.write, &namespace),
+        endings: Endings::default(),
         credential_store: Store::new(&clients.write, &namespace),
         keys: KeyRing::read(settings.keys).await?,
         passwords: Passwords::start()?,
@@ -266,8 +286,10 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
     if !portal.base.is_secure() {
         warn!("portalUrl is http://: for this machine alone");
     }
+    let (changes, manifests) = unbounded_channel();
     tokio::select! {
-        () = portal.records.keep(&clients, &namespace, &portal.contact, &portal.heart) => {}
+        () = portal.records.keep(&clients, &namespace, &portal.contact, &portal.heart, &changes) => {}
+        () = endings::keep(&portal, manifests) => {}
         () = portal.heart.turn("the contact", [portal.contact.keep(&clinics)]) => {}
         () = portal.heart.turn("the look at the namespace", [own_namespace.follow(portal.clock, &portal.restore_mode)]) => {}
         () = portal.keys.keep() => {}

@@ -2,6 +2,7 @@
 //! instant at which access ends, whoever else is down.
 
 use axum::http::HeaderValue;
+use jiff::Timestamp;
 
 use super::Portal;
 use super::throttles::DEVICE_LASTS;
@@ -11,7 +12,8 @@ use crate::adapters::kubernetes::ApiError;
 use crate::adapters::seal::Purpose;
 use crate::api::ClinicAccount;
 use crate::api::account::ClinicAccountSpec;
-use crate::domain::session::{Ended, Facts, Session, Standing};
+use crate::domain::session::{Ended, Session, Standing};
+use crate::domain::standing::Answer;
 
 /// How a visitor stands.
 pub enum Status {
@@ -27,6 +29,8 @@ pub enum Status {
 pub struct SignedIn {
     /// Their account.
     pub account: ClinicAccount,
+    /// When their access ends, by record and manifest; `None`: no end is planned.
+    pub until: Option<Timestamp>,
     /// Their cookie, if it is to be written again.
     pub cookie: Option<HeaderValue>,
 }
@@ -44,24 +48,31 @@ impl Portal {
         }
         let session: Option<Session> = self.keys.open(Purpose::Session, "", sealed);
         let Some(session) = session else { return Ok(Status::Ended) };
-        let account = match self.records.account(&session.account) {
-            Some(account) if !session.may_be_newer_than(&facts(&account.spec)) => Some(account),
+        let now = self.clock.now();
+        let known = self.records.account(&session.account).map(|account| (self.facts(&account.spec), account));
+        let (facts, account) = match known {
+            Some((facts, account)) if !session.may_be_newer_than(&facts, now) => (facts, account),
             // Accepted or signed out everywhere a moment ago, at another replica.
-            _ => self.account_now(&session.account).await.map_err(|_: ApiError| Unreachable)?,
+            _ => match self.facts_now(&session.account).await.map_err(|_: ApiError| Unreachable)? {
+                Some(known) => known,
+                None => return Ok(Status::Ended),
+            },
         };
-        let Some(account) = account else { return Ok(Status::Ended) };
-        let cookie = match session.standing(&facts(&account.spec), self.clock.now()) {
+        let cookie = match session.standing(&facts, now) {
             Standing::Lasts => None,
             Standing::Renewed(session) => self.seal(&session),
             Standing::Ended(Ended::TooOld | Ended::Elsewhere | Ended::NoAccess) => return Ok(Status::Ended),
         };
-        Ok(Status::SignedIn(Box::new(SignedIn { account, cookie })))
+        Ok(Status::SignedIn(Box::new(SignedIn { account, until: facts.until(), cookie })))
     }
 
     /// The cookies of somebody who has just signed in.
     pub fn begin_session(&self, account: &ClinicAccountSpec) -> Vec<HeaderValue> {
         let Some(acceptance) = &account.acceptance else { return Vec::new() };
-        let session = Session::begin(&account.id, acceptance.session_epoch, self.clock.now());
+        let now = self.clock.now();
+        // Of whoever lost access this very moment there is no session to begin.
+        let Answer::MayPass { grant } = self.facts(account).may_pass(now) else { return Vec::new() };
+        let session = Session::begin(&account.id, acceptance.session_epoch, grant, now);
         let device = self.device(&acceptance.login);
         let device = device.and_then(|device| self.cookies.set(Kind::Device, &device, Some(DEVICE_LASTS)));
         self.seal(&session).into_iter().chain(device).collect()
@@ -75,14 +86,5 @@ impl Portal {
     fn seal(&self, session: &Session) -> Option<HeaderValue> {
         let sealed = self.keys.seal(Purpose::Session, "", session).ok()?;
         self.cookies.set(Kind::Session, &sealed, None)
-    }
-}
-
-/// What a session depends on.
-pub fn facts(account: &ClinicAccountSpec) -> Facts {
-    Facts {
-        epoch: account.acceptance.as_ref().map(|acceptance| acceptance.session_epoch),
-        access: account.access_facts(),
-        has_login: account.desired.email.is_some(),
     }
 }

@@ -6,17 +6,18 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
+use super::Portal;
 use super::acceptance::{Change, ChangeError, Still, change};
 use super::credentials::{CreateError, Factor, OpenError, Opened, Planned, Proof};
-use super::{Portal, sessions};
 use crate::adapters::kubernetes::ApiError;
 use crate::adapters::passwords::{HashError, PasswordHash};
 use crate::api::credential::Used;
 use crate::api::{ClinicAccount, clinic::TwoFactor};
 use crate::domain::email::Email;
-use crate::domain::lifecycle::{AccessReason, access};
 use crate::domain::password::normalised;
 use crate::domain::second_factor::{accepted_step, is_code, redeem};
+use crate::domain::session::Facts;
+use crate::domain::standing::Answer;
 
 /// Asked for where there is nothing to ask for, so that it takes as long. No credential has this name.
 const NOBODYS: &str = "c-nobody";
@@ -39,6 +40,9 @@ pub struct Challenge {
     pub account: String,
     #[serde(rename = "c")]
     credential: String,
+    /// The account's grant when the password was right; a form of version 0.1 has none.
+    #[serde(rename = "g", default)]
+    grant: u32,
     /// When the password was right, in seconds since 1970.
     #[serde(rename = "s")]
     pub since: i64,
@@ -92,6 +96,13 @@ pub enum Code<'a> {
     OfApp(&'a str),
     /// One of the codes that were kept.
     Recovery(&'a str),
+}
+
+impl Challenge {
+    /// Whether access lasts since the password was right.
+    fn still_passes(&self, facts: &Facts, now: Timestamp) -> bool {
+        facts.may_pass(now) == (Answer::MayPass { grant: self.grant })
+    }
 }
 
 impl From<ApiError> for NotLetIn {
@@ -169,32 +180,31 @@ impl Portal {
         (only.spec.login_key()? == key).then_some(only)
     }
 
-    fn has_access(&self, account: &ClinicAccount) -> bool {
-        let facts = sessions::facts(&account.spec);
-        facts.has_login && access(&facts.access, self.clock.now()) == AccessReason::Granted
-    }
-
     async fn after_the_password(&self, account: &ClinicAccount, opened: Opened) -> Result<Next, NotLetIn> {
-        if !self.has_access(account) {
-            return Err(NotLetIn::Refused);
-        }
-        let since = self.clock.now().as_second();
-        let challenge = Challenge { account: account.spec.id.clone(), credential: opened.name.clone(), since };
+        let now = self.clock.now();
+        let Answer::MayPass { grant } = self.facts(&account.spec).may_pass(now) else { return Err(NotLetIn::Refused) };
+        let (account, credential) = (account.spec.id.clone(), opened.name.clone());
+        let challenge = Challenge { account, credential, grant, since: now.as_second() };
         if opened.proof.factor.is_some() {
             return Ok(Next::Code(challenge));
         }
-        let requires = self.records.clinic().is_some_and(|clinic| clinic.spec.two_factor == TwoFactor::Required);
-        if requires {
-            let planned = self.plan().ok_or(NotLetIn::Failed)?;
-            let password = opened.proof.password;
-            return Ok(Next::Enrol(Box::new(Enrolment { challenge, planned, password })));
+        match self.two_factor()? {
+            TwoFactor::Required => {
+                let planned = self.plan().ok_or(NotLetIn::Failed)?;
+                let password = opened.proof.password;
+                Ok(Next::Enrol(Box::new(Enrolment { challenge, planned, password })))
+            }
+            TwoFactor::Recommended => Ok(Next::LetIn(Box::new(self.let_in(&challenge).await?))),
         }
-        Ok(Next::LetIn(Box::new(self.let_in(&challenge).await?)))
+    }
+
+    fn two_factor(&self) -> Result<TwoFactor, NotLetIn> {
+        Ok(self.records.clinic().map(|clinic| clinic.spec.two_factor).unwrap_or_default())
     }
 
     /// Lets somebody in if the API server itself says so: the records may be a moment old. Writes what is to be written before.
     async fn let_in(&self, proved: &Challenge) -> Result<ClinicAccount, NotLetIn> {
-        let account = match self.accounts.read(&proved.account).await {
+        let account = match self.stores.accounts.read(&proved.account).await {
             Err(ApiError::NotFound) => return Err(NotLetIn::Refused),
             other => other?,
         };
@@ -205,12 +215,14 @@ impl Portal {
     /// The same by a record that was just read or written.
     async fn admit(&self, account: ClinicAccount, proved: &Challenge) -> Result<ClinicAccount, NotLetIn> {
         let acceptance = account.spec.acceptance.as_ref().ok_or(NotLetIn::Refused)?;
-        if acceptance.credential != proved.credential || !self.has_access(&account) {
+        let manifest = self.stores.manifest(&account.spec.desired.holder.name).await?;
+        let facts = self.facts_by(&account.spec, manifest.as_ref());
+        if acceptance.credential != proved.credential || !proved.still_passes(&facts, self.clock.now()) {
             return Err(NotLetIn::Refused);
         }
         let account = if acceptance.first_sign_in_at.is_none() {
             let signed_in = Change::SignedIn(self.clock.now());
-            change(&self.accounts, &proved.account, Still::Names(&proved.credential), signed_in).await?
+            change(&self.stores.accounts, &proved.account, Still::Names(&proved.credential), signed_in).await?
         } else {
             account
         };
@@ -219,11 +231,12 @@ impl Portal {
         Ok(account)
     }
 
-    /// The account of somebody whose password was right a moment ago, if it still has access and signs in by the same credential.
+    /// The account of somebody whose password was right a moment ago, if access has not ended since and it signs in by the same credential.
     fn account_after(&self, challenge: &Challenge) -> Result<ClinicAccount, NotLetIn> {
-        let account = self.records.account(&challenge.account).filter(|account| self.has_access(account));
-        let account = account.ok_or(NotLetIn::Refused)?;
-        if account.spec.credential() == Some(&challenge.credential) { Ok(account) } else { Err(NotLetIn::Refused) }
+        let account = self.records.account(&challenge.account).ok_or(NotLetIn::Refused)?;
+        let passes = challenge.still_passes(&self.facts(&account.spec), self.clock.now());
+        let signs_in_so = account.spec.credential() == Some(&challenge.credential);
+        if passes && signs_in_so { Ok(account) } else { Err(NotLetIn::Refused) }
     }
 
     /// Lets in whose code is right, and uses it up.
@@ -262,7 +275,7 @@ impl Portal {
         let (id, old, new) = (&account.spec.id, &enrolment.challenge.credential, enrolment.planned.credential());
         let used = Used { totp_step: Some(step), ..Used::default() };
         self.credentials().create(&new, id, &proof, used).await.map_err(NotLetIn::from)?;
-        let changed = change(&self.accounts, id, Still::Names(old), Change::Credential(&new)).await;
+        let changed = change(&self.stores.accounts, id, Still::Names(old), Change::Credential(&new)).await;
         let account = changed.map_err(NotLetIn::from)?;
         self.records.put(&account);
         info!(account = id, credential = new, "set up a second factor");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::control_plane::control_plane;
 use crate::support::wait::PATIENCE;
-use crate::world::{World, confirmed, staff};
+use crate::world::{TERMS, World, confirmed, staff};
 
 /// Account and token of the last link that was mailed.
 fn last_link(world: &World) -> (String, Token) {
@@ -28,7 +28,7 @@ fn a_link_that_nobody_mailed_gets_the_same_answer_whatever_it_names() {
     let (account, token) = last_link(&world);
     let nobodys = "a-00000000-0000-4000-8000-000000000000";
     let of_the_status = format!("{account}/status");
-    world.with_accounts(async |accounts| {
+    world.with_accounts(async |stores| {
         for (account, token) in [
             (account.as_str(), &Token::presented("guess")),
             (account.as_str(), &Token::presented("")),
@@ -37,7 +37,7 @@ fn a_link_that_nobody_mailed_gets_the_same_answer_whatever_it_names() {
             ("../clinics/clinic", &token),
             ("", &token),
         ] {
-            let answer = accept(&accounts, account, token, &confirmed("Eve", "Doe"), 7, || Clock.now()).await;
+            let answer = accept(&stores, account, token, &confirmed("Eve", "Doe"), &TERMS, || Clock.now()).await;
             assert!(matches!(answer, Err(AcceptError::Refused(Refusal::Unknown))), "{account:?}: {answer:?}");
         }
     });
@@ -70,8 +70,8 @@ fn many_accept_by_one_link_at_once(world: &World, member: &str) {
     world.member_in("Invited", member);
     let (account, token) = last_link(world);
     let people = ["Ana", "Bea", "Cai", "Dev", "Eva", "Fay", "Gil", "Hal"].map(|name| confirmed(name, "Silva"));
-    let mut answers = world.with_accounts(async |accounts| {
-        join_all(people.iter().map(|person| accept(&accounts, &account, &token, person, 7, || Clock.now()))).await
+    let mut answers = world.with_accounts(async |stores| {
+        join_all(people.iter().map(|person| accept(&stores, &account, &token, person, &TERMS, || Clock.now()))).await
     });
     answers.sort_by_key(Result::is_err);
     let recorded = answers.remove(0).expect("one of them is accepted").account.spec.acceptance.unwrap();

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use crate::support::control_plane::{Namespace, control_plane};
 use crate::support::process::{program, write_private};
 use crate::support::wait::{PATIENCE, eventually_ok};
-use crate::world::{World, confirmed};
+use crate::world::{TERMS, World, confirmed};
 
 /// The Roles that the chart brings for people, as it renders them.
 const VIEWER: &str = "member-viewer";
@@ -158,7 +158,9 @@ fn signed_in(world: &World, name: &str, manifest: &str, first_name: &str, last_n
     let links = world.relay.wait_for(before + 1, PATIENCE)[before].links();
     let (account, token) = parse_link(links[0].rsplit('/').next().unwrap()).unwrap();
     let person = Confirmed { title: title.map(str::to_owned), ..confirmed(first_name, last_name) };
-    world.with_accounts(async |accounts| accept(&accounts, account, &token, &person, 7, || world.now()).await).unwrap();
+    world
+        .with_accounts(async |stores| accept(&stores, account, &token, &person, &TERMS, || world.now()).await)
+        .unwrap();
     eventually_ok(PATIENCE, &format!("{name} to be listed by name"), || {
         let status = world.object("clinicuser", name)["status"].clone();
         if status["member"]["name"].is_string() { Ok(()) } else { Err(status) }

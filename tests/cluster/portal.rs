@@ -7,6 +7,7 @@ mod keys;
 mod limits;
 mod links;
 mod observed;
+mod offboarding;
 mod operations_page;
 mod platform;
 mod rights;

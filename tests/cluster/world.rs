@@ -5,12 +5,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use clinic_operator::adapters::clock::Clock;
-use clinic_operator::adapters::kubernetes::{Store, connect};
+use clinic_operator::adapters::kubernetes::connect;
 use clinic_operator::adapters::random::secret_bytes;
-use clinic_operator::api::ClinicAccount;
 use clinic_operator::api::account::Acceptance;
 use clinic_operator::domain::acceptance::parse_link;
-use clinic_operator::portal::acceptance::{AcceptError, Confirmed, accept};
+use clinic_operator::portal::acceptance::{AcceptError, Confirmed, Stores, Terms, accept};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -28,6 +27,9 @@ kind: Clinic
 metadata: {name: clinic}
 spec: {displayName: Maple Clinic, timeZone: America/Toronto, guard: {invitationsPerHour: 1000}}
 ";
+
+/// Those of the tests' Clinic, without its zone: what a trainee's manifest takes away from an invitation is tested on the real portal.
+pub(crate) const TERMS: Terms = Terms { validity_days: 7, zone: None };
 
 /// How many times as much as usual is to be tried (`make torture`).
 pub(crate) fn torture() -> usize {
@@ -103,8 +105,8 @@ impl World {
         let links = mail.links();
         let (_, segment) = links[0].rsplit_once('/').expect("a link has a path");
         let (account, token) = parse_link(segment).expect("an account and a token");
-        let accepted =
-            self.with_accounts(async |accounts| accept(&accounts, account, &token, confirmed, 7, || self.now()).await)?;
+        let accepted = self
+            .with_accounts(async |stores| accept(&stores, account, &token, confirmed, &TERMS, || self.now()).await)?;
         Ok(accepted.account.spec.acceptance.expect("it was accepted"))
     }
 
@@ -114,13 +116,13 @@ impl World {
     }
 
     /// Does something with the accounts as the library does in the portal: under its identity, through a client of its own.
-    pub(crate) fn with_accounts<T>(&self, act: impl AsyncFnOnce(Store<ClinicAccount>) -> T) -> T {
+    pub(crate) fn with_accounts<T>(&self, act: impl AsyncFnOnce(Stores) -> T) -> T {
         let portal = self.prepared_portal();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let clients =
                 connect(Some(&portal.kubeconfig), Duration::from_secs(60)).await.expect("the portal's kubeconfig");
-            act(Store::new(&clients.write, self.namespace.name())).await
+            act(Stores::new(&clients.write, self.namespace.name())).await
         })
     }
 

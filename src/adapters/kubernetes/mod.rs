@@ -27,6 +27,6 @@ pub use person::{Login, Person, PersonError, keeper_of};
 pub use preflight::{PreflightError, preflight};
 pub use requests::Requests;
 pub use rights::{Right, rules};
-pub use store::{Guard, Store, Stored, guard};
+pub use store::{AsTheyAre, Guard, Store, Stored, guard};
 pub use told::{Counts, Told};
 pub use watch::watch;

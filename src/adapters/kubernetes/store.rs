@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::ObjectMeta;
 use kube::{Api, Client, Resource};
 use serde::{Serialize, de::DeserializeOwned};
@@ -57,6 +57,30 @@ impl<K> Stored for K where
         + Send
         + 'static
 {
+}
+
+/// Objects of one kind as they are, whether or not they fit our types: to be read alone.
+pub struct AsTheyAre {
+    api: Api<DynamicObject>,
+}
+
+impl AsTheyAre {
+    /// The objects of the kind `K` in `namespace`, through `client`.
+    pub fn of<K: Resource<DynamicType = ()>>(client: &Client, namespace: &str) -> Self {
+        Self { api: Api::namespaced_with(client.clone(), namespace, &ApiResource::erase::<K>(&())) }
+    }
+
+    /// Reads one from the API server; `None`: there is no object of that name.
+    ///
+    /// # Errors
+    /// A failed request.
+    pub async fn read(&self, name: &str) -> Result<Option<DynamicObject>, ApiError> {
+        match self.api.get(name).await.map_err(ApiError::from) {
+            Ok(object) => Ok(Some(object)),
+            Err(ApiError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl<K: Stored> Store<K> {

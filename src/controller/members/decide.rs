@@ -8,18 +8,48 @@ use super::dispute::{a_second_account_gives_up, another_account_has_the_address}
 use super::observe::{Observed, Other, Presence, created, first_account_name, holder};
 use super::step::{Decision, Step, patch, patch_if_different};
 use super::wishes::{decided, names, new_account, releasing, wishes};
-use crate::api::account::{ClinicAccount, Desired};
+use crate::api::account::{ClinicAccount, ClinicAccountSpec, Desired};
 use crate::api::convert::ClinicView;
+use crate::api::wishes::signed_out;
 use crate::domain::email::{ClaimName, RawEmail};
 use crate::domain::identity::{
     Approval, Claimant, approval, may_have_become_another_person, precedence, takes_another_name,
 };
 use crate::domain::lifecycle::ClinicStanding;
 use crate::domain::member::Member;
+use crate::domain::standing;
 use crate::domain::verdict::Obstacle;
 
-/// Decides. `now` is only recorded.
+/// Decides. `now` is recorded, and says whether an end of access has passed that is taken back.
 pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
+    let mut decision = what_follows(observed, now);
+    match &mut decision.step {
+        Some(Step::PatchDesired { account, desired }) => {
+            desired.grant = grant_of(observed, account, desired, now);
+            decision
+        }
+        // A sign-out waits for nothing.
+        Some(_) | None => sign_out(observed, now).before(decision),
+    }
+}
+
+/// The grant that is written with this block: the one place where it rises.
+fn grant_of(observed: &Observed, account: &ClinicAccount, desired: &Desired, now: Timestamp) -> u32 {
+    let after = ClinicAccountSpec { desired: desired.clone(), ..account.spec.clone() };
+    let signs_out = signed_out(observed.user.metadata.annotations.as_ref());
+    let signs_out = signs_out == Some(standing::sign_out(&account.spec.id, account.spec.desired.grant).as_str());
+    let manifest = standing::Manifest { signs_out, ..standing::Manifest::default() };
+    standing::next_grant(&account.spec.standing(), &after.standing(), &manifest, now)
+}
+
+/// Ends the sessions of the member's account, if an administrator has asked for it and that is not answered yet.
+fn sign_out(observed: &Observed, now: Timestamp) -> Decision {
+    let Some(account) = &observed.account else { return Decision::default() };
+    let desired = &account.spec.desired;
+    patch_if_different(account, Desired { grant: grant_of(observed, account, desired, now), ..desired.clone() })
+}
+
+fn what_follows(observed: &Observed, now: Timestamp) -> Decision {
     if observed.user.is_being_deleted() {
         // Being deleted is being gone: what becomes of the account is a removal.
         return Decision::default();

@@ -223,3 +223,40 @@ fn of_two_accounts_with_one_address_one_gives_it_up_and_two_accepted_ones_wait_f
         assert!(waits(both(&ours, &accepted_too, claim_of, older)), "both accepted: {claim_of:?}");
     }
 }
+
+#[test]
+fn the_patch_that_gives_access_back_or_answers_a_sign_out_raises_the_grant_whatever_else_is_wrong() {
+    let member = |desired: Value, annotation: &str| {
+        let mut record = accepted("ana@maple.example");
+        record["desired"] = desired;
+        let annotations = json!({"clinic-operator.dev/sign-out": annotation});
+        let mut observed = Observed { user: user(&json!({}), &annotations), ..known_member(&record) };
+        observed.live.there.insert("1".into());
+        observed
+    };
+    let (ended, is_to_end) = ("2026-11-24T09:30:00Z", "2026-11-24T09:30:01Z");
+    for (why, desired, annotation, expected) in [
+        ("resumed", json!({"suspended": true, "grant": 4}), "", Some(5)),
+        ("extended after its end", json!({"accessUntil": ended, "grant": 4}), "", Some(5)),
+        ("extended before its end", json!({"accessUntil": is_to_end, "grant": 4}), "", Some(4)),
+        ("back", json!({"removed": {"at": ended}, "grant": 4}), "", Some(5)),
+        ("signed out", json!({"grant": 4}), "a-1.4", Some(5)),
+        ("signed out before", json!({"grant": 4}), "a-1.3", None),
+        ("another's", json!({"grant": 4}), "a-2.4", None),
+        ("resumed and signed out", json!({"suspended": true, "grant": 4}), "a-1.4", Some(5)),
+        ("an edit", json!({"title": "RN", "grant": 4}), "", Some(4)),
+    ] {
+        let observed = member(desired, annotation);
+        let grant = |observed: &Observed| next(observed).step.is_some().then(|| patched(observed).grant);
+        assert_eq!(grant(&observed), expected, "{why}");
+        let paused = Observed { clinic: Some(clinic(&json!({"paused": true}))), ..observed };
+        let follows = !["back", "an edit"].contains(&why);
+        assert_eq!(grant(&paused), expected.filter(|_| follows), "{why}, paused");
+    }
+    let robbed = Observed { address: Address::default(), own_claims: Vec::new(), ..member(json!({}), "a-1.0") };
+    assert_eq!(patched(&robbed).grant, 1, "before a claim is taken");
+    let suspended = Observed { user: user(&json!({"suspended": true}), &json!({})), ..member(json!({}), "") };
+    assert_eq!(patched(&suspended).grant, 0, "an end");
+    let pending = known_member(&json!({"desired": {"suspended": true}}));
+    assert_eq!(patched(&pending).grant, 0, "nobody had access");
+}

@@ -24,11 +24,12 @@ use crate::api::account::ClinicAccountSpec;
 use crate::controller::accounts;
 use crate::controller::cache::Kind;
 use crate::controller::mailer::ledger::{Conclusion, NewLink, concluded, written_ahead};
-use crate::domain::acceptance::may_accept;
+use crate::domain::acceptance::{Holder, may_accept};
 use crate::domain::delivery::Trouble;
 use crate::domain::invitation::{MailKind, Outcome as MailOutcome};
 use crate::domain::lifecycle::State;
 use crate::domain::mailer::MailerStanding;
+use crate::domain::standing;
 
 #[path = "../../../tests/reference/mod.rs"]
 mod reference;
@@ -194,7 +195,8 @@ impl Clinic for InMemory {
         let acceptance = match what {
             Mail::Invitation => {
                 let digest = digest.unwrap().token_digest.clone();
-                may_accept(&spec.record(7).unwrap(), &digest, self.server.now).expect("the link works");
+                let there = Holder::There(standing::Manifest::default());
+                may_accept(&spec.record(7).unwrap(), there, &digest, self.server.now).expect("the link works");
                 json!({"acceptedAt": self.server.now.to_string(), "login": spec.desired.email, "firstName": "X",
                     "lastName": "Y", "credential": "c"})
             }

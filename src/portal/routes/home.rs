@@ -16,7 +16,6 @@ use super::super::web::visitor::Visitor;
 use super::super::{Portal, path};
 use super::sign_in::{AFTER_SESSION, AFTER_SIGN_OUT};
 use crate::adapters::dates::day;
-use crate::domain::calendar::ClinicZone;
 use crate::domain::member::Locale;
 
 /// The page of whoever is signed in; the others are to sign in.
@@ -44,7 +43,7 @@ pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, _: Se
     let account = &signed_in.account.spec;
     let Some(acceptance) = &account.acceptance else { return see_other(AFTER_SIGN_OUT, portal.end_session()) };
     let changed =
-        change(&portal.accounts, &account.id, Still::InEpoch(acceptance.session_epoch), Change::SignedOut).await;
+        change(&portal.stores.accounts, &account.id, Still::InEpoch(acceptance.session_epoch), Change::SignedOut).await;
     match changed {
         Ok(account) => {
             info!(account = account.spec.id, "signed out");
@@ -71,8 +70,7 @@ fn home(portal: &Portal, visitor: &Visitor, signed_in: SignedIn) -> Response {
     let desired = &account.desired;
     let Some(acceptance) = &account.acceptance else { return see_other(path::SIGN_IN, portal.end_session()) };
     let locale = portal.locale(visitor, desired.locale);
-    let zone = portal.records.clinic().and_then(|clinic| ClinicZone::find(&clinic.spec.time_zone));
-    let last_day = desired.access_until.zip(zone).map(|(until, zone)| zone.last_day(until));
+    let last_day = signed_in.until.zip(portal.records.zone()).map(|(until, zone)| zone.last_day(until));
     let last_day = last_day.and_then(|last| day(last, locale).ok());
     let page = Page::Home(Home {
         sign_out: path::SIGN_OUT,

@@ -8,6 +8,7 @@ use crate::support::wait::{PATIENCE, eventually_ok};
 
 const REACTIVATE: &str = "clinic-operator.dev/reactivate";
 const REPLACE: &str = "clinic-operator.dev/replace";
+const SIGN_OUT: &str = "clinic-operator.dev/sign-out";
 const RELEASE_HOLD: &str = "clinic-operator.dev/release-hold";
 
 /// As the chart's Roles for people are.
@@ -31,9 +32,12 @@ fn annotated(annotations: &Value) -> Value {
 fn only_an_administrator_of_the_clinic_sets_or_changes_a_decision() {
     let ground = Ground::new("decisions");
     let everybody = people(&ground);
-    for (resource, name, annotation) in
-        [("clinicusers", "ana", REACTIVATE), ("clinicusers", "ana", REPLACE), ("clinics", "clinic", RELEASE_HOLD)]
-    {
+    for (resource, name, annotation) in [
+        ("clinicusers", "ana", REACTIVATE),
+        ("clinicusers", "ana", REPLACE),
+        ("clinicusers", "ana", SIGN_OUT),
+        ("clinics", "clinic", RELEASE_HOLD),
+    ] {
         let ask = |user, body: &Value| ground.ask(user, "PATCH", resource, name, Some(body)).map(drop);
         let refused = |body: &Value| {
             let refusal = ask(Some("edith"), body).unwrap_err();
@@ -61,7 +65,7 @@ fn a_decision_that_a_new_manifest_brings_along_is_one_too() {
     let ground = Ground::new("brought");
     let everybody = people(&ground);
     for (user, may) in everybody.into_iter().zip([false, true, true]) {
-        for annotation in [REACTIVATE, REPLACE] {
+        for annotation in [REACTIVATE, REPLACE, SIGN_OUT] {
             let mut manifest = annotated(&json!({annotation: "1"}));
             manifest["metadata"]["name"] = json!("bea");
             manifest["apiVersion"] = json!(super::API);

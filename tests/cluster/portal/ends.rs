@@ -18,7 +18,7 @@ spec: {email: sam@maple.example, type: Practitioner, classification: ClinicalTra
 ";
 
 #[track_caller]
-fn is_out(visitor: &Visitor, why: &str) {
+pub(super) fn is_out(visitor: &Visitor, why: &str) {
     eventually_ok(PATIENCE, why, || if is_signed_in(visitor) { Err("still signed in") } else { Ok(()) });
     let mut visitor = visitor.clone();
     let answer = visitor.get("/");

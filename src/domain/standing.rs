@@ -1,0 +1,175 @@
+//! Who may pass now (invariant I8): one answer from what the record says, what the manifest says and the time. Signing in, every
+//! request of a session and accepting ask here; the members controller asks here when an end of access is over. Nothing is read here.
+
+use jiff::Timestamp;
+
+use super::lifecycle::{AccessFacts, AccessReason, access};
+
+/// What the record of an account says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What access depends on.
+    pub access: AccessFacts,
+    /// Whether the account has a login: one that gave its address up has none.
+    pub has_login: bool,
+    /// How often access was given back or every session was ended.
+    pub grant: u32,
+}
+
+/// What the manifest of the account's holder takes away. The default takes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// It says `suspended: true`.
+    pub suspended: bool,
+    /// The end of access that it asks for; `None`: it has none, or it cannot be read.
+    pub until: Option<Timestamp>,
+    /// It ends the sessions of the record's grant.
+    pub signs_out: bool,
+}
+
+/// Whether somebody may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// With what was begun under this grant, and nothing that was begun under another.
+    MayPass {
+        /// The grant.
+        grant: u32,
+    },
+    /// Nobody passes.
+    MayNot(By),
+}
+
+/// What stands in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The record.
+    Record,
+    /// The manifest alone: no controller has told the record yet.
+    Manifest,
+}
+
+/// Of record and manifest, whichever gives less counts. What gives more waits for the record, and so does a removal: a manifest
+/// that is absent takes nothing away.
+pub fn may_pass(record: &Record, manifest: Option<&Manifest>, now: Timestamp) -> Answer {
+    let manifest = manifest.copied().unwrap_or_default();
+    let grants = |facts: &AccessFacts| record.has_login && access(facts, now) == AccessReason::Granted;
+    if !grants(&record.access) {
+        Answer::MayNot(By::Record)
+    } else if !grants(&record.access.less(&manifest)) {
+        Answer::MayNot(By::Manifest)
+    } else {
+        Answer::MayPass { grant: record.grant.saturating_add(u32::from(manifest.signs_out)) }
+    }
+}
+
+/// The grant of the record that is written next: it rises with the write that gives access back, and with the one that answers a
+/// sign-out.
+pub fn next_grant(before: &Record, after: &Record, manifest: &Manifest, now: Timestamp) -> u32 {
+    let passes = |record: &Record| matches!(may_pass(record, None, now), Answer::MayPass { .. });
+    let is_given_back = before.access.accepted.is_some() && !passes(before) && passes(after);
+    before.grant.saturating_add(u32::from(is_given_back || manifest.signs_out))
+}
+
+/// What the annotation must say to end every session of an account: its name and its grant, so that one that is left in a file ends
+/// them once.
+pub fn sign_out(account: &str, grant: u32) -> String {
+    format!("{account}.{grant}")
+}
+
+impl AccessFacts {
+    /// The same, but for what the manifest takes away.
+    #[must_use]
+    pub fn less(&self, manifest: &Manifest) -> Self {
+        let until = [self.until, manifest.until].into_iter().flatten().min();
+        Self { suspended: self.suspended || manifest.suspended, until, ..*self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn record() -> Record {
+        let access = AccessFacts { accepted: Some(at(0)), suspended: false, removed: None, until: Some(at(100)) };
+        Record { access, has_login: true, grant: 3 }
+    }
+
+    fn with(change: impl FnOnce(&mut Record)) -> Record {
+        let mut record = record();
+        change(&mut record);
+        record
+    }
+
+    #[test]
+    fn of_record_and_manifest_whichever_gives_less_counts() {
+        let passes = Answer::MayPass { grant: 3 };
+        let (record_refuses, manifest_refuses) = (Answer::MayNot(By::Record), Answer::MayNot(By::Manifest));
+        let manifest = |suspended, until| Some(Manifest { suspended, until, signs_out: false });
+        for (what, record, manifest, expected) in [
+            ("no manifest takes nothing", record(), None, passes),
+            ("nor one that says the same", record(), manifest(false, Some(at(100))), passes),
+            ("suspended", record(), manifest(true, None), manifest_refuses),
+            ("an earlier end", record(), manifest(false, Some(at(10))), manifest_refuses),
+            ("an earlier end that is to come", record(), manifest(false, Some(at(11))), passes),
+            (
+                "a later end waits for the record",
+                with(|r| r.access.until = Some(at(10))),
+                manifest(false, Some(at(99))),
+                record_refuses,
+            ),
+            ("and so does no end", with(|r| r.access.until = Some(at(10))), manifest(false, None), record_refuses),
+            (
+                "a resumption waits for the record",
+                with(|r| r.access.suspended = true),
+                manifest(false, None),
+                record_refuses,
+            ),
+            ("the record first", with(|r| r.access.suspended = true), manifest(true, None), record_refuses),
+            ("removed", with(|r| r.access.removed = Some(at(0))), manifest(false, None), record_refuses),
+            ("not accepted", with(|r| r.access.accepted = None), manifest(true, None), record_refuses),
+            ("without a login", with(|r| r.has_login = false), None, record_refuses),
+        ] {
+            assert_eq!(may_pass(&record, manifest.as_ref(), at(10)), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_sign_out_counts_as_the_next_grant_before_the_record_says_so() {
+        let manifest = Manifest { signs_out: true, ..Manifest::default() };
+        assert_eq!(may_pass(&record(), Some(&manifest), at(10)), Answer::MayPass { grant: 4 });
+    }
+
+    #[test]
+    fn the_grant_rises_when_access_is_given_back_or_a_sign_out_is_answered_and_never_else() {
+        type Change = fn(&mut Record);
+        let ends: [Change; 4] = [
+            |record| record.access.suspended = true,
+            |record| record.access.until = Some(at(10)),
+            |record| record.access.removed = Some(at(0)),
+            |record| record.has_login = false,
+        ];
+        let nothing = Manifest::default();
+        let signs_out = Manifest { signs_out: true, ..nothing };
+        let next = |before: &Record, after: &Record| next_grant(before, after, &nothing, at(10));
+        assert_eq!(next(&record(), &record()), 3);
+        assert_eq!(next_grant(&record(), &record(), &signs_out, at(10)), 4);
+        for end in ends {
+            let ended = with(end);
+            assert_eq!(next(&record(), &ended), 3, "an end");
+            assert_eq!(next(&ended, &record()), 4, "{ended:?}");
+            assert_eq!(next_grant(&ended, &record(), &signs_out, at(10)), 4, "one write, one step");
+            for other in ends {
+                let mut both = ended;
+                other(&mut both);
+                assert_eq!(next(&both, &ended), 3, "still ended: {ended:?}");
+            }
+            let mut pending = ended;
+            pending.access.accepted = None;
+            assert_eq!(next(&pending, &with(|record| record.access.accepted = None)), 3, "nobody had access");
+        }
+    }
+}
