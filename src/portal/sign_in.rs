@@ -198,8 +198,13 @@ impl Portal {
         }
     }
 
+    /// Whether a second factor is required. Without a Clinic, or with one that does not fit our types, nobody knows: then only whoever
+    /// has one signs in.
     fn two_factor(&self) -> Result<TwoFactor, NotLetIn> {
-        Ok(self.records.clinic().map(|clinic| clinic.spec.two_factor).unwrap_or_default())
+        self.records.clinic().map(|clinic| clinic.spec.two_factor).ok_or_else(|| {
+            warn!("nobody signs in without a second factor: no Clinic says whether one is required");
+            NotLetIn::Unreachable
+        })
     }
 
     /// Lets somebody in if the API server itself says so: the records may be a moment old. Writes what is to be written before.
@@ -269,6 +274,7 @@ impl Portal {
             return first_step(&enrolment.planned, code, self.clock.now()).map(|_| None);
         }
         let account = self.account_after(&enrolment.challenge)?;
+        self.two_factor()?;
         let step = first_step(&enrolment.planned, code, self.clock.now())?;
         let factor = enrolment.planned.factor().ok_or(NotLetIn::Failed)?;
         let proof = Proof { password: enrolment.password.clone(), factor: Some(factor), former: None };

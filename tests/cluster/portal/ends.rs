@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{House, PASSWORD, is_signed_in, sign_in};
+use super::{Factor, House, PASSWORD, is_signed_in, sign_in};
 use crate::support::portal::PortalOptions;
 use crate::support::proxy::{Fault, Proxy, Which};
 use crate::support::visitor::Visitor;
 use crate::support::wait::{PATIENCE, eventually_ok};
+use crate::world::CLINIC;
 
 const TRAINEE: &str = "
 apiVersion: clinic-operator.dev/v1alpha1
@@ -94,17 +96,38 @@ fn without_contact_nobody_signs_in_and_after_a_while_nobody_stays() {
     assert_eq!(sign_in(&mut house.portal.visitor(), "ana@maple.example", PASSWORD).status, 303);
 }
 
+/// Nobody knows any more whether the clinic requires a second factor.
 #[test]
-fn a_clinic_that_is_deleted_lets_its_members_sign_in_and_accepts_nobody() {
-    let house = House::new("no-clinic");
+fn without_a_clinic_that_can_be_read_only_who_has_a_second_factor_signs_in_and_nobody_accepts() {
+    let house = House::at("no-clinic", "2027-06-01T12:00:00Z");
     let ana = house.accepted("ana");
+    let (_, factor, _) = house.accepted_with_factor("zoe");
     let link = house.invited("bea");
+    house.clinic(&json!({"twoFactor": "Required"}));
+    let mut waiting = house.portal.visitor();
+    let step = eventually_ok(PATIENCE, "the portal to ask for a second factor", || {
+        let step = sign_in(&mut waiting, "ana@maple.example", PASSWORD);
+        if step.status == 200 { Ok(step) } else { Err(step.status) }
+    });
+    let begun = Factor::of(&step);
     house.world.kubectl(&["delete", "clinic", "clinic"]);
     eventually_ok(PATIENCE, "the link to be refused", || {
         let answer = house.portal.visitor().get(&link);
         if answer.status == 503 { Ok(()) } else { Err(answer.status) }
     });
-    assert!(is_signed_in(&ana));
-    assert_eq!(sign_in(&mut house.portal.visitor(), "ana@maple.example", PASSWORD).status, 303);
+    assert!(is_signed_in(&ana), "who is signed in stays so");
+    let answer = sign_in(&mut house.portal.visitor(), "ana@maple.example", PASSWORD);
+    assert_eq!((answer.status, answer.heading().as_str()), (503, "Nobody can sign in for now"), "a password alone");
+    let answer = waiting.submit(&step.form().with("code", &begun.code(house.now())));
+    assert_eq!(answer.status, 503, "nor is a second factor set up then");
+    house.world.clock().advance(SignedDuration::from_secs(60));
+    let mut zoe = house.portal.visitor();
+    let step = sign_in(&mut zoe, "zoe@maple.example", PASSWORD);
+    assert_eq!(zoe.submit(&step.form().with("code", &factor.code(house.now()))).status, 303);
     assert_eq!(house.world.account_of("bea")["spec"]["acceptance"], Value::Null);
+    house.world.apply(CLINIC);
+    eventually_ok(PATIENCE, "a password to do again", || {
+        let answer = sign_in(&mut house.portal.visitor(), "ana@maple.example", PASSWORD);
+        if answer.status == 303 { Ok(()) } else { Err(answer.status) }
+    });
 }
