@@ -45,7 +45,7 @@ struct Line {
 }
 
 /// Flags that take a value, by each of their names.
-const WITH_A_VALUE: [(&str, &str); 7] = [
+const WITH_A_VALUE: [(&str, &str); 8] = [
     ("-n", "--namespace"),
     ("--namespace", "--namespace"),
     ("--context", "--context"),
@@ -53,6 +53,7 @@ const WITH_A_VALUE: [(&str, &str); 7] = [
     ("-o", "--output"),
     ("--output", "--output"),
     ("--timeout", "--timeout"),
+    ("--after", "--after"),
 ];
 
 impl Line {
@@ -101,7 +102,7 @@ impl Line {
                 root.get_subcommands().map(about).collect()
             }
             (Some("why"), false) => self.members(&MemberKind::ALL).await,
-            (Some("resend"), false) => self.members(&[MemberKind::ClinicUser]).await,
+            (Some("resend"), false) | (Some("sign-out"), _) => self.members(&[MemberKind::ClinicUser]).await,
             (Some("release"), false) => self.holds().await,
             (Some("completions"), false) => plain_words(Shell::value_variants().iter().map(ToString::to_string)),
             (Some(_), _) => Vec::new(),
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_asked_is_left_out() {
-        for command in ["why", "resend", "release"] {
+        for command in ["why", "resend", "sign-out", "release"] {
             assert_eq!(offered(&["--kubeconfig=/nonexistent", command, ""]), ":4\n");
         }
     }

@@ -1,5 +1,5 @@
 //! The plugin `kubectl clinic`: what people ask of a clinic on the command line, with their own kubeconfig and rights. It reads
-//! what the operator wrote and sets the two annotations that people set. Never here: a rule of the clinic, or a write to what is
+//! what the operator wrote and sets the annotations that people set. Never here: a rule of the clinic, or a write to what is
 //! the operator's.
 
 mod advice;
@@ -13,6 +13,7 @@ mod names;
 mod resend;
 mod seen;
 mod session;
+mod sign_out;
 mod wait;
 mod why;
 
@@ -34,8 +35,8 @@ const PLUGIN: &str = "kubectl-clinic";
 /// The name under which kubectl asks it for completions.
 const COMPLETER: &str = "kubectl_complete-clinic";
 
-/// Ask and tell a clinic's operator: who its members are, why somebody stands as they do, send an invitation again, release
-/// what is held.
+/// Ask and tell a clinic's operator: who its members are, why somebody stands as they do, send an invitation again, sign
+/// somebody out, release what is held.
 #[derive(Parser)]
 #[command(
     name = "kubectl-clinic",
@@ -96,6 +97,8 @@ enum Command {
         #[command(flatten)]
         patience: wait::Patience,
     },
+    /// End every session of members, who then sign in anew
+    SignOut(sign_out::Options),
     /// Print the completions of kubectl-clinic for a shell
     #[command(after_help = "For completions of `kubectl clinic`, names of members included, link the program as \
                             kubectl_complete-clinic too, on the PATH: kubectl's own completions then ask it.")]
@@ -155,6 +158,7 @@ async fn run(cli: Cli) -> Result<String, Failure> {
         Command::Release { id, whom, patience } => {
             holds::release(&Session::open(&options).await?, &id, &whom, patience).await
         }
+        Command::SignOut(wanted) => sign_out::sign_out(&Session::open(&options).await?, &wanted).await,
         Command::Completions { shell } => Ok(completions::script(shell)),
     }
 }

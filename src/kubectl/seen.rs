@@ -172,6 +172,8 @@ pub(super) struct Desired {
     pub(super) removed: Option<Value>,
     #[serde(default)]
     pub(super) hold: Option<Hold>,
+    #[serde(default)]
+    pub(super) grant: u32,
 }
 
 impl Desired {

@@ -6,6 +6,7 @@ mod holding;
 mod listing;
 mod reasons;
 mod resending;
+mod signing_out;
 mod trouble;
 
 use std::os::unix::fs::symlink;

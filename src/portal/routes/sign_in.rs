@@ -103,7 +103,7 @@ pub async fn code(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sen
         if recovery { Code::Recovery(sent.get(field::RECOVERY_CODE)) } else { Code::OfApp(sent.get(field::CODE)) };
     let answer = {
         let target = portal.target_of(&visitor, &challenge);
-        let check = portal.check_code(&challenge, code);
+        let check = Box::pin(portal.check_code(&challenge, code));
         tried(&portal, &visitor, target, &challenge, check).await
     };
     match answer {
@@ -128,7 +128,7 @@ pub async fn enrol(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Se
     };
     let answer = {
         let target = portal.target_of(&visitor, &enrolment.challenge);
-        let check = portal.enrol(&enrolment, sent.get(field::CODE));
+        let check = Box::pin(portal.enrol(&enrolment, sent.get(field::CODE)));
         tried(&portal, &visitor, target, &enrolment.challenge, check).await
     };
     match answer {

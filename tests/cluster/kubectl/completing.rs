@@ -22,6 +22,8 @@ fn kubectl_completes_commands_flags_and_the_names_of_members() {
         (vec!["members", "--ema"], "--emails\tTheir email addresses too, as the manifests have them\n"),
         (vec!["members", "-o", ""], "table\njson\ncsv\n"),
         (vec!["release", ""], ""),
+        (vec!["sign-out", "ana-silva", ""], "ana-silva\tInvited\nomar-haddad\tInvited\n"),
+        (vec!["sign-out", "--all", "--after", ""], ""),
     ] {
         let said = viewer.kubectl(&[&["__complete", "clinic"], &words[..]].concat());
         assert_eq!((said.code, said.stdout), (0, format!("{expected}:4\n")), "{words:?}: {}", said.stderr);

@@ -52,6 +52,10 @@ impl Change {
     }
 }
 
+/// Where a right password leads since an upgrade, by release, clinic and member: without a Clinic nobody knows whether a second factor
+/// is required.
+const LEADS: [((&str, &str, &str), &str); 1] = [(("0.1", "missing", "active"), "503")];
+
 /// The folder with a folder for each release.
 fn releases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade")
@@ -161,7 +165,9 @@ fn is_let_in_as_before(loaded: &Loaded<'_>, person: &Person) {
     }
     let mut anew = loaded.other.visitor();
     let answer = sign_in(&mut anew, &person.email, PASSWORD);
-    assert_eq!(fixture::led(&answer), person.sign_in_leads, "the password of {who}: {:?}", answer.faults());
+    let of = (loaded.fixture.release.as_str(), loaded.fixture.clinic.as_str(), person.name.as_str());
+    let leads = LEADS.iter().find(|(found, _)| *found == of).map_or(person.sign_in_leads.as_str(), |(_, leads)| leads);
+    assert_eq!(fixture::led(&answer), leads, "the password of {who}: {:?}", answer.faults());
     if let (Some(factor), "/sign-in/code") = (&person.factor, person.sign_in_leads.as_str()) {
         let code = Factor::from_key(factor).code(loaded.now());
         assert_eq!(anew.submit(&answer.form().with("code", &code)).status, 303, "the second factor of {who}");

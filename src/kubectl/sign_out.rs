@@ -1,0 +1,155 @@
+//! `kubectl clinic sign-out`: ends every session of members. It sets an annotation that names the account and its grant, which the
+//! portal obeys at once and the controller answers; what was asked for before and not answered yet is not asked for again, so that a
+//! run that broke off can be repeated. Whom it may end is the admission policy's to say.
+
+use super::failure::Failure;
+use super::seen::{AccountSpec, Member, MemberKind};
+use super::session::{Perhaps, Session};
+use crate::adapters::kubernetes::keeper_of;
+use crate::adapters::output::{plain, tell};
+use crate::api::SIGN_OUT_ANNOTATION;
+use crate::domain::standing::sign_out as value_for;
+
+/// How often the annotation is set on a member who changes at the same moment.
+const TRIES: usize = 5;
+/// Members between two lines of progress.
+const TOLD_EVERY: usize = 50;
+
+/// Whom.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct Options {
+    /// The members, by metadata.name
+    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with_all = ["all", "after"])]
+    names: Vec<String>,
+    /// Everybody who has accepted
+    #[arg(long)]
+    all: bool,
+    /// Of everybody only those whose names come after this one: to go on where a run broke off
+    #[arg(long, value_name = "NAME", requires = "all")]
+    after: Option<String>,
+}
+
+/// What came of one member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// The annotation was set.
+    Asked,
+    /// It stood there already, and nobody has answered it yet.
+    AskedBefore,
+    /// They have not accepted, so there is no session.
+    NothingToLose,
+}
+
+/// Asks for each, and says how many had a session to lose.
+pub(super) async fn sign_out(session: &Session, options: &Options) -> Result<String, Failure> {
+    let names = if options.all { everybody(session, options.after.as_deref()).await? } else { options.names.clone() };
+    let (mut asked, mut without) = (0, Vec::new());
+    for (done, name) in names.iter().enumerate() {
+        match one(session, name).await {
+            Ok(Outcome::Asked | Outcome::AskedBefore) => asked += 1,
+            Ok(Outcome::NothingToLose) => without.push(name.as_str()),
+            Err(failure) => {
+                if let Some(rest) = rest(&names, done, options, &session.flags) {
+                    tell(&format!("Asked for {asked}; {} are left. To go on: {rest}", names.len() - done));
+                }
+                return Err(failure);
+            }
+        }
+        if (done + 1) % TOLD_EVERY == 0 {
+            tell(&format!("{} of {}, up to {}.", done + 1, names.len(), plain(name)));
+        }
+    }
+    if asked == 0 {
+        return Err(Failure::NotDone("nobody was signed out: none of them has accepted an invitation".to_owned()));
+    }
+    let who =
+        if without.is_empty() || options.all { String::new() } else { format!(" ({})", plain(&without.join(", "))) };
+    let without = match without.len() {
+        0 => String::new(),
+        count => format!(" {count} more had not accepted, so had no session to lose{who}."),
+    };
+    Ok(format!("Signed out: {asked}. Every session of theirs ends with its next request.{without}\n"))
+}
+
+/// The command that does what this one has not done; `None`: it is this one again.
+fn rest(names: &[String], done: usize, options: &Options, flags: &str) -> Option<String> {
+    let last = names.get(done.checked_sub(1)?)?;
+    let what = if options.all { format!("--all --after {last}") } else { names[done..].join(" ") };
+    Some(format!("kubectl clinic sign-out {}{flags}", plain(&what)))
+}
+
+/// The names of the people, in their order.
+async fn everybody(session: &Session, after: Option<&str>) -> Result<Vec<String>, Failure> {
+    let people = session.members().await?.into_iter().filter(|member| member.kind == MemberKind::ClinicUser);
+    let mut names: Vec<String> = people.map(|member| member.name().to_owned()).collect();
+    names.sort();
+    names.retain(|name| after.is_none_or(|after| name.as_str() > after));
+    Ok(names)
+}
+
+async fn one(session: &Session, words: &str) -> Result<Outcome, Failure> {
+    for _ in 0..TRIES {
+        let member = session.person(words).await?;
+        if member.kind == MemberKind::ServiceAccount {
+            let name = member.name();
+            return Err(Failure::NotDone(format!("{name} is a service account: nobody signs in with it")));
+        }
+        let Some((account, record)) = accepted(session, &member).await? else { return Ok(Outcome::NothingToLose) };
+        let value = value_for(&account, record.desired.grant);
+        let annotations = member.metadata.annotations.as_ref();
+        if annotations.and_then(|all| all.get(SIGN_OUT_ANNOTATION)).is_some_and(|there| there.trim() == value) {
+            return Ok(Outcome::AskedBefore);
+        }
+        if let Some(keeper) = keeper_of(&member.metadata, SIGN_OUT_ANNOTATION) {
+            return Err(Failure::NotDone(format!(
+                "the manifest of {} in Git sets {SIGN_OUT_ANNOTATION} itself (written by {keeper}): what is set here would be \
+                 set back; write {value} there instead",
+                member.name()
+            )));
+        }
+        let asked = session.annotate(&member.kind.resource(), &member.metadata, SIGN_OUT_ANNOTATION, &value).await;
+        if asked.map_err(may_not_sign_out)? {
+            return Ok(Outcome::Asked);
+        }
+    }
+    Err(Failure::NotDone(format!("{words} changes all the time, so nothing was asked for; try again")))
+}
+
+/// The account of somebody who has accepted.
+async fn accepted(session: &Session, member: &Member) -> Result<Option<(String, AccountSpec)>, Failure> {
+    let Some(account) = member.status.account.clone() else { return Ok(None) };
+    match session.account(&account).await? {
+        Perhaps::Read(record) => {
+            Ok(record.filter(|record| record.acceptance.is_some()).map(|record| (account, record)))
+        }
+        Perhaps::NotAllowed => {
+            Err(Failure::Forbidden("get clinicaccounts, which say whom there is to sign out".to_owned()))
+        }
+    }
+}
+
+/// To end sessions is for administrators of the clinic, which a policy of the cluster sees to.
+fn may_not_sign_out(failure: Failure) -> Failure {
+    let hint =
+        "a sign-out takes the verb administer on clinics.clinic-operator.dev: ask an administrator of the clinic";
+    if let Failure::Refused { words, .. } = failure { Failure::Refused { words, hint } } else { failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_breaks_off_says_the_command_that_goes_on() {
+        let names = ["ana", "bea", "cyd"].map(str::to_owned);
+        let all = Options { names: Vec::new(), all: true, after: None };
+        let some = Options { names: names.to_vec(), all: false, after: None };
+        for (done, options, expected) in [
+            (0, &all, None),
+            (1, &all, Some("kubectl clinic sign-out --all --after ana -n maple")),
+            (2, &some, Some("kubectl clinic sign-out cyd -n maple")),
+        ] {
+            assert_eq!(rest(&names, done, options, " -n maple").as_deref(), expected, "{done}");
+        }
+    }
+}
