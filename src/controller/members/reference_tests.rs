@@ -276,7 +276,7 @@ impl Clinic for InMemory {
 const TROUBLES: u8 = 15;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(600), failure_persistence: None, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(500), failure_persistence: None, max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_people_do_everything_comes_to_stand_as_the_reference_model_says(ops in sequences(24, TROUBLES)) {
@@ -285,7 +285,7 @@ proptest! {
 }
 
 /// Sequences that end with a restore, among which every state must be.
-const RESTORED: usize = 500;
+const RESTORED: usize = 300;
 
 #[test]
 fn members_in_every_state_are_restored_with_every_edit_that_waits() {
