@@ -285,7 +285,7 @@ proptest! {
 }
 
 /// Sequences that end with a restore, among which every state must be.
-const RESTORED: usize = 300;
+const RESTORED: usize = 500;
 
 #[test]
 fn members_in_every_state_are_restored_with_every_edit_that_waits() {
