@@ -88,10 +88,10 @@ fn a_cookie_that_was_copied_before_a_suspension_is_dead_after_it() {
     house.member("sam", &json!({"expectedEndOfTraining": "2190-05-20"}));
     for (name, copied) in [("ana", copied), ("sam", sam)] {
         house.world.member_in("Active", name);
+        assert_eq!(desired(&house, name)["grant"], 1, "an end is an end: the grant of {name}");
         let back = comes_back(&house, name);
         assert!(!is_signed_in(&copied), "an end is an end: {name} is signed in by a copied cookie");
         assert!(is_signed_in(&back));
-        assert_eq!(desired(&house, name)["grant"], 1, "an end is an end: the grant of {name}");
     }
 }
 
