@@ -25,6 +25,8 @@ fn people_may_do_what_their_role_says_and_nothing_else() {
         ("create update patch delete", "clinicserviceaccounts", [false, true, true]),
         ("create update patch administer", "clinics", [false, false, true]),
         ("get list watch", "clinicaccounts", [false, false, true]),
+        ("get", "namespaces", [true, true, true]),
+        ("patch", "namespaces", [false, false, false]),
         ("create update patch delete", "clinicaccounts", [false, false, false]),
         ("patch update", "clinicusers/status", [false, false, false]),
         ("delete operate authenticate", "clinics", [false, false, false]),

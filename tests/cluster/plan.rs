@@ -168,9 +168,9 @@ fn who_may_not_see_everything_is_told_what_that_hides() {
         "{told:#}"
     );
     let notes: Vec<_> = told["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
-    let hidden = ["clinicserviceaccounts", "clinics", "clinicaccounts"];
+    let hidden = ["clinicserviceaccounts", "clinics", "clinicaccounts", "the Namespace"];
     assert!(
-        notes.len() == 3
+        notes.len() == hidden.len()
             && hidden.iter().zip(&notes).all(|(kind, note)| note.starts_with(&format!("You may not read {kind}: "))),
         "{notes:?}"
     );
@@ -178,4 +178,30 @@ fn who_may_not_see_everything_is_told_what_that_hides() {
     let output = plan(&world, &nobody, &[], &user("bo", "email: bo@maple.example, type: Staff"));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && said.contains("failed to read the clinicusers of namespace"), "{said}");
+}
+
+#[test]
+fn a_plan_begins_with_a_warning_while_restore_mode_is_on_or_where_the_tree_turns_it_on() {
+    let world = World::new("planrestore");
+    let rules = json!([
+        {"apiGroups": ["clinic-operator.dev"], "resources": ["clinicusers", "clinicserviceaccounts", "clinics", "clinicaccounts"],
+            "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
+    ]);
+    let person = Person::new(&world.namespace, "reader", rules.as_array().unwrap());
+    let tree = user("bo", "email: bo@maple.example, type: Staff");
+    let first = |tree: &str| planned(&world, &person, tree)["first"].clone();
+    assert_eq!(first(&tree), json!([]));
+
+    let name = world.namespace.name();
+    let until = "clinic-operator.dev/restore-door: open until 2027-03-01T18:00:00Z";
+    let namespace =
+        format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, annotations: {{{until}}}}}\n");
+    let said = first(&(tree.clone() + &namespace));
+    assert!(said[0].as_str().is_some_and(|said| said.contains("turns restore mode on")) && said[1].is_null(), "{said}");
+
+    world.namespace.by_hand(|| {
+        let said = first(&tree);
+        assert!(said[0].as_str().is_some_and(|said| said.starts_with("Restore mode is on until ")), "{said}");
+    });
 }

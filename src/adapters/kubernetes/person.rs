@@ -141,6 +141,16 @@ impl Person {
         }
     }
 
+    /// The value of an annotation of the namespace.
+    ///
+    /// # Errors
+    /// A failed request.
+    pub async fn annotation_of_namespace(&self, name: &str) -> Result<Option<String>, PersonError> {
+        let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
+        let namespace = api.get_metadata(&self.namespace).await?;
+        Ok(namespace.metadata.annotations.and_then(|mut all| all.remove(name)))
+    }
+
     /// Gives an annotation a value, if the object is still the one that was read.
     ///
     /// # Errors

@@ -6,12 +6,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::side::{Person, Seems, Side};
+use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{Person as Reader, PersonError};
 use crate::api::account::ClinicAccount;
 use crate::api::clinic_user::MemberStatus;
 use crate::api::wishes::released_hold;
 use crate::api::{CLINIC_NAME, Clinic, ClinicUser, ServiceAccount};
 use crate::domain::lifecycle::State;
+use crate::domain::restore::{RESTORE_MODE, RestoreMode};
 
 /// Why a clinic could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,8 @@ pub(super) enum SeeError {
 /// A clinic, and what of it could not be seen, with what that hides.
 pub(super) struct Seen {
     pub side: Side,
+    /// That restore mode is on.
+    pub restoring: Option<String>,
     pub unseen: Vec<String>,
 }
 
@@ -70,7 +74,25 @@ pub(super) async fn see(reader: &Reader) -> Result<Seen, SeeError> {
             .collect(),
         records: records.map(|records| records.into_iter().filter_map(record).collect()),
     };
-    Ok(Seen { side, unseen })
+    let mode = match reader.annotation_of_namespace(RESTORE_MODE).await {
+        // A namespace that is not there yet is in no mode.
+        Err(PersonError::NotFound) => None,
+        other => {
+            let hides = "the Namespace: whether restore mode is on is not known";
+            seen(other, hides, &mut unseen).map_err(failed("Namespace"))?.flatten()
+        }
+    };
+    Ok(Seen { side, restoring: restoring(mode.as_deref()), unseen })
+}
+
+/// What to say of a namespace whose annotation has this value.
+fn restoring(annotation: Option<&str>) -> Option<String> {
+    let until = match RestoreMode::of(annotation, Clock.now()) {
+        RestoreMode::On { until } => format!("until {until}"),
+        RestoreMode::ToEnd(_) => "and about to end".to_owned(),
+        RestoreMode::Off | RestoreMode::NotUnderstood => return None,
+    };
+    Some(format!("Restore mode is on {until}: nobody is added, removed or mailed before it has ended."))
 }
 
 /// What was read; `None`: RBAC hides it, which is noted.

@@ -27,6 +27,7 @@ use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{ConnectError, Login, Person as Reader};
 use crate::adapters::manifests::Input;
 use crate::adapters::output::tell;
+use crate::domain::restore::RESTORE_MODE;
 
 /// What `plan` is asked to do.
 #[derive(Args)]
@@ -103,7 +104,7 @@ fn run(options: &Options) -> Result<(), PlanError> {
         plans?
     } else {
         let namespace = options.namespace.as_deref();
-        beside_a_tree(before(&options.against, namespace)?, sides(&options.paths, namespace)?)
+        beside_a_tree(before(&options.against, namespace)?, tree(&options.paths, namespace)?)
     };
     let text = written(&plans, options.output).map_err(|error| PlanError::Write(error.to_string()))?;
     match std::io::stdout().write_all(text.as_bytes()) {
@@ -114,8 +115,15 @@ fn run(options: &Options) -> Result<(), PlanError> {
 
 type Sides = BTreeMap<Option<String>, Side>;
 
+/// What is planned from.
+struct Tree {
+    clinics: Sides,
+    /// Manifests of Namespaces that turn restore mode on.
+    restoring: Vec<String>,
+}
+
 /// The clinics of a tree, by namespace.
-fn sides(paths: &[String], namespace: Option<&str>) -> Result<Sides, PlanError> {
+fn tree(paths: &[String], namespace: Option<&str>) -> Result<Tree, PlanError> {
     let inputs: Vec<_> = paths.iter().map(|path| Input::from(path.as_str())).collect();
     let texts = texts(&inputs)?;
     if let Some(missed) = texts.missed.first() {
@@ -137,14 +145,23 @@ fn sides(paths: &[String], namespace: Option<&str>) -> Result<Sides, PlanError> 
             return Err(PlanError::Wrong(1, twice));
         }
     }
-    Ok(clinics.iter().map(|(namespace, all)| (namespace.map(str::to_owned), Side::of_manifests(all))).collect())
+    let clinics =
+        clinics.iter().map(|(namespace, all)| (namespace.map(str::to_owned), Side::of_manifests(all))).collect();
+    Ok(Tree { clinics, restoring: restoring(&pieces) })
+}
+
+/// What `validate` warns of too; the other warnings are about members, whom the plan names itself.
+fn restoring(pieces: &[Piece<'_>]) -> Vec<String> {
+    let remarks = pieces.iter().flat_map(|piece| piece.remarks.iter().map(move |remark| (piece.file, remark)));
+    let said = remarks.filter(|(_, remark)| remark.field.contains(RESTORE_MODE));
+    said.map(|(file, remark)| format!("{file}:{}: {} {}.", remark.at.line, remark.field, remark.message)).collect()
 }
 
 /// The tree to compare with. One without a manifest is that of a group which has no clinic yet.
 fn before(paths: &[String], namespace: Option<&str>) -> Result<Sides, PlanError> {
-    match sides(paths, namespace) {
+    match tree(paths, namespace) {
         Err(PlanError::Tree(TreeError::Nothing(_))) => Ok(Sides::new()),
-        other => other,
+        other => Ok(other?.clinics),
     }
 }
 
@@ -168,17 +185,20 @@ async fn beside_a_cluster(options: &Options) -> Result<Vec<Plan>, PlanError> {
     let login = Login { kubeconfig: kubeconfig.clone(), context: context.clone(), namespace: namespace.clone() };
     let mut reader = Reader::connect(&login).await?;
     // A manifest that names no namespace is of the same clinic as one that names the context's.
-    let sides = sides(&options.paths, Some(&reader.namespace))?;
+    let Tree { clinics, restoring } = tree(&options.paths, Some(&reader.namespace))?;
     let mut plans = Vec::new();
-    for (namespace, after) in sides {
+    for (namespace, after) in clinics {
         reader.namespace = namespace.unwrap_or(reader.namespace);
         let seen = see(&reader).await?;
-        plans.push(Plan { notes: seen.unseen, ..plan(reader.namespace.clone(), &seen.side, &after) });
+        let plan = plan(reader.namespace.clone(), &seen.side, &after);
+        let first = seen.restoring.into_iter().chain(restoring.clone()).chain(plan.first).collect();
+        plans.push(Plan { first, notes: seen.unseen, ..plan });
     }
     Ok(plans)
 }
 
-fn beside_a_tree(mut before: Sides, mut after: Sides) -> Vec<Plan> {
+fn beside_a_tree(mut before: Sides, after: Tree) -> Vec<Plan> {
+    let Tree { clinics: mut after, restoring } = after;
     let note = "Two trees were compared, and no cluster: everybody is taken for somebody who has accepted, and what the guards counted is not known.";
     let gone = before.keys().filter(|namespace| !after.contains_key(*namespace));
     let namespaces: Vec<_> = after.keys().chain(gone).cloned().collect();
@@ -186,7 +206,9 @@ fn beside_a_tree(mut before: Sides, mut after: Sides) -> Vec<Plan> {
         let before = before.remove(&namespace).unwrap_or_default();
         let gone = || Side { clinic_is_elsewhere: true, ..Side::default() };
         let after = after.remove(&namespace).unwrap_or_else(gone);
-        Plan { notes: vec![note.to_owned()], ..plan(namespace.unwrap_or_default(), &before, &after) }
+        let plan = plan(namespace.unwrap_or_default(), &before, &after);
+        let first = restoring.iter().cloned().chain(plan.first).collect();
+        Plan { first, notes: vec![note.to_owned()], ..plan }
     };
     namespaces.into_iter().map(plan_of).collect()
 }
