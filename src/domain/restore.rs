@@ -1,6 +1,6 @@
-//! Restore mode: until when an annotation of the clinic's Namespace leaves its records to whoever restores them. Controller, portal,
-//! `validate` and `plan` read the annotation here. The API server's policies see its form alone, since CEL knows no time: what has the
-//! form counts as open there, so nothing that has it is called off here.
+//! Restore mode: until when an annotation of the clinic's Namespace leaves its records to whoever restores them. Controller, portal
+//! and `plan` read the annotation here; `validate` warns of it whatever it says. The API server's policies see its form alone, since CEL
+//! knows no time: what has the form counts as open there, so nothing that has it is called off here.
 
 use jiff::{SignedDuration, Timestamp};
 

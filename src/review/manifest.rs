@@ -126,11 +126,11 @@ fn look_at_one(checker: &Checker, node: &Node) -> Document {
     }
 }
 
-/// What is said of a Namespace whose manifest turns restore mode on.
+/// What is said of a Namespace whose manifest has the annotation of restore mode, whatever its value.
 fn restore_mode(node: &Node, version: Option<&str>, kind: Option<&str>) -> Option<Remark> {
     let is_set = (version, kind) == (Some("v1"), Some("Namespace")) && annotations(node).contains_key(RESTORE_MODE);
     let path = Path::default().field("metadata").field("annotations").field(RESTORE_MODE);
-    let message = "turns restore mode on, in which records can be written by whoever has the rights: remove it here, and set it with kubectl annotate for a restore";
+    let message = "sets the annotation of restore mode, in which records can be written by whoever has the rights: remove it here, and set it with kubectl annotate for a restore";
     is_set.then(|| Remark::warning(node.place(&path), format!("metadata.annotations[{RESTORE_MODE}]"), message))
 }
 

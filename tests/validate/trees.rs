@@ -282,14 +282,14 @@ fn a_list_of_very_many_members_is_read() {
 }
 
 #[test]
-fn a_namespace_that_turns_restore_mode_on_is_a_warning() {
+fn a_namespace_with_the_annotation_of_restore_mode_is_a_warning() {
     let namespace = |annotation: &str| {
         format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: maple\n  annotations:\n    {annotation}\n---\n")
             + &user("ana", "email: ana@maple.example, type: Staff")
     };
     check(&namespace("maple.example/note: x"), &[]);
     let on = namespace("clinic-operator.dev/restore-door: open until 2027-03-01T18:00:00Z");
-    let warning = "6: warning: metadata.annotations[clinic-operator.dev/restore-door]: turns restore mode on, in which records can be \
-         written by whoever has the rights: remove it here, and set it with kubectl annotate for a restore";
+    let warning = "6: warning: metadata.annotations[clinic-operator.dev/restore-door]: sets the annotation of restore mode, in which records \
+         can be written by whoever has the rights: remove it here, and set it with kubectl annotate for a restore";
     check(&on, &[warning]);
 }

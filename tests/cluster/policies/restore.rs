@@ -12,8 +12,7 @@ use crate::support::wait::{PATIENCE, eventually_ok};
 /// The writes by which the API server takes an annotation of a Namespace.
 const WAYS: [&str; 3] = ["", "/status", "/finalize"];
 const TAKES: &str = "takes \"open until\" and an instant in UTC";
-const NOTHING_ELSE: &str =
-    "the controller may turn off the restore mode of its Namespace and change nothing else of it";
+const NOTHING_ELSE: &str = "the controller may turn off the restore mode of its Namespace; beside what the platform stamps it may change nothing";
 
 /// Labels and annotations by which a namespace is guarded.
 const GUARDS: [(&str, &str); 3] = [
