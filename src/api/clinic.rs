@@ -43,7 +43,7 @@ pub struct ClinicSpec {
     #[schemars(schema_with = "schema::validity_days")]
     pub invitation_validity_days: u8,
     /// Limits that keep a mistake, such as a wrong file applied to the clinic, from reaching everybody. Removals have one
-    /// without a setting: two members or a quarter of the clinic in an hour.
+    /// without a setting: two accepted members or a quarter of them, whichever is more, in an hour.
     #[serde(default)]
     pub guard: Guard,
     /// `true`: nobody is added, mailed or removed. Suspensions and ends of access still take effect.

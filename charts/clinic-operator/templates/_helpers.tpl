@@ -70,7 +70,7 @@ secret:
 
 {{- define "clinic-operator.keysSecret" -}}
 {{- $make := printf "kubectl create secret generic portal-keys -n %s --from-literal=current=\"$(openssl rand -base64 32)\"" .Release.Namespace -}}
-{{- required (printf "portal.keysSecret is required: the Secret with the key that credentials are sealed with. Make it once, keep a copy, and name it:\n\n  %s\n\n  --set portal.keysSecret=portal-keys\n" $make) .Values.portal.keysSecret -}}
+{{- required (printf "portal.keysSecret or portal.keysVolume is required: the Secret or volume with the key that credentials are sealed with. Make it once, keep a copy, and name it:\n\n  %s\n\n  --set portal.keysSecret=portal-keys\n" $make) .Values.portal.keysSecret -}}
 {{- end -}}
 
 {{- /* The controller's config file, as docs/configuration.md describes it. */ -}}
