@@ -115,7 +115,7 @@ impl ClinicAccountSpec {
         key(&self.acceptance.as_ref()?.login)
     }
 
-    /// Whether a new manifest of the gone holder's name takes its place (DESIGN.md §5's row above "adopt").
+    /// Whether a new manifest of the gone holder's name takes its place (docs/lifecycle.md, first row).
     pub fn passes_to(&self, manifest: &ClinicUserSpec, object: &str) -> bool {
         let Some(address) = self.address_key().filter(|_| self.desired.removed.is_none()) else { return false };
         let asks_for_another = key(&manifest.email).as_ref() != Some(&address);

@@ -1,5 +1,5 @@
 //! Standing still in restore mode. The API server's policies refuse our writes while it is on; here people are told, and a mode whose
-//! instant has come is ended. What the annotation means, and how it is looked for, never stands here.
+//! instant has come is ended.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who is to blame when a mail did not leave, and how long to wait before the next try: DESIGN.md §7 as code. Knows the
+//! Who is to blame when a mail did not leave, and how long to wait before the next try (docs/reliability.md). Knows the
 //! stages of an SMTP dialogue (RFC 5321) and the codes of its replies; never a socket, a clock or what a server wrote.
 
 use std::fmt;
@@ -187,7 +187,7 @@ pub struct Undelivered {
 }
 
 impl Undelivered {
-    /// Who must act (DESIGN.md §7).
+    /// Who must act (docs/reliability.md).
     pub fn fault(&self) -> Fault {
         whose_fault(self.stage, &self.failure)
     }
@@ -254,7 +254,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Who must act before the mail can leave (DESIGN.md §7).
+/// Who must act before the mail can leave (docs/reliability.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// Our relay, our credentials or our standing with it: the queue stops.
@@ -267,7 +267,7 @@ pub enum Fault {
     Unknown,
 }
 
-/// The table of DESIGN.md §7, read from the top: the first row that applies.
+/// The tables of docs/reliability.md, read from the top: the first row that applies.
 pub fn whose_fault(stage: Stage, failure: &Failure) -> Fault {
     match stage {
         Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::StartTls | Stage::Auth | Stage::MailFrom => {

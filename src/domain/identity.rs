@@ -1,4 +1,4 @@
-//! Whose account it is: DESIGN.md §5's table as code. Nobody inherits an account, and a person whose manifest was renamed or
+//! Whose account it is: the table of docs/lifecycle.md as code. Nobody inherits an account, and a person whose manifest was renamed or
 //! restored keeps theirs. Who is there and who is gone is an argument; how that is found out never lives here.
 
 use unicode_normalization::UnicodeNormalization;

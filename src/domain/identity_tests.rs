@@ -1,4 +1,4 @@
-//! The table of DESIGN.md §5 row by row, and names as people type them.
+//! The table of docs/lifecycle.md row by row, and names as people type them.
 
 use super::*;
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
-//! How long a session lasts, and what ends it: the cookie that carries it is checked at every request against the record of its
-//! account. How it is sealed, and where it is sent, never lives here.
+//! How long a session lasts, and what ends it: the cookie that carries it is checked at every request against record and manifest
+//! of its account. How it is sealed, and where it is sent, never lives here.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,7 @@ impl Session {
         Self { account: account.to_owned(), epoch, grant, began: now.as_second(), seen: now.as_second() }
     }
 
-    /// How it stands now, by the record of its account.
+    /// How it stands now, by record and manifest of its account.
     pub fn standing(&self, facts: &Facts, now: Timestamp) -> Standing {
         let (began, seen) = (seconds_ago(self.began, now), seconds_ago(self.seen, now));
         // A cookie of the future was written by a clock that has been set back since: it is not trusted to be young.

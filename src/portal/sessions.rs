@@ -1,4 +1,4 @@
-//! Sessions: a sealed cookie, checked at each request against the records. They last across replicas and restarts, and end at the
+//! Sessions: a sealed cookie, checked at each request against record and manifest. They last across replicas and restarts, and end at the
 //! instant at which access ends, whoever else is down.
 
 use axum::http::HeaderValue;

@@ -1,4 +1,4 @@
-//! Removal and its guard, and the guard of first invitations, on a real API server: one bad merge neither locks a clinic out
+//! Removal and its guard, and the guard of invitations, on a real API server: one bad merge neither locks a clinic out
 //! nor mails everybody.
 
 use std::time::Duration;

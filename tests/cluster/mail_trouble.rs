@@ -1,4 +1,4 @@
-//! What becomes of members when mail cannot leave: each fault of DESIGN.md §7 by a relay that is scripted to show it.
+//! What becomes of members when mail cannot leave: each fault of docs/reliability.md by a relay that is scripted to show it.
 //! Never here: which reply means which fault (that table has tests of its own).
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A restatement of what the operator promises about identity, addresses, access and mail (DESIGN.md §4 to §6), as a plain
+//! A restatement of what the operator promises about identity, addresses, access and mail (docs/lifecycle.md), as a plain
 //! state machine: people do something, everything comes to rest, and this is how it then stands. It imports nothing from the
 //! crate and knows neither claims nor steps. Where several members may go first, every order is an allowed outcome.
 
@@ -32,7 +32,7 @@ struct Account {
     resend: Option<u8>,
     resend_at_adoption: Option<u8>,
     asked: Option<Asked>,
-    /// Whether a guard holds its first invitation; `Some(false)`: a person has released it.
+    /// Whether a guard holds its round; `Some(false)`: a person has released it.
     held: Option<bool>,
 }
 

@@ -1,5 +1,5 @@
 //! Whose accounts are whose: by the UID of the `ClinicUser` that holds an account, and by its name, under which the manifest of a gone
-//! holder comes back. Who is there never stands here.
+//! holder comes back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! The cache of the clinic's objects with the lookups that decisions need: by name, by holder, by claim. It is fed by watches
-//! and by the answers to our own writes, whichever is newer. It decides nothing and writes nothing.
+//! and by the answers to our own writes, by the rule of `adapters::kubernetes::Told`. It decides nothing and writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -1,5 +1,4 @@
-//! Whose account an account is, as far as the cache knows: the lookups over holders that decisions ask. That somebody is gone for
-//! certain is asked of the API server, which never happens here.
+//! Whose account an account is, as far as the cache knows: the lookups over holders that decisions ask.
 
 use std::sync::Arc;
 

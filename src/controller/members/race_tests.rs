@@ -43,7 +43,7 @@ fn edit(server: &mut Server, index: usize, address: usize, name: usize) {
 }
 
 /// What the person of an account does at the portal: accept, or confirm a changed address. Only with the address of the same
-/// read (DESIGN.md §7).
+/// read.
 fn person_answers(server: &mut Server, account: usize) {
     let name = server.accounts().get(account).map(|account| account.id.clone());
     let Some(key) = name.map(|name| (Kind::ClinicAccount, name)) else { return };

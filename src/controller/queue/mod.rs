@@ -1,6 +1,6 @@
 //! The work queue: a key that is asked for twice runs once, and never twice at the same time. Any lane takes any key, the most
 //! urgent first, so that one slow key keeps nobody back; two lanes more take only what may end somebody's access. The cache and
-//! the mailer fill it, a term works on it. What the work is never stands here.
+//! the mailer fill it, a term works on it.
 
 mod key;
 mod waiting;

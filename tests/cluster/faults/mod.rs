@@ -1,4 +1,4 @@
-//! Every fault of a relay at every stage of the dialogue (DESIGN.md §7), by the compiled binary and a scripted server: who is
+//! Every fault of a relay at every stage of the dialogue (docs/reliability.md), by the compiled binary and a scripted server: who is
 //! blamed, what the Clinic, the member and the ledger say, that a restart changes nothing of it, and that in the end the
 //! member has one mail. Never here: crashes of the operator.
 
@@ -226,7 +226,7 @@ fn a_reply_that_comes_late_at_every_stage() {
     at_every_stage(Fault::LateReply);
 }
 
-/// The rows of DESIGN.md §7 that name a code, and those that look alike.
+/// The rows of docs/reliability.md that name a code, and those that look alike.
 #[test]
 fn a_code_is_blamed_as_it_says() {
     let mut troubled = Troubled::new(Fault::Refusal);

@@ -1,4 +1,4 @@
-//! Which fault at which stage is whose: DESIGN.md §7 written out, once for the tests and for docs/reliability.md. Never here:
+//! Which fault at which stage is whose, once for the tests and for docs/reliability.md. Never here:
 //! how a fault is made, or what the code under test says about it.
 
 use std::fmt::Write as _;
@@ -59,7 +59,7 @@ pub(super) const TABLE: [(Fault, [Blame; 10]); 7] = [
     (Fault::LateReply, [S, S, S, S, S, S, S, S, S, S]),
 ];
 
-/// Replies whose code says more, and what is blamed: the rows of DESIGN.md §7 that name one, and those that look alike.
+/// Replies whose code says more, and what is blamed, with those that look alike.
 pub(super) const CODES: [(Stage, &str, Blame); 13] = [
     (Stage::RcptTo, "550 5.7.1", M),
     (Stage::RcptTo, "550 5.1.8", M),
