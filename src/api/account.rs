@@ -135,7 +135,8 @@ pub struct Desired {
     #[schemars(schema_with = "schema::growing_count")]
     pub decisions: u32,
     /// How often access was given back after an end (suspension, end of training, removal) or every session was ended by
-    /// the annotation clinic-operator.dev/sign-out; never goes back. A session counts only while it is of this grant.
+    /// the annotation clinic-operator.dev/sign-out; never goes back. A session counts only while it is of this grant and
+    /// of acceptance.signOuts, both added up.
     #[serde(default)]
     #[schemars(schema_with = "schema::growing_count")]
     pub grant: u32,
@@ -325,4 +326,9 @@ pub struct Acceptance {
     #[serde(default)]
     #[schemars(schema_with = "schema::growing_count")]
     pub session_epoch: u32,
+    /// How often the portal ended every session by the annotation clinic-operator.dev/sign-out, which no controller had
+    /// answered; never goes back. It counts together with desired.grant.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::growing_count")]
+    pub sign_outs: u32,
 }

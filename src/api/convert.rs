@@ -102,7 +102,14 @@ impl ClinicAccountSpec {
     /// What the record says about who may pass.
     pub fn standing(&self) -> standing::Record {
         let has_login = self.desired.email.is_some();
-        standing::Record { access: self.access_facts(), has_login, grant: self.desired.grant }
+        let sign_outs = self.acceptance.as_ref().map_or(0, |acceptance| acceptance.sign_outs);
+        let grant = self.desired.grant.saturating_add(sign_outs);
+        standing::Record { access: self.access_facts(), has_login, grant }
+    }
+
+    /// Whether this value of the annotation ends the sessions of its grant: neither a controller nor the portal has answered it.
+    pub fn is_signed_out_by(&self, annotation: Option<&str>) -> bool {
+        annotation == Some(standing::sign_out(&self.id, self.standing().grant).as_str())
     }
 
     /// The key of the address wished for; `None`: the account has given its address up, and has no login either.

@@ -44,9 +44,9 @@ impl Manifest {
         }
     }
 
-    /// Whether it can take access away that a record gives, sooner or later.
+    /// Whether it can take away what a record gives, sooner or later: access, or sessions.
     pub fn may_take_away(&self) -> bool {
-        self.suspended || self.training_ends.is_some()
+        self.suspended || self.training_ends.is_some() || self.signed_out.is_some()
     }
 
     /// What it takes away from this account. Where the clinic's zone is not known an end cannot be told, and the record's alone
@@ -57,8 +57,7 @@ impl Manifest {
         zone: impl FnOnce() -> Option<ClinicZone>,
     ) -> standing::Manifest {
         let until = self.training_ends.and_then(|end| access_until(Period::Training(end), &zone()?));
-        let current = standing::sign_out(&account.id, account.desired.grant);
-        let signs_out = self.signed_out.as_deref() == Some(current.as_str());
+        let signs_out = account.is_signed_out_by(self.signed_out.as_deref());
         standing::Manifest { suspended: self.suspended, until, signs_out }
     }
 
@@ -139,6 +138,20 @@ mod tests {
         ] {
             assert_eq!(takes_away(&change), expected, "{change}");
         }
+        let answered: ClinicAccountSpec = serde_json::from_value(json!({
+            "id": "a-1", "desired": {"holder": {"name": "ana", "uid": "1"}, "email": "ana@maple.example", "type": "Staff", "grant": 2},
+            "acceptance": {
+                "acceptedAt": "2027-06-01T12:00:00Z", "login": "ana@maple.example", "firstName": "Ana", "lastName": "Silva",
+                "credential": "c", "signOuts": 1,
+            },
+        }))
+        .unwrap();
+        let signs_out = |value: &str| answered.is_signed_out_by(Some(value));
+        assert_eq!(
+            ["a-1.2", "a-1.3", "a-1.1"].map(signs_out),
+            [false, true, false],
+            "what the portal answered is answered"
+        );
         let trainee = manifest(&trainee("2027-06-30"));
         assert_eq!(trainee.takes_away(&account(), || None), nothing, "without a zone the record's end alone counts");
     }

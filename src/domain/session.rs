@@ -54,6 +54,11 @@ impl Facts {
         may_pass(&self.record, self.manifest.as_ref(), now)
     }
 
+    /// The grant under which sessions begin.
+    pub fn grant(&self) -> u32 {
+        self.record.grant_after(&self.manifest.unwrap_or_default())
+    }
+
     /// When access ends; `None`: no end is planned.
     pub fn until(&self) -> Option<Timestamp> {
         self.record.access.less(&self.manifest.unwrap_or_default()).until

@@ -12,7 +12,7 @@ pub struct Record {
     pub access: AccessFacts,
     /// Whether the account has a login: one that gave its address up has none.
     pub has_login: bool,
-    /// How often access was given back or every session was ended.
+    /// How often access was given back or an administrator ended every session.
     pub grant: u32,
 }
 
@@ -23,7 +23,7 @@ pub struct Manifest {
     pub suspended: bool,
     /// The end of access that it asks for; `None`: it has none, or it cannot be read.
     pub until: Option<Timestamp>,
-    /// It ends the sessions of the record's grant.
+    /// It ends the sessions of the record's grant, or was seen to.
     pub signs_out: bool,
 }
 
@@ -58,22 +58,27 @@ pub fn may_pass(record: &Record, manifest: Option<&Manifest>, now: Timestamp) ->
     } else if !grants(&record.access.less(&manifest)) {
         Answer::MayNot(By::Manifest)
     } else {
-        Answer::MayPass { grant: record.grant.saturating_add(u32::from(manifest.signs_out)) }
+        Answer::MayPass { grant: record.grant_after(&manifest) }
     }
 }
 
-/// The grant of the record that is written next: it rises with the write that gives access back, and with the one that answers a
-/// sign-out.
-pub fn next_grant(before: &Record, after: &Record, manifest: &Manifest, now: Timestamp) -> u32 {
+/// Whether a write gives access back: its grant is a later one.
+pub fn is_given_back(before: &Record, after: &Record, now: Timestamp) -> bool {
     let passes = |record: &Record| matches!(may_pass(record, None, now), Answer::MayPass { .. });
-    let is_given_back = before.access.accepted.is_some() && !passes(before) && passes(after);
-    before.grant.saturating_add(u32::from(is_given_back || manifest.signs_out))
+    before.access.accepted.is_some() && !passes(before) && passes(after)
 }
 
 /// What the annotation must say to end every session of an account: its name and its grant, so that one that is left in a file ends
 /// them once.
 pub fn sign_out(account: &str, grant: u32) -> String {
     format!("{account}.{grant}")
+}
+
+impl Record {
+    /// The grant under which sessions begin, which a sign-out raises before the record says so.
+    pub fn grant_after(&self, manifest: &Manifest) -> u32 {
+        self.grant.saturating_add(u32::from(manifest.signs_out))
+    }
 }
 
 impl AccessFacts {
@@ -144,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_grant_rises_when_access_is_given_back_or_a_sign_out_is_answered_and_never_else() {
+    fn access_is_given_back_when_its_last_end_is_taken_back_and_never_else() {
         type Change = fn(&mut Record);
         let ends: [Change; 4] = [
             |record| record.access.suspended = true,
@@ -152,24 +157,20 @@ mod tests {
             |record| record.access.removed = Some(at(0)),
             |record| record.has_login = false,
         ];
-        let nothing = Manifest::default();
-        let signs_out = Manifest { signs_out: true, ..nothing };
-        let next = |before: &Record, after: &Record| next_grant(before, after, &nothing, at(10));
-        assert_eq!(next(&record(), &record()), 3);
-        assert_eq!(next_grant(&record(), &record(), &signs_out, at(10)), 4);
+        let is_given_back = |before: &Record, after: &Record| is_given_back(before, after, at(10));
+        assert!(!is_given_back(&record(), &record()));
         for end in ends {
             let ended = with(end);
-            assert_eq!(next(&record(), &ended), 3, "an end");
-            assert_eq!(next(&ended, &record()), 4, "{ended:?}");
-            assert_eq!(next_grant(&ended, &record(), &signs_out, at(10)), 4, "one write, one step");
+            assert!(!is_given_back(&record(), &ended), "an end");
+            assert!(is_given_back(&ended, &record()), "{ended:?}");
             for other in ends {
                 let mut both = ended;
                 other(&mut both);
-                assert_eq!(next(&both, &ended), 3, "still ended: {ended:?}");
+                assert!(!is_given_back(&both, &ended), "still ended: {ended:?}");
             }
             let mut pending = ended;
             pending.access.accepted = None;
-            assert_eq!(next(&pending, &with(|record| record.access.accepted = None)), 3, "nobody had access");
+            assert!(!is_given_back(&pending, &with(|record| record.access.accepted = None)), "nobody had access");
         }
     }
 }

@@ -157,6 +157,14 @@ pub(super) struct AccountSpec {
     pub(super) acceptance: Option<Acceptance>,
 }
 
+impl AccountSpec {
+    /// The grant of its sessions.
+    pub(super) fn grant(&self) -> u32 {
+        let sign_outs = self.acceptance.as_ref().map_or(0, |acceptance| acceptance.sign_outs);
+        self.desired.grant.saturating_add(sign_outs)
+    }
+}
+
 /// Of what the clinic wants of an account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Desired {
@@ -173,7 +181,7 @@ pub(super) struct Desired {
     #[serde(default)]
     pub(super) hold: Option<Hold>,
     #[serde(default)]
-    pub(super) grant: u32,
+    grant: u32,
 }
 
 impl Desired {
@@ -219,6 +227,8 @@ pub(super) struct Acceptance {
     pub(super) title: Option<String>,
     #[serde(default)]
     pub(super) first_sign_in_at: Option<Timestamp>,
+    #[serde(default)]
+    sign_outs: u32,
 }
 
 /// The ledger, without digests.

@@ -95,7 +95,7 @@ async fn one(session: &Session, words: &str) -> Result<Outcome, Failure> {
             return Err(Failure::NotDone(format!("{name} is a service account: nobody signs in with it")));
         }
         let Some((account, record)) = accepted(session, &member).await? else { return Ok(Outcome::NothingToLose) };
-        let value = value_for(&account, record.desired.grant);
+        let value = value_for(&account, record.grant());
         let annotations = member.metadata.annotations.as_ref();
         if annotations.and_then(|all| all.get(SIGN_OUT_ANNOTATION)).is_some_and(|there| there.trim() == value) {
             return Ok(Outcome::AskedBefore);

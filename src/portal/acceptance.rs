@@ -161,6 +161,7 @@ fn acceptance(
         credential: confirmed.credential.clone(),
         first_sign_in_at: Some(now),
         session_epoch: first_epoch(now),
+        sign_outs: 0,
     })
 }
 
@@ -180,6 +181,8 @@ pub enum Change<'a> {
     Resealed(&'a str),
     /// They signed out, or their manifest took access away for a time: every session ends.
     SignedOut,
+    /// An administrator signed them out: what began since goes on.
+    SignedOutByAdministrator,
 }
 
 /// What must still be so for a change to be made.
@@ -189,7 +192,9 @@ pub enum Still<'a> {
     Names(&'a str),
     /// Sessions of this epoch last.
     InEpoch(u32),
-    /// The record still grants access at that instant, under this grant and with sessions of this epoch.
+    /// The record is of this grant.
+    OfGrant(u32),
+    /// The record still grants access at that instant, under this grant or an earlier one and with sessions of this epoch.
     Grants {
         /// The epoch.
         epoch: u32,
@@ -207,8 +212,10 @@ impl Still<'_> {
         match self {
             Self::Names(credential) => account.credential() == Some(credential),
             Self::InEpoch(epoch) => epoch_is(epoch),
-            Self::Grants { epoch, grant, at } => {
-                epoch_is(epoch) && may_pass(&account.standing(), None, at) == Answer::MayPass { grant }
+            Self::OfGrant(grant) => account.standing().grant == grant,
+            Self::Grants { epoch, grant: last, at } => {
+                let answer = may_pass(&account.standing(), None, at);
+                epoch_is(epoch) && matches!(answer, Answer::MayPass { grant } if grant <= last)
             }
         }
     }
@@ -264,6 +271,7 @@ impl Change<'_> {
             Self::Credential(name) => Some(json!({ "credential": name, "sessionEpoch": next_epoch })),
             Self::Resealed(name) => Some(json!({ "credential": name })),
             Self::SignedOut => Some(json!({ "sessionEpoch": next_epoch })),
+            Self::SignedOutByAdministrator => Some(json!({ "signOuts": before.sign_outs.saturating_add(1) })),
         }
     }
 }

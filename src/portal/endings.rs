@@ -1,6 +1,6 @@
-//! Ends for good what a manifest has ended and no controller has written down: a suspension that is taken back before a controller
-//! saw it must not leave a copied cookie alive. What a replica saw ends old sessions there at once; some seconds later the session
-//! epoch is raised, once and guarded, unless the record has caught up. While a controller runs as usual nothing is written here.
+//! Ends for good what a manifest has ended and no controller has written down: a suspension or a sign-out that is taken back before a
+//! controller saw it must not leave a copied cookie alive. What a replica saw ends old sessions there at once; some seconds later the
+//! record is told, once and guarded, unless it has caught up. While a controller runs as usual nothing is written here.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -25,18 +25,32 @@ const SETTLED_AFTER: Duration = Duration::from_secs(10);
 /// Between two tries of a write that was refused or got no answer.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// What was seen to end, by account.
+/// What was seen to end.
 #[derive(Debug, Default)]
-pub struct Endings(Mutex<HashMap<String, Ending>>);
+pub struct Endings {
+    access: Notes,
+    sign_outs: Notes,
+}
+
+/// By account.
+#[derive(Debug, Default)]
+struct Notes(Mutex<HashMap<String, Ending>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Ending {
-    /// Of the sessions that ended.
-    epoch: u32,
-    grant: u32,
+    what: What,
     /// When that was last seen.
     at: Timestamp,
     next: Next,
+}
+
+/// What ended, and with it which sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// Access: those of this epoch that are of this grant or an earlier one.
+    Access { epoch: u32, grant: u32 },
+    /// By a sign-out, those of this grant.
+    SessionsOf { grant: u32 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,20 +64,53 @@ enum Next {
 }
 
 impl Endings {
-    /// When the sessions of this epoch and grant were last seen to end.
+    /// When access with sessions of this epoch and grant was last seen to end.
     pub fn ended_at(&self, account: &str, epoch: u32, grant: u32) -> Option<Timestamp> {
-        let all = self.all();
-        all.get(account).filter(|ending| (ending.epoch, ending.grant) == (epoch, grant)).map(|ending| ending.at)
+        let all = self.access.all();
+        let is_of = |what| matches!(what, What::Access { epoch: of, grant: last } if of == epoch && grant <= last);
+        all.get(account).filter(|ending| is_of(ending.what)).map(|ending| ending.at)
     }
 
-    fn note(&self, account: &str, epoch: u32, grant: u32, at: Timestamp, look: Instant) {
-        let mut all = self.all();
-        match all.get_mut(account).filter(|known| (known.epoch, known.grant) == (epoch, grant)) {
-            Some(known) => known.at = at,
-            None => drop(all.insert(account.to_owned(), Ending { epoch, grant, at, next: Next::Look(look) })),
+    /// Whether a sign-out of this grant was seen that the record does not know of.
+    pub fn signs_out(&self, account: &str, grant: u32) -> bool {
+        let all = self.sign_outs.all();
+        all.get(account).is_some_and(|ending| ending.what == What::SessionsOf { grant })
+    }
+
+    fn of(&self, what: What) -> &Notes {
+        match what {
+            What::Access { .. } => &self.access,
+            What::SessionsOf { .. } => &self.sign_outs,
         }
     }
 
+    fn note(&self, account: &str, what: What, at: Timestamp, look: Instant) {
+        let mut all = self.of(what).all();
+        match all.get_mut(account).filter(|known| known.what == what) {
+            Some(known) => known.at = at,
+            None => drop(all.insert(account.to_owned(), Ending { what, at, next: Next::Look(look) })),
+        }
+    }
+
+    /// What is to be written down: sign-outs first, since the grant that follows is part of how access ended.
+    fn due(&self, now: Instant) -> Vec<(String, Ending)> {
+        [&self.sign_outs, &self.access].into_iter().flat_map(|notes| notes.due(now)).collect()
+    }
+
+    /// The record says it, or needs not to: what it says now of an end of access is not looked at again. The annotation of a
+    /// sign-out matches it no more.
+    fn done(&self, ending: Ending, account: &ClinicAccountSpec) {
+        match (ending.what, &account.acceptance) {
+            (What::Access { .. }, Some(Acceptance { session_epoch, .. })) => {
+                let what = What::Access { epoch: *session_epoch, grant: account.standing().grant };
+                self.access.set(&account.id, Ending { what, next: Next::Nothing, ..ending });
+            }
+            (What::Access { .. }, None) | (What::SessionsOf { .. }, _) => self.of(ending.what).forget(&account.id),
+        }
+    }
+}
+
+impl Notes {
     /// The next time that this one is seen to end is another time.
     fn is_over(&self, account: &str) {
         let mut all = self.all();
@@ -90,17 +137,6 @@ impl Endings {
         self.all().insert(account.to_owned(), ending);
     }
 
-    /// The record says it, or needs not to: what it says now is not looked at again.
-    fn done(&self, ending: Ending, account: &ClinicAccountSpec) {
-        match &account.acceptance {
-            Some(Acceptance { session_epoch, .. }) => {
-                let (epoch, grant) = (*session_epoch, account.desired.grant);
-                self.set(&account.id, Ending { epoch, grant, next: Next::Nothing, ..ending });
-            }
-            None => self.forget(&account.id),
-        }
-    }
-
     fn forget(&self, account: &str) {
         self.all().remove(account);
     }
@@ -120,13 +156,13 @@ pub async fn keep(portal: &Portal, mut changes: UnboundedReceiver<(String, Manif
         tokio::select! {
             Some((name, manifest)) = changes.recv() => {
                 if portal.look_at(&name, &manifest).is_empty() {
-                    portal.records.accounts_held_by(&name).iter().for_each(|account| portal.endings.is_over(&account.spec.id));
+                    portal.records.accounts_held_by(&name).iter().for_each(|account| portal.endings.access.is_over(&account.spec.id));
                 }
             }
             _ = looks.tick() => {
                 let manifests = portal.records.manifests_that_may_take_away();
                 let ended = manifests.iter().flat_map(|(name, manifest)| portal.look_at(name, manifest));
-                portal.endings.are_over_but(&ended.collect());
+                portal.endings.access.are_over_but(&ended.collect());
                 for (account, ending) in portal.endings.due(portal.clock.monotonic()) {
                     portal.write_down(&account, ending).await;
                 }
@@ -136,37 +172,46 @@ pub async fn keep(portal: &Portal, mut changes: UnboundedReceiver<(String, Manif
 }
 
 impl Portal {
-    /// Notes and returns the accounts from which this manifest alone takes access away.
+    /// Notes whose sessions this manifest alone ends, and returns the accounts from which it takes access away.
     fn look_at(&self, name: &str, manifest: &Manifest) -> Vec<String> {
         if !manifest.may_take_away() {
             return Vec::new();
         }
         let now = self.clock.now();
-        let held = self.records.accounts_held_by(name).into_iter().map(|account| account.spec);
-        let ended = held.filter(|account| {
-            let facts = self.facts_by(account, Some(manifest));
-            facts.may_pass(now) == Answer::MayNot(By::Manifest)
-        });
-        let note = |account: ClinicAccountSpec| {
-            let epoch = account.acceptance.as_ref()?.session_epoch;
-            self.endings.note(&account.id, epoch, account.desired.grant, now, self.clock.monotonic() + SETTLED_AFTER);
-            Some(account.id)
+        let note = |account: &str, what| {
+            self.endings.note(account, what, now, self.clock.monotonic() + SETTLED_AFTER);
         };
-        ended.filter_map(note).collect()
+        let mut ended = Vec::new();
+        for account in self.records.accounts_held_by(name).into_iter().map(|account| account.spec) {
+            let facts = self.facts_by(&account, Some(manifest));
+            let Some(epoch) = facts.epoch else { continue };
+            if facts.manifest.is_some_and(|manifest| manifest.signs_out) {
+                note(&account.id, What::SessionsOf { grant: facts.record.grant });
+            }
+            if facts.may_pass(now) == Answer::MayNot(By::Manifest) {
+                note(&account.id, What::Access { epoch, grant: facts.grant() });
+                ended.push(account.id);
+            }
+        }
+        ended
     }
 
-    /// Raises the epoch if the record still grants what the manifest took away some seconds ago, whatever the manifest says by now.
+    /// Ends sessions in the record if it still knows nothing of what the manifest ended some seconds ago, whatever the manifest says
+    /// by now: by the epoch, or by the count of sign-outs, after which what has begun since goes on.
     async fn write_down(&self, account: &str, ending: Ending) {
         let read = match self.account_now(account).await {
             Ok(Some(read)) => read,
-            Ok(None) => return self.endings.forget(account),
+            Ok(None) => return self.endings.of(ending.what).forget(account),
             Err(error) => return self.try_again(account, ending, &error),
         };
-        let still = Still::Grants { epoch: ending.epoch, grant: ending.grant, at: self.clock.now() };
+        let (still, wanted) = match ending.what {
+            What::Access { epoch, grant } => (Still::Grants { epoch, grant, at: self.clock.now() }, Change::SignedOut),
+            What::SessionsOf { grant } => (Still::OfGrant(grant), Change::SignedOutByAdministrator),
+        };
         if !still.is_so(&read.spec) {
             return self.endings.done(ending, &read.spec);
         }
-        match change(&self.stores.accounts, account, still, Change::SignedOut).await {
+        match change(&self.stores.accounts, account, still, wanted).await {
             Ok(written) => {
                 info!(account, "ended the sessions that the manifest ended, which no controller has written down");
                 self.records.put(&written);
@@ -182,6 +227,27 @@ impl Portal {
         if !matches!(ending.next, Next::TryAgain(_)) {
             warn!(account, %error, "its sessions are not ended in the record yet; it is tried again");
         }
-        self.endings.set(account, Ending { next: Next::TryAgain(self.clock.monotonic() + TRY_AGAIN_AFTER), ..ending });
+        let next = Next::TryAgain(self.clock.monotonic() + TRY_AGAIN_AFTER);
+        self.endings.of(ending.what).set(account, Ending { next, ..ending });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::clock::Clock;
+
+    #[test]
+    fn an_end_of_access_is_of_its_epoch_and_every_grant_till_then_and_a_sign_out_of_one_grant() {
+        let (endings, at, look) = (Endings::default(), Timestamp::UNIX_EPOCH, Clock.monotonic());
+        endings.note("a-1", What::Access { epoch: 3, grant: 2 }, at, look);
+        endings.note("a-1", What::SessionsOf { grant: 1 }, at, look);
+        for (epoch, grant, expected) in [(3, 1, Some(at)), (3, 2, Some(at)), (3, 3, None), (2, 2, None), (4, 2, None)] {
+            assert_eq!(endings.ended_at("a-1", epoch, grant), expected, "{epoch}, {grant}");
+        }
+        assert_eq!([0, 1, 2].map(|grant| endings.signs_out("a-1", grant)), [false, true, false]);
+        assert!(!endings.signs_out("a-2", 1));
+        let due: Vec<What> = endings.due(look).into_iter().map(|(_, ending)| ending.what).collect();
+        assert_eq!(due, [What::SessionsOf { grant: 1 }, What::Access { epoch: 3, grant: 2 }]);
     }
 }

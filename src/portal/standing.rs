@@ -17,12 +17,13 @@ impl Portal {
     /// By this manifest of the account's holder.
     pub fn facts_by(&self, account: &ClinicAccountSpec, manifest: Option<&Manifest>) -> Facts {
         let epoch = account.acceptance.as_ref().map(|acceptance| acceptance.session_epoch);
-        Facts {
-            epoch,
-            record: account.standing(),
-            manifest: manifest.map(|manifest| manifest.takes_away(account, || self.records.zone())),
-            ended_at: epoch.and_then(|epoch| self.endings.ended_at(&account.id, epoch, account.desired.grant)),
+        let record = account.standing();
+        let mut manifest = manifest.map(|manifest| manifest.takes_away(account, || self.records.zone()));
+        if self.endings.signs_out(&account.id, record.grant) {
+            manifest.get_or_insert_default().signs_out = true;
         }
+        let ended_at = epoch.and_then(|epoch| self.endings.ended_at(&account.id, epoch, record.grant));
+        Facts { epoch, record, manifest, ended_at }
     }
 
     /// By the API server itself: the records may be a moment old. `None`: there is no such account.

@@ -36,10 +36,9 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
 /// The grant that is written with this block: the one place where it rises.
 fn grant_of(observed: &Observed, account: &ClinicAccount, desired: &Desired, now: Timestamp) -> u32 {
     let after = ClinicAccountSpec { desired: desired.clone(), ..account.spec.clone() };
-    let signs_out = signed_out(observed.user.metadata.annotations.as_ref());
-    let signs_out = signs_out == Some(standing::sign_out(&account.spec.id, account.spec.desired.grant).as_str());
-    let manifest = standing::Manifest { signs_out, ..standing::Manifest::default() };
-    standing::next_grant(&account.spec.standing(), &after.standing(), &manifest, now)
+    let signs_out = account.spec.is_signed_out_by(signed_out(observed.user.metadata.annotations.as_ref()));
+    let is_given_back = standing::is_given_back(&account.spec.standing(), &after.standing(), now);
+    account.spec.desired.grant.saturating_add(u32::from(is_given_back || signs_out))
 }
 
 /// Ends the sessions of the member's account, if an administrator has asked for it and that is not answered yet.

@@ -228,6 +228,7 @@ fn of_two_accounts_with_one_address_one_gives_it_up_and_two_accepted_ones_wait_f
 fn the_patch_that_gives_access_back_or_answers_a_sign_out_raises_the_grant_whatever_else_is_wrong() {
     let member = |desired: Value, annotation: &str| {
         let mut record = accepted("ana@maple.example");
+        record["acceptance"]["signOuts"] = desired["signOuts"].as_u64().unwrap_or_default().into();
         record["desired"] = desired;
         let annotations = json!({"clinic-operator.dev/sign-out": annotation});
         let mut observed = Observed { user: user(&json!({}), &annotations), ..known_member(&record) };
@@ -243,6 +244,8 @@ fn the_patch_that_gives_access_back_or_answers_a_sign_out_raises_the_grant_whate
         ("signed out", json!({"grant": 4}), "a-1.4", Some(5)),
         ("signed out before", json!({"grant": 4}), "a-1.3", None),
         ("another's", json!({"grant": 4}), "a-2.4", None),
+        ("signed out, which the portal answered", json!({"grant": 3, "signOuts": 1}), "a-1.3", None),
+        ("signed out again", json!({"grant": 3, "signOuts": 1}), "a-1.4", Some(4)),
         ("resumed and signed out", json!({"suspended": true, "grant": 4}), "a-1.4", Some(5)),
         ("an edit", json!({"title": "RN", "grant": 4}), "", Some(4)),
     ] {

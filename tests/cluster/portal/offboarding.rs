@@ -40,6 +40,36 @@ fn epoch(house: &House, name: &str) -> Value {
     house.world.account_of(name)["spec"]["acceptance"]["sessionEpoch"].clone()
 }
 
+/// How often the portal has ended their sessions in the record for a sign-out.
+fn sign_outs(house: &House, name: &str) -> Value {
+    house.world.account_of(name)["spec"]["acceptance"]["signOuts"].clone()
+}
+
+/// Waits until it is so often.
+#[track_caller]
+fn is_signed_out_in_the_record(house: &House, name: &str, times: u32) {
+    eventually_ok(PATIENCE * 2, &format!("the sign-out of {name} to be in the record"), || {
+        let now = sign_outs(house, name);
+        if now == times { Ok(()) } else { Err(now) }
+    });
+}
+
+/// Sets the annotation of this grant, and waits until it counts for these browsers.
+#[track_caller]
+fn is_signed_out(house: &House, name: &str, grant: u32, visitors: &[&Visitor]) {
+    let account = house.world.account_of(name)["metadata"]["name"].as_str().unwrap().to_owned();
+    let value = format!("{SIGN_OUT}={account}.{grant}");
+    house.world.kubectl(&["annotate", "--overwrite", "clinicuser", name, &value]);
+    for visitor in visitors {
+        is_out(visitor, "the session to end");
+    }
+}
+
+/// Takes the annotation away.
+fn is_signed_out_no_more(house: &House, name: &str) {
+    house.world.kubectl(&["annotate", "clinicuser", name, &format!("{SIGN_OUT}-")]);
+}
+
 /// Suspends one and ends the other's training, of which no record is told.
 #[track_caller]
 fn their_manifests_alone_take_access_away(house: &House, ana: &Visitor, sam: &Visitor) {
@@ -145,62 +175,103 @@ fn a_suspension_that_no_controller_saw_ends_every_session_for_good() {
 #[test]
 fn in_restore_mode_sessions_are_ended_in_the_record_once_it_may_be_written() {
     let mut house = House::new("noted");
-    let copied = house.accepted("ana");
+    let (copied, bea) = (house.accepted("ana"), house.accepted("bea"));
     let before = epoch(&house, "ana");
     house.world.operator.kill();
     let open = house.world.namespace.open_door();
+    is_signed_out(&house, "bea", 0, &[&bea]);
+    is_signed_out_no_more(&house, "bea");
     house.member("ana", &json!({"suspended": true}));
+    // Everything that came before has been seen as well.
     is_out(&copied, "the session to end");
+    assert!(!is_signed_in(&bea), "the copied cookie is good again");
+    let back = comes_back(&house, "bea");
     house.member("ana", &json!({"suspended": false}));
     comes_back(&house, "ana");
     assert!(!is_signed_in(&copied));
-    eventually_ok(PATIENCE, "a write that the policy refuses", || {
-        let log = house.portal.log();
-        if log.contains("its sessions are not ended in the record yet") { Ok(()) } else { Err(log.len()) }
+    eventually_ok(PATIENCE, "writes that the policy refuses", || {
+        let refused = house.portal.log().matches("its sessions are not ended in the record yet").count();
+        if refused == 2 { Ok(()) } else { Err(refused) }
     });
-    assert_eq!(epoch(&house, "ana"), before);
+    assert_eq!((epoch(&house, "ana"), sign_outs(&house, "bea")), (before.clone(), json!(0)));
     drop(open);
     eventually_ok(PATIENCE * 2, "the sessions to be ended in the record", || {
         let now = epoch(&house, "ana");
         if now == before { Err(now) } else { Ok(()) }
     });
+    is_signed_out_in_the_record(&house, "bea", 1);
+    assert!(is_signed_in(&back) && !is_signed_in(&bea));
 }
 
 #[test]
 fn who_is_signed_out_by_an_administrator_signs_in_anew_and_the_annotation_acts_once() {
     let mut house = House::new("sign-out");
     let other = house.portal.start_another(PortalOptions::default());
-    for grant in 0..2 {
-        let (ana, bea) = if grant == 0 {
-            (house.accepted("ana"), house.accepted("bea"))
-        } else {
-            // With nobody but the portal there.
-            house.world.operator.kill();
-            (comes_back(&house, "ana"), comes_back(&house, "bea"))
-        };
-        let account = house.world.account_of("ana")["metadata"]["name"].as_str().unwrap().to_owned();
-        let value = format!("{SIGN_OUT}={account}.{grant}");
-        house.world.kubectl(&["annotate", "--overwrite", "clinicuser", "ana", &value]);
-        is_out(&ana, "the session to end");
-        is_out(&ana.at(other.pages), "the session to end elsewhere");
-        assert!(is_signed_in(&bea), "of nobody else");
-        let back = comes_back(&house, "ana");
-        if grant == 0 {
-            eventually_ok(PATIENCE, "the sign-out to be answered", || {
-                let now = desired(&house, "ana")["grant"].clone();
-                if now == 1 { Ok(()) } else { Err(now) }
-            });
-        }
-        assert!(is_signed_in(&back) && is_signed_in(&back.at(other.pages)), "what stands in the file acts once");
-        assert!(!is_signed_in(&ana));
-    }
+    let (ana, bea) = (house.accepted("ana"), house.accepted("bea"));
+    is_signed_out(&house, "ana", 0, &[&ana, &ana.at(other.pages)]);
+    assert!(is_signed_in(&bea), "of nobody else");
+    let grant_is = |house: &House, grant: u32| {
+        eventually_ok(PATIENCE, "the sign-out to be answered", || {
+            let now = desired(house, "ana")["grant"].clone();
+            if now == grant { Ok(()) } else { Err(now) }
+        });
+    };
     let back = comes_back(&house, "ana");
+    grant_is(&house, 1);
+    assert!(is_signed_in(&back) && is_signed_in(&back.at(other.pages)), "what stands in the file acts once");
+    assert!(!is_signed_in(&ana));
+    // With nobody but the portal there.
+    house.world.operator.kill();
+    is_signed_out(&house, "ana", 1, &[&back, &back.at(other.pages)]);
+    let again = comes_back(&house, "ana");
+    assert!(is_signed_in(&again.at(other.pages)), "what was begun since goes on elsewhere");
+    // Once: the portal has written nothing of what a controller answered.
+    is_signed_out_in_the_record(&house, "ana", 1);
+    assert!(is_signed_in(&again) && is_signed_in(&again.at(other.pages)), "what was begun since goes on");
+    // A controller has nothing to answer, and answers what comes next.
     house.world.operator.restart();
-    eventually_ok(PATIENCE, "the sign-out to be answered late", || {
-        let now = desired(&house, "ana")["grant"].clone();
-        if now == 2 { Ok(()) } else { Err(now) }
+    house.member("bea", &json!({"suspended": true}));
+    house.world.member_in("Suspended", "bea");
+    assert!(is_signed_in(&again) && !is_signed_in(&back));
+    assert_eq!(desired(&house, "ana")["grant"], 1, "it was answered");
+    is_signed_out(&house, "ana", 2, &[&again]);
+    grant_is(&house, 2);
+    assert_eq!(sign_outs(&house, "ana"), 1);
+}
+
+#[test]
+fn a_sign_out_that_no_controller_saw_ends_every_session_for_good() {
+    let mut house = House::new("unanswered");
+    let other = house.portal.start_another(PortalOptions::default());
+    let [ana, bea, cyd] = ["ana", "bea", "cyd"].map(|name| house.accepted(name));
+    house.world.operator.kill();
+    for (name, copied) in [("ana", &ana), ("bea", &bea)] {
+        is_signed_out(&house, name, 0, &[copied, &copied.at(other.pages)]);
+    }
+    let back = ["ana", "bea"].map(|name| comes_back(&house, name));
+    let record = house.world.account_of("bea")["metadata"]["name"].as_str().unwrap().to_owned();
+    is_signed_out_no_more(&house, "ana");
+    house.world.kubectl(&["delete", "clinicuser", "bea"]);
+    house.member("cyd", &json!({"suspended": true}));
+    // Everything that came before has been seen as well.
+    is_out(&cyd, "the session to end");
+    is_out(&cyd.at(other.pages), "the session to end elsewhere");
+    let stands = |house: &House, when: &str| {
+        for copied in [&ana, &bea, &ana.at(other.pages), &bea.at(other.pages)] {
+            assert!(!is_signed_in(copied), "a copied cookie is good again {when}");
+        }
+        assert!(back.iter().all(|back| is_signed_in(back) && is_signed_in(&back.at(other.pages))), "{when}");
+        desired(house, "ana")["grant"].clone()
+    };
+    stands(&house, "without the annotation");
+    is_signed_out_in_the_record(&house, "ana", 1);
+    eventually_ok(PATIENCE, "the sign-out to be in the record of whose file is gone", || {
+        let now = house.world.object("clinicaccount", &record)["spec"]["acceptance"]["signOuts"].clone();
+        if now == 1 { Ok(()) } else { Err(now) }
     });
-    assert!(is_signed_in(&back), "what was begun since goes on");
+    stands(&house, "by the record");
+    house.portal.restart();
+    assert_eq!(stands(&house, "after a restart"), 0);
 }
 
 /// The page of a link that the clinic took back, and the same form sent from before.
