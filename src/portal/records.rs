@@ -341,6 +341,18 @@ mod tests {
     }
 
     #[test]
+    fn a_clinic_that_does_not_fit_says_nothing() {
+        let records = Records::default();
+        let is_known = |two_factor: &str| {
+            let spec = json!({"displayName": "Maple", "timeZone": "America/Toronto", "twoFactor": two_factor});
+            let clinic = json!({"metadata": {"name": CLINIC_NAME}, "spec": spec});
+            records.take_in(Watched::Clinic, Event::Apply(serde_json::from_value(clinic).unwrap()));
+            (records.clinic().is_some(), records.zone().is_some())
+        };
+        assert_eq!([is_known("Required"), is_known("Perhaps")], [(true, true), (false, false)]);
+    }
+
+    #[test]
     fn an_answer_of_ours_is_taken_unless_the_watch_is_further() {
         let records = Records::default();
         records.put(&typed(&account("a-1", 5, "ana@maple.example")));
