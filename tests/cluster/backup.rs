@@ -1,4 +1,4 @@
-//! A clinic that is lost and comes back from a backup as docs/security.md takes it: without UIDs and statuses, the Clinic last. And
+//! A clinic that is lost and comes back from a backup as docs/restore.md takes it: without UIDs and statuses, the Clinic last. And
 //! manifests that somebody deletes while a finalizer keeps them. Never here: a test.
 
 use serde_json::{Value, json};
@@ -28,9 +28,10 @@ impl World {
         });
     }
 
-    /// What a backup keeps of each object of a kind, if there is any.
+    /// What a backup keeps of each object of a kind, if there is any that is not being deleted.
     fn kept(&self, kind: &str) -> Option<String> {
         let mut objects = self.objects(kind);
+        objects.retain(|object| object["metadata"]["deletionTimestamp"] == Value::Null);
         for object in &mut objects {
             let metadata = object["metadata"].as_object_mut().unwrap();
             metadata.retain(|field, _| ["name", "namespace", "labels", "annotations"].contains(&field.as_str()));

@@ -34,6 +34,16 @@ fn clinic_of_the_page() -> World {
     world
 }
 
+/// A shell in which `kubectl` is an administrator's of the tests' cluster.
+pub(crate) fn shell(script: &str) -> Command {
+    let control_plane = control_plane();
+    let path = format!("{}:{}", control_plane.folder.join("bin").display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("bash");
+    shell.args(["-c", script]).env("PATH", path).env("KUBECONFIG", &control_plane.kubeconfig);
+    shell.env("KUBECACHEDIR", control_plane.folder.join("cache"));
+    shell
+}
+
 /// Runs all commands of the page in one shell, as somebody who follows it would, and returns what each prints.
 fn outputs(world: &World, commands: &[String]) -> Vec<String> {
     let port = world.operator.port().to_string();
@@ -43,11 +53,7 @@ fn outputs(world: &World, commands: &[String]) -> Vec<String> {
         script += &command.replace("-n maple", &namespace).replace("localhost:8080", &format!("127.0.0.1:{port}"));
         script += "\necho; echo '--- next ---'\n";
     }
-    let control_plane = control_plane();
-    let path = format!("{}:{}", control_plane.folder.join("bin").display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("bash");
-    shell.args(["-c", &script]).env("PATH", path).env("KUBECONFIG", &control_plane.kubeconfig);
-    let output = shell.env("KUBECACHEDIR", control_plane.folder.join("cache")).output().unwrap();
+    let output = shell(&script).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     text.split("--- next ---").map(str::to_owned).take(commands.len()).collect()

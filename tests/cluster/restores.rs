@@ -1,11 +1,16 @@
 //! A clinic restored from a backup without statuses and under new UIDs: everybody has what they had, whatever of their manifests was
-//! still to take effect, and nobody is mailed. Members in every state are restored in `controller::members::reference_tests`.
+//! still to take effect, and nobody is mailed; also by the commands of docs/restore.md. Members in every state are restored in
+//! `controller::members::reference_tests`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
+use crate::mail_page::shell;
+use crate::support::console::blocks_in;
 use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{CLINIC, World, condition};
 
@@ -114,4 +119,57 @@ fn a_paused_clinic_is_restored_paused_and_its_edits_take_effect_when_it_goes_on(
     let mails = world.relay.wait_for(5, PATIENCE);
     assert_eq!(mails[3].recipients, ["third@maple.example"]);
     assert_eq!(world.names("clinicaccounts").len(), 3);
+}
+
+/// Runs the block of the page that has this command, in the folder, for the clinic; what it printed and what went wrong.
+#[track_caller]
+fn run_of_the_page(world: &World, folder: &Path, command: &str) -> (String, String) {
+    let blocks = blocks_in("docs/restore.md", "sh");
+    let block = blocks.iter().find(|block| block.contains(command)).expect("a block of the page");
+    let name = world.namespace.name();
+    let script =
+        block.replace("-n maple", &format!("-n {name}")).replace("namespace maple", &format!("namespace {name}"));
+    let output = shell(&script).current_dir(folder).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_pages_commands_bring_back_who_was_there_and_nobody_who_was_being_deleted() {
+    let mut world = World::new("byhand");
+    let account = world.accepted("ana", &person("ana", "ana", "ana"));
+    let of_gone = world.accepted("bea", &person("bea", "bea", "bea"));
+    world.apply(&person("cyd", "cyd", "cyd"));
+    world.member_in("Invited", "cyd");
+    world.delete_with_a_finalizer("bea");
+    world.access(&of_gone, "Removed");
+    let (records_before, mails) = (records(&world), world.relay.mails().len());
+
+    let folder = TempDir::new().unwrap();
+    let (_, complaints) = run_of_the_page(&world, folder.path(), "jq ");
+    assert_eq!(complaints, "");
+    world.operator.terminate();
+    world.let_go("bea");
+    world.namespace.by_hand(|| {
+        for kind in ["clinicusers", "clinicaccounts", "emailclaims"] {
+            world.kubectl(&["delete", kind, "--all"]);
+        }
+    });
+    world.operator.restart();
+    eventually_ok(PATIENCE, "the restore by hand", || {
+        let (printed, complaints) = run_of_the_page(&world, folder.path(), "kubectl create -n maple -f backup/");
+        assert!(printed.contains("condition met"), "{printed}{complaints}");
+        // The page says what to do about a record that came too early: run it again.
+        let came_too_early = complaints.contains("turn restore mode on first");
+        let is_known = |line: &&str| line.contains("AlreadyExists") || line.contains("turn restore mode on first");
+        let others: Vec<&str> = complaints.lines().filter(|line| !is_known(line)).collect();
+        assert!(others.is_empty(), "{others:?}");
+        if came_too_early { Err(complaints) } else { Ok(()) }
+    });
+    world.member_in("Active", "ana");
+    world.member_in("Invited", "cyd");
+    world.at_rest(QUIET);
+    assert_eq!(world.names("clinicusers"), ["ana", "cyd"]);
+    assert_eq!(records(&world), records_before, "{account} as the others");
+    assert_eq!(world.relay.mails().len(), mails, "nobody is mailed");
 }

@@ -181,11 +181,10 @@ pub(crate) fn run(ops: &[Op], clinic: &mut dyn Clinic) -> Result<Restored, Strin
     Ok(restored)
 }
 
-/// A restore takes access from nobody and mails nobody; unless somebody was being deleted, who is there again afterwards.
+/// A restore takes access from nobody and mails nobody.
 fn takes_nothing_away(before: &Outcome, after: &Outcome) -> bool {
     let lost = |(name, seen): (&String, &Seen)| seen.granted && !after.accounts[name].granted;
-    let was_being_deleted = before.members.values().any(|(state, _)| state == "BeingDeleted");
-    !before.accounts.iter().any(lost) && (was_being_deleted || before.mails == after.mails)
+    !before.accounts.iter().any(lost) && before.mails == after.mails
 }
 
 fn distinct(models: impl Iterator<Item = Model>) -> Vec<Model> {
@@ -265,7 +264,11 @@ fn input(
             clinic.mark(&name(member));
             return Some(Input::Mark { name: name(member) });
         }
-        Op::Restore => return Some(Input::Restore { uids: clinic.restore() }),
+        Op::Restore => {
+            let uids = clinic.restore();
+            manifests.retain(|name, _| uids.contains_key(name));
+            return Some(Input::Restore { uids });
+        }
         Op::Everybody(input) => {
             clinic.everybody(input);
             return Some(input.clone());

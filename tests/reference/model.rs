@@ -63,9 +63,9 @@ impl Model {
             Input::Delete { name } => drop(changed.members.remove(name)),
             Input::Mark { name } => changed.members.get_mut(name).into_iter().for_each(|member| member.marked = true),
             Input::Restore { uids } => {
-                for (name, member) in &mut changed.members {
-                    *member = Member { uid: uids[name].clone(), marked: false, trouble: None, ..member.clone() };
-                }
+                changed.members.retain(|_, member| !member.marked);
+                changed.members.iter_mut().for_each(|(name, member)| member.uid.clone_from(&uids[name]));
+                changed.members.values_mut().for_each(|member| member.trouble = None);
             }
             Input::Answer { name } => changed.answer(name),
             Input::Clinic(stand) => changed.clinic = *stand,

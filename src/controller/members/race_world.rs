@@ -65,12 +65,15 @@ impl Server {
         }
     }
 
-    /// Brings every manifest back from a backup: under a new UID and without its status.
+    /// Brings every manifest back from a backup: under a new UID and without its status. The backup has none that was being deleted.
     pub(super) fn restore_users(&mut self) {
         let users: Vec<_> = self.objects.iter().filter(|((kind, _), _)| *kind == Kind::ClinicUser).collect();
         let users: Vec<_> = users.into_iter().map(|((_, name), user)| (name.clone(), user.clone())).collect();
         for (name, mut user) in users {
             self.delete_user(&name);
+            if user["metadata"]["deletionTimestamp"].is_string() {
+                continue;
+            }
             let uid = format!("{:08}-0000-4000-8000-000000000000", self.version);
             user["metadata"] = json!({"uid": uid, "generation": 1, "annotations": user["metadata"]["annotations"]});
             user["status"] = Value::Null;
