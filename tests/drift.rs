@@ -1,11 +1,12 @@
 //! What the generated CRDs promise, checked without an API server: that `crds/`, `schemas/` and `docs/api.md` are what the Rust
-//! types say, that each field is bounded and described, and that names cannot be mistaken for another kind's. What the API
-//! server makes of them never stands here: see `tests/cluster/manifests.rs`.
+//! types say, that each field is bounded and described, and that names cannot be mistaken for another kind's; and that tests which
+//! pages and sabotage patches name are there. What the API server makes of them never stands here: see `tests/cluster/manifests.rs`.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use clinic_operator::adapters::kubernetes::rules;
 use clinic_operator::api::crds::{crds, to_yaml};
@@ -202,6 +203,39 @@ fn every_test_that_a_page_names_is_there() {
     }
     assert!(named > 0, "the pages name tests");
     assert!(missing.is_empty(), "no test is called so:\n{}", missing.join("\n"));
+}
+
+/// A patch that no longer applies, or whose first lines are lost, breaks nothing, and `make sabotage` takes hours to say so.
+#[test]
+fn every_sabotage_patch_applies_to_the_code_as_it_is_and_names_what_must_fail() {
+    let tests: Vec<String> = files("tests", "rs").chain(files("src", "rs")).map(|(_, text)| text).collect();
+    let mut wrong = Vec::new();
+    let mut looked_at = 0;
+    for (path, text) in files("tests/sabotage", "patch") {
+        looked_at += 1;
+        let patch = Path::new(&path).file_name().unwrap().to_string_lossy().into_owned();
+        let header = |name: &str| text.lines().find_map(|line| line.strip_prefix(&format!("# {name}: ")));
+        for name in ["invariant", "test", "assertion"].into_iter().filter(|name| header(name).is_none()) {
+            wrong.push(format!("{patch}: no line `# {name}: …` before the diff"));
+        }
+        let named = header("test").and_then(|test| test.rsplit("::").next()?.split(' ').next_back());
+        if named.is_some_and(|name| !tests.iter().any(|test| test.contains(&format!("fn {name}(")))) {
+            wrong.push(format!("{patch}: no test is called {}", named.unwrap_or_default()));
+        }
+        let mut git = Command::new("git");
+        let answer = git.args(["apply", "--check", &path]).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+        let answer = answer.expect("git, which `make preflight` asks for, can be run");
+        if !answer.status.success() {
+            wrong.push(format!("{patch}: {}", String::from_utf8_lossy(&answer.stderr).trim().replace('\n', "; ")));
+        }
+    }
+    assert!(looked_at > 0, "there are patches");
+    assert!(
+        wrong.is_empty(),
+        "tests/sabotage: make the same break in the code as it is now, keep the three lines at the top and replace the rest by \
+         `git diff`; then `make sabotage ONLY=NAME`:\n{}",
+        wrong.join("\n")
+    );
 }
 
 /// Whether a file has a test whose name has this part.
