@@ -147,6 +147,9 @@ pub(super) fn show_without_zone(instant: Timestamp, clinic: Option<&Clinic>) -> 
 /// Of an account: whose it is, its access, its ledger.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct AccountSpec {
+    /// Its metadata.name.
+    #[serde(default)]
+    pub(super) id: String,
     #[serde(default)]
     pub(super) desired: Desired,
     #[serde(default)]
@@ -198,6 +201,8 @@ impl Desired {
 pub(super) struct Holder {
     #[serde(default)]
     pub(super) name: String,
+    #[serde(default)]
+    pub(super) uid: String,
 }
 
 /// That a guard holds something back.

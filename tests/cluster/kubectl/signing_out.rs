@@ -68,6 +68,45 @@ fn members_are_signed_out_by_name_or_all_and_again_when_it_is_asked_again() {
 }
 
 #[test]
+fn who_has_no_status_after_a_restore_is_signed_out_by_the_account_that_the_record_names() {
+    let mut world = World::new("sign-out-restored");
+    let account = world.accepted("ana", &manifest("ana"));
+    world.apply(&manifest("bea"));
+    world.member_in("Invited", "bea");
+    // As a restore leaves it: other UIDs, no status, and no controller yet that writes one.
+    world.operator.kill();
+    world.kubectl(&["delete", "clinicuser", "ana", "bea"]);
+    world.apply(&(manifest("ana") + &manifest("bea")));
+    assert_eq!(world.object("clinicuser", "ana")["status"]["account"], Value::Null);
+    let administrator = Person::administrator(&world);
+    let everybody = format!("Signed out: 1. {ENDS} 1 more had not accepted, so had no session to lose.\n");
+    assert_eq!(administrator.ok(&["sign-out", "--all"]), everybody);
+    assert_eq!(asked(&world, "ana"), json!(format!("{account}.0")));
+    assert_eq!(administrator.ok(&["sign-out", "ana"]), format!("Signed out: 1. {ENDS}\n"));
+}
+
+#[test]
+fn who_cannot_be_signed_out_keeps_nobody_else_back_and_is_named_at_the_end() {
+    let world = World::new("sign-out-kept-back");
+    for name in ["ana", "bea", "cyd"] {
+        world.accepted(name, &manifest(name));
+    }
+    // What somebody once wrote into the file, answered long ago.
+    let stale = format!("metadata: {{name: bea, annotations: {{{SIGN_OUT}: a-0.0}}}}");
+    world.apply(&manifest("bea").replace("metadata: {name: bea}", &stale));
+    let administrator = Person::administrator(&world);
+    for (arguments, wanted) in [(vec!["--all"], [1, 0, 1]), (vec!["ana", "bea", "cyd"], [2, 0, 2])] {
+        let said = administrator.says(&[vec!["sign-out"], arguments].concat());
+        let lines: Vec<&str> = said.stderr.lines().collect();
+        assert_eq!((said.code, said.stdout.as_str(), lines.len()), (5, "", 3), "{said:?}");
+        assert!(lines[0].starts_with("Not signed out: bea: the manifest of bea in Git sets"), "{lines:?}");
+        assert_eq!(lines[1], format!("Signed out: 2. {ENDS}"));
+        assert_eq!(lines[2], "error: 1 not signed out, for the reasons above: bea");
+        grants(&world, &["ana", "bea", "cyd"], &wanted);
+    }
+}
+
+#[test]
 fn whom_a_policy_refuses_a_sign_out_is_told_which_verb_it_takes_and_nothing_ends() {
     let world = World::new("may-not-sign-out");
     world.accepted("ana", &manifest("ana"));
