@@ -58,14 +58,13 @@ impl Packed {
         self.compressed == other.compressed
     }
 
-    /// Whether this is a later state of the object than `other`. Resource versions of one resource are ordered numbers
-    /// (Kubernetes API concepts, "Resource versions").
-    pub fn is_newer_than(&self, other: &Self) -> bool {
-        self.resource_version > other.resource_version
+    /// The object's resourceVersion.
+    pub fn version(&self) -> u64 {
+        self.resource_version
     }
 }
 
-/// The resourceVersion as a number.
+/// The resourceVersion as a number: those of one resource are ordered (Kubernetes API concepts, "Resource versions").
 pub fn version(metadata: &ObjectMeta) -> u64 {
     metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
@@ -117,7 +116,6 @@ mod tests {
 
     #[test]
     fn versions_compare_as_numbers() {
-        assert!(Packed::new(object("10")).is_newer_than(&Packed::new(object("9"))));
-        assert!(!Packed::new(object("9")).is_newer_than(&Packed::new(object("9"))));
+        assert!(Packed::new(object("10")).version() > Packed::new(object("9")).version());
     }
 }

@@ -69,12 +69,16 @@ impl Told {
 
     /// Which of two states of an object counts, one `known` since a list and another that was told.
     pub fn which_counts(&self, known: &Packed, since: u32, other: &Packed) -> Counts {
-        match since == self.list {
-            true if other.is_newer_than(known) => Counts::Other,
-            true => Counts::Known,
-            false if other.is_the_same_as(known) => Counts::Both,
-            false => Counts::Other,
+        match self.counts(known.version(), since, other.version()) {
+            false => Counts::Known,
+            true if since != self.list && other.is_the_same_as(known) => Counts::Both,
+            true => Counts::Other,
         }
+    }
+
+    /// Whether another state of an object counts more than the one `known` since a list, by their resourceVersions.
+    pub fn counts(&self, known: u64, since: u32, other: u64) -> bool {
+        since != self.list || other > known
     }
 
     /// Whether the answer to a request of ours may count. What was told already may since have been told to be gone.
