@@ -39,8 +39,10 @@ pub(crate) fn shown_in(page: &str) -> Vec<Shown> {
 pub(crate) fn in_general(text: &str) -> String {
     let text = without_ids(text);
     let masked = |word: &str| {
-        let mut masked: Vec<char> =
-            without_uids(word).chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+        let mut masked: Vec<char> = without_digits_of_a_link(&without_uids(word))
+            .chars()
+            .map(|c| if c.is_ascii_digit() { '#' } else { c })
+            .collect();
         masked.dedup_by(|second, first| (*second, *first) == ('#', '#'));
         masked.into_iter().collect()
     };
@@ -62,6 +64,15 @@ fn without_uids(word: &str) -> String {
     match (0..word.len()).find(|start| is_uid(*start)) {
         Some(start) => format!("{}UID{}", &word[..start], without_uids(&word[start + LENGTH..])),
         None => word.to_owned(),
+    }
+}
+
+/// A Message-ID without the sixteen hexadecimal digits of its mail's link.
+fn without_digits_of_a_link(word: &str) -> String {
+    let is_digits = |text: &str| text.len() == 16 && text.chars().all(|c| c.is_ascii_hexdigit());
+    match word.split_once('@').and_then(|(id, domain)| Some((id.rsplit_once('.')?, domain))) {
+        Some(((id, digits), domain)) if is_digits(digits) => format!("{id}.DIGITS@{domain}"),
+        Some(_) | None => word.to_owned(),
     }
 }
 
