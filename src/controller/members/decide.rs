@@ -38,7 +38,8 @@ fn grant_of(observed: &Observed, account: &ClinicAccount, desired: &Desired, now
     let after = ClinicAccountSpec { desired: desired.clone(), ..account.spec.clone() };
     let signs_out = account.spec.is_signed_out_by(signed_out(observed.user.metadata.annotations.as_ref()));
     let is_given_back = standing::is_given_back(&account.spec.standing(), &after.standing(), now);
-    account.spec.desired.grant.saturating_add(u32::from(is_given_back || signs_out))
+    // With one patch that does both it rises twice: what began since the sign-out has ended with access.
+    account.spec.desired.grant.saturating_add(u32::from(is_given_back)).saturating_add(u32::from(signs_out))
 }
 
 /// Ends the sessions of the member's account, if an administrator has asked for it and that is not answered yet.

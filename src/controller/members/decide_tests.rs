@@ -246,7 +246,7 @@ fn the_patch_that_gives_access_back_or_answers_a_sign_out_raises_the_grant_whate
         ("another's", json!({"grant": 4}), "a-2.4", None),
         ("signed out, which the portal answered", json!({"grant": 3, "signOuts": 1}), "a-1.3", None),
         ("signed out again", json!({"grant": 3, "signOuts": 1}), "a-1.4", Some(4)),
-        ("resumed and signed out", json!({"suspended": true, "grant": 4}), "a-1.4", Some(5)),
+        ("resumed and signed out", json!({"suspended": true, "grant": 4}), "a-1.4", Some(6)),
         ("an edit", json!({"title": "RN", "grant": 4}), "", Some(4)),
     ] {
         let observed = member(desired, annotation);
