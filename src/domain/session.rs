@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::standing::{Answer, Manifest, Record, may_pass};
+use super::standing::{Answer, By, Manifest, Record, may_pass};
 
 /// From signing in to the end, whatever happens (NIST SP 800-63B-4 §2.2.3 asks for a new sign-in once in 24 hours at least).
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(12);
@@ -59,6 +59,16 @@ impl Facts {
         self.record.grant_after(&self.manifest.unwrap_or_default())
     }
 
+    /// Whether the manifest alone stands in the way.
+    pub fn is_ended_by_the_manifest(&self, now: Timestamp) -> bool {
+        self.may_pass(now) == Answer::MayNot(By::Manifest)
+    }
+
+    /// Whether what began then has ended since, although access may be there again.
+    pub fn has_ended_since(&self, began: i64) -> bool {
+        self.ended_at.is_some_and(|ended| began <= ended.as_second())
+    }
+
     /// When access ends; `None`: no end is planned.
     pub fn until(&self) -> Option<Timestamp> {
         self.record.access.less(&self.manifest.unwrap_or_default()).until
@@ -99,11 +109,10 @@ impl Session {
         // A cookie of the future was written by a clock that has been set back since: it is not trusted to be young.
         let is_past = began.min(seen) >= -SKEW.as_secs();
         let is_young = is_past && began < LONGEST.as_secs() && seen < IDLE.as_secs();
-        let has_ended = facts.ended_at.is_some_and(|ended| self.began <= ended.as_second());
         let answer = facts.may_pass(now);
         if !is_young {
             Standing::Ended(Ended::TooOld)
-        } else if facts.epoch != Some(self.epoch) || has_ended {
+        } else if facts.epoch != Some(self.epoch) || facts.has_ended_since(self.began) {
             Standing::Ended(Ended::Elsewhere)
         } else if matches!(answer, Answer::MayNot(_)) {
             Standing::Ended(Ended::NoAccess)

@@ -43,6 +43,9 @@ pub struct Challenge {
     /// The account's grant when the password was right; a form of version 0.1 has none.
     #[serde(rename = "g", default)]
     grant: u32,
+    /// The account's session epoch when the password was right; a form of version 0.1 has none, and is asked for none.
+    #[serde(rename = "e", default)]
+    epoch: Option<u32>,
     /// When the password was right, in seconds since 1970.
     #[serde(rename = "s")]
     pub since: i64,
@@ -99,9 +102,17 @@ pub enum Code<'a> {
 }
 
 impl Challenge {
-    /// Whether access lasts since the password was right.
+    /// Whether access lasts since the password was right: what ends a session ends a form too.
     fn still_passes(&self, facts: &Facts, now: Timestamp) -> bool {
-        facts.may_pass(now) == (Answer::MayPass { grant: self.grant })
+        let is_of_the_epoch = self.epoch.is_none() || self.epoch == facts.epoch;
+        is_of_the_epoch
+            && !facts.has_ended_since(self.since)
+            && facts.may_pass(now) == (Answer::MayPass { grant: self.grant })
+    }
+
+    /// The same after the change that names this credential, which begins an epoch.
+    fn with_credential(&self, credential: String) -> Self {
+        Self { credential, epoch: self.epoch.map(|epoch| epoch.saturating_add(1)), ..self.clone() }
     }
 }
 
@@ -182,9 +193,10 @@ impl Portal {
 
     async fn after_the_password(&self, account: &ClinicAccount, opened: Opened) -> Result<Next, NotLetIn> {
         let now = self.clock.now();
-        let Answer::MayPass { grant } = self.facts(&account.spec).may_pass(now) else { return Err(NotLetIn::Refused) };
+        let facts = self.facts(&account.spec);
+        let Answer::MayPass { grant } = facts.may_pass(now) else { return Err(NotLetIn::Refused) };
         let (account, credential) = (account.spec.id.clone(), opened.name.clone());
-        let challenge = Challenge { account, credential, grant, since: now.as_second() };
+        let challenge = Challenge { account, credential, grant, epoch: facts.epoch, since: now.as_second() };
         if opened.proof.factor.is_some() {
             return Ok(Next::Code(challenge));
         }
@@ -285,7 +297,7 @@ impl Portal {
         let account = changed.map_err(NotLetIn::from)?;
         self.records.put(&account);
         info!(account = id, credential = new, "set up a second factor");
-        let proved = Challenge { credential: new, ..enrolment.challenge.clone() };
+        let proved = enrolment.challenge.with_credential(new);
         Ok(Some(self.admit(account, &proved).await?))
     }
 }
@@ -317,4 +329,36 @@ fn use_up(factor: &Factor, used: &Used, code: Code<'_>, now: Timestamp) -> Resul
         }
     }
     Ok(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::lifecycle::AccessFacts;
+    use crate::domain::standing::Record;
+
+    #[test]
+    fn what_ends_a_session_ends_a_form() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let facts = |epoch, grant, ended_at: Option<i64>| {
+            let access = AccessFacts { accepted: Some(at(0)), suspended: false, removed: None, until: None };
+            let record = Record { access, has_login: true, grant };
+            Facts { epoch: Some(epoch), record, manifest: None, ended_at: ended_at.map(at) }
+        };
+        let read = |form: &str| serde_json::from_str::<Challenge>(form).unwrap();
+        let form = read(r#"{"a": "a-1", "c": "c-1", "g": 2, "e": 3, "s": 100}"#);
+        for (facts, expected) in [
+            (facts(3, 2, None), true),
+            (facts(3, 2, Some(99)), true),
+            (facts(3, 2, Some(100)), false),
+            (facts(4, 2, None), false),
+            (facts(3, 3, None), false),
+        ] {
+            assert_eq!(form.still_passes(&facts, at(110)), expected, "{facts:?}");
+        }
+        let next = form.with_credential("c-2".to_owned());
+        assert!(next.still_passes(&facts(4, 2, None), at(110)) && !next.still_passes(&facts(5, 2, None), at(110)));
+        let of_version_0_1 = read(r#"{"a": "a-1", "c": "c-1", "s": 100}"#);
+        assert!(of_version_0_1.still_passes(&facts(7, 0, None), at(110)), "a form of version 0.1");
+    }
 }
