@@ -49,6 +49,16 @@ impl Manifest {
         self.suspended || self.training_ends.is_some() || self.signed_out.is_some()
     }
 
+    /// Whether it is the object by whose UID the account's holder is known.
+    pub fn is_the_holder_of(&self, account: &ClinicAccountSpec) -> bool {
+        *self.uid == *account.desired.holder.uid
+    }
+
+    /// Whether it is the same object as this one.
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        self.uid == other.uid
+    }
+
     /// What it takes away from this account. Where the clinic's zone is not known an end cannot be told, and the record's alone
     /// counts. `zone` is asked only where it matters.
     pub fn takes_away(

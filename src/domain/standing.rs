@@ -81,6 +81,18 @@ impl Record {
     }
 }
 
+impl Manifest {
+    /// What the two of them take away.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            suspended: self.suspended || other.suspended,
+            until: [self.until, other.until].into_iter().flatten().min(),
+            signs_out: self.signs_out || other.signs_out,
+        }
+    }
+}
+
 impl AccessFacts {
     /// The same, but for what the manifest takes away.
     #[must_use]
@@ -140,6 +152,16 @@ mod tests {
         ] {
             assert_eq!(may_pass(&record, manifest.as_ref(), at(10)), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn of_two_manifests_each_takes_away_what_it_takes() {
+        let one = Manifest { suspended: true, until: None, signs_out: false };
+        let other = Manifest { suspended: false, until: Some(at(10)), signs_out: true };
+        let both = Manifest { suspended: true, until: Some(at(10)), signs_out: true };
+        assert_eq!([one.and(&other), other.and(&one)], [both, both]);
+        assert_eq!(other.and(&Manifest { until: Some(at(11)), ..one }), both, "the earlier end");
+        assert_eq!(one.and(&Manifest::default()), one);
     }
 
     #[test]

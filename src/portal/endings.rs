@@ -14,9 +14,9 @@ use tracing::{info, warn};
 
 use super::Portal;
 use super::acceptance::{Change, ChangeError, Still, change};
-use crate::api::account::{Acceptance, ClinicAccountSpec};
+use crate::api::account::ClinicAccountSpec;
 use crate::api::holder::Manifest;
-use crate::domain::standing::{Answer, By};
+use crate::domain::session::Facts;
 
 /// How often every manifest is looked at: an end of training comes without a change.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -97,15 +97,14 @@ impl Endings {
         [&self.sign_outs, &self.access].into_iter().flat_map(|notes| notes.due(now)).collect()
     }
 
-    /// The record says it, or needs not to: what it says now of an end of access is not looked at again. The annotation of a
-    /// sign-out matches it no more.
-    fn done(&self, ending: Ending, account: &ClinicAccountSpec) {
-        match (ending.what, &account.acceptance) {
-            (What::Access { .. }, Some(Acceptance { session_epoch, .. })) => {
-                let what = What::Access { epoch: *session_epoch, grant: account.standing().grant };
-                self.access.set(&account.id, Ending { what, next: Next::Nothing, ..ending });
-            }
-            (What::Access { .. }, None) | (What::SessionsOf { .. }, _) => self.of(ending.what).forget(&account.id),
+    /// The record says it, or needs not to. If access is still taken away, of this epoch and grant by now, that is not looked at again;
+    /// else the next time is another time.
+    fn done(&self, ending: Ending, account: &str, goes_on: Option<What>) {
+        let notes = self.of(ending.what);
+        match goes_on {
+            Some(what) => notes.set(account, Ending { what, next: Next::Nothing, ..ending }),
+            // What was noted meanwhile is another end.
+            None => notes.all().retain(|known, other| known != account || other.what != ending.what),
         }
     }
 }
@@ -155,14 +154,14 @@ pub async fn keep(portal: &Portal, mut changes: UnboundedReceiver<(String, Manif
     loop {
         tokio::select! {
             Some((name, manifest)) = changes.recv() => {
-                if portal.look_at(&name, &manifest).is_empty() {
-                    portal.records.accounts_held_by(&name).iter().for_each(|account| portal.endings.access.is_over(&account.spec.id));
-                }
+                let held = portal.records.accounts_held_by(&name).into_iter().map(|account| account.spec);
+                let is_over = |account: &ClinicAccountSpec| {
+                    !portal.facts_by(account, Some(&manifest)).is_ended_by_the_manifest(portal.clock.now())
+                };
+                held.filter(is_over).for_each(|account| portal.endings.access.is_over(&account.id));
             }
             _ = looks.tick() => {
-                let manifests = portal.records.manifests_that_may_take_away();
-                let ended = manifests.iter().flat_map(|(name, manifest)| portal.look_at(name, manifest));
-                portal.endings.access.are_over_but(&ended.collect());
+                portal.endings.access.are_over_but(&portal.ended_by_manifests());
                 for (account, ending) in portal.endings.due(portal.clock.monotonic()) {
                     portal.write_down(&account, ending).await;
                 }
@@ -172,28 +171,26 @@ pub async fn keep(portal: &Portal, mut changes: UnboundedReceiver<(String, Manif
 }
 
 impl Portal {
-    /// Notes whose sessions this manifest alone ends, and returns the accounts from which it takes access away.
-    fn look_at(&self, name: &str, manifest: &Manifest) -> Vec<String> {
-        if !manifest.may_take_away() {
-            return Vec::new();
-        }
+    /// The accounts from which a manifest alone takes access away, be it there or gone. Each is noted.
+    fn ended_by_manifests(&self) -> HashSet<String> {
+        let there = self.records.manifests_that_may_take_away();
+        let held = there.iter().flat_map(|(name, _)| self.records.accounts_held_by(name)).map(|account| account.spec);
+        let all = held.chain(self.records.accounts_of_gone_manifests());
+        let ended = all.filter(|account| self.facts(account).is_ended_by_the_manifest(self.clock.now()));
+        ended.map(|account| account.id).collect()
+    }
+
+    /// Notes what the manifest alone ends: sessions, by a sign-out, or access.
+    pub fn note_ends(&self, account: &ClinicAccountSpec, facts: &Facts) {
+        let Some(epoch) = facts.epoch else { return };
         let now = self.clock.now();
-        let note = |account: &str, what| {
-            self.endings.note(account, what, now, self.clock.monotonic() + SETTLED_AFTER);
-        };
-        let mut ended = Vec::new();
-        for account in self.records.accounts_held_by(name).into_iter().map(|account| account.spec) {
-            let facts = self.facts_by(&account, Some(manifest));
-            let Some(epoch) = facts.epoch else { continue };
-            if facts.manifest.is_some_and(|manifest| manifest.signs_out) {
-                note(&account.id, What::SessionsOf { grant: facts.record.grant });
-            }
-            if facts.may_pass(now) == Answer::MayNot(By::Manifest) {
-                note(&account.id, What::Access { epoch, grant: facts.grant() });
-                ended.push(account.id);
-            }
+        let note = |what| self.endings.note(&account.id, what, now, self.clock.monotonic() + SETTLED_AFTER);
+        if facts.manifest.is_some_and(|manifest| manifest.signs_out) {
+            note(What::SessionsOf { grant: facts.record.grant });
         }
-        ended
+        if facts.is_ended_by_the_manifest(now) {
+            note(What::Access { epoch, grant: facts.grant() });
+        }
     }
 
     /// Ends sessions in the record if it still knows nothing of what the manifest ended some seconds ago, whatever the manifest says
@@ -209,18 +206,26 @@ impl Portal {
             What::SessionsOf { grant } => (Still::OfGrant(grant), Change::SignedOutByAdministrator),
         };
         if !still.is_so(&read.spec) {
-            return self.endings.done(ending, &read.spec);
+            return self.settle(ending, &read.spec);
         }
         match change(&self.stores.accounts, account, still, wanted).await {
             Ok(written) => {
                 info!(account, "ended the sessions that the manifest ended, which no controller has written down");
                 self.records.put(&written);
-                self.endings.done(ending, &written.spec);
+                self.settle(ending, &written.spec);
             }
             // Read again at the next look.
             Err(ChangeError::Changed) => {}
             Err(error) => self.try_again(account, ending, &error),
         }
+    }
+
+    /// What follows once the record is as it is to be.
+    fn settle(&self, ending: Ending, account: &ClinicAccountSpec) {
+        let facts = self.facts(account);
+        let is_ended = matches!(ending.what, What::Access { .. }) && facts.is_ended_by_the_manifest(self.clock.now());
+        let goes_on = facts.epoch.filter(|_| is_ended).map(|epoch| What::Access { epoch, grant: facts.grant() });
+        self.endings.done(ending, &account.id, goes_on);
     }
 
     fn try_again(&self, account: &str, ending: Ending, error: &dyn Display) {
@@ -249,5 +254,24 @@ mod tests {
         assert!(!endings.signs_out("a-2", 1));
         let due: Vec<What> = endings.due(look).into_iter().map(|(_, ending)| ending.what).collect();
         assert_eq!(due, [What::SessionsOf { grant: 1 }, What::Access { epoch: 3, grant: 2 }]);
+    }
+
+    #[test]
+    fn an_end_that_is_written_down_is_another_end_the_next_time_unless_it_goes_on() {
+        let (endings, at, look) = (Endings::default(), Timestamp::UNIX_EPOCH, Clock.monotonic());
+        let [first, second, third] = [3, 4, 5].map(|epoch| What::Access { epoch, grant: 0 });
+        let due = || endings.due(look).into_iter().map(|(_, ending)| ending).collect::<Vec<_>>();
+        endings.note("a-1", first, at, look);
+        endings.done(due()[0], "a-1", Some(second));
+        endings.note("a-1", second, at, look);
+        assert!(due().is_empty(), "it goes on");
+        endings.note("a-1", third, at, look);
+        let written = due()[0];
+        endings.done(written, "a-1", None);
+        assert_eq!(endings.ended_at("a-1", 5, 0), None);
+        endings.note("a-1", third, at, look);
+        assert_eq!(due()[0].what, third, "another time");
+        endings.done(Ending { what: first, ..written }, "a-1", None);
+        assert_eq!(due()[0].what, third, "what was noted meanwhile stays");
     }
 }

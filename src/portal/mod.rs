@@ -8,6 +8,7 @@ pub mod contact;
 mod credentials;
 mod endings;
 mod follow;
+mod gone;
 mod invitations;
 mod keys;
 pub mod metrics;

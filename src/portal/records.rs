@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch::{Receiver, Sender, channel};
 
 use super::contact::Contact;
+use super::gone::Gone;
 use crate::adapters::heart::Heart;
 use crate::adapters::kubernetes::{Clients, Counts, Packed, Told, version, watch};
 use crate::api::account::ClinicAccountSpec;
@@ -53,6 +54,7 @@ struct Known {
     by_holder: BTreeSet<(Arc<str>, Arc<str>)>,
     /// By `metadata.name`.
     manifests: HashMap<Arc<str>, KnownManifest>,
+    gone: Gone,
     told: HashMap<Watched, Told>,
 }
 
@@ -140,12 +142,20 @@ impl Records {
         may.map(|(name, known)| (name.to_string(), known.manifest.clone())).collect()
     }
 
+    /// The manifest of the account's holder that is gone, if it took something away of which the record is yet to be told.
+    pub fn gone_manifest(&self, account: &ClinicAccountSpec) -> Option<Manifest> {
+        self.known().gone.of(account).cloned()
+    }
+
+    /// The accounts that have one.
+    pub fn accounts_of_gone_manifests(&self) -> Vec<ClinicAccountSpec> {
+        let Known { gone, accounts, .. } = &mut *self.known();
+        gone.accounts(|name| accounts.get(name)?.packed.unpack())
+    }
+
     /// The accounts whose holder has this name.
     pub fn accounts_held_by(&self, holder: &str) -> Vec<ClinicAccount> {
-        let known = self.known();
-        let held =
-            known.by_holder.range((Arc::from(holder), Arc::from(""))..).take_while(|(found, _)| &**found == holder);
-        held.filter_map(|(_, name)| known.accounts.get(name)?.packed.unpack()).collect()
+        self.known().accounts_held_by(holder)
     }
 
     /// An account.
@@ -169,14 +179,14 @@ impl Records {
         }
     }
 
-    /// Takes in what a watch tells. Returns a manifest that changed: of a list nothing, for it says how manifests stand, not what changed.
+    /// Takes in what a watch tells. Returns a manifest that is told, by a list too: it may change again before the next look.
     fn take_in(&self, kind: Watched, event: Event<DynamicObject>) -> Option<(String, Manifest)> {
         let mut known = self.known();
         match event {
             Event::Init => known.told(kind).begin_list(),
             Event::InitApply(object) => {
                 known.told(kind).lists(&object.metadata);
-                known.change(kind, object);
+                return known.change(kind, object);
             }
             Event::InitDone => {
                 known.end_list(kind);
@@ -232,11 +242,27 @@ impl Known {
                     return None;
                 }
                 let manifest = Manifest::read(&object);
+                if self.manifests.get(name.as_str()).is_some_and(|known| !known.manifest.is_same_object(&manifest)) {
+                    self.lose_manifest(&name);
+                }
                 self.manifests
                     .insert(name.as_str().into(), KnownManifest { manifest: manifest.clone(), version, list });
                 Some((name, manifest))
             }
         }
+    }
+
+    fn lose_manifest(&mut self, name: &str) {
+        if let Some(lost) = self.manifests.remove(name) {
+            let held = self.accounts_held_by(name);
+            self.gone.lose(&lost.manifest, held);
+        }
+    }
+
+    fn accounts_held_by(&self, holder: &str) -> Vec<ClinicAccount> {
+        let held =
+            self.by_holder.range((Arc::from(holder), Arc::from(""))..).take_while(|(found, _)| &**found == holder);
+        held.filter_map(|(_, name)| self.accounts.get(name)?.packed.unpack()).collect()
     }
 
     fn apply(&mut self, name: &str, packed: Packed) {
@@ -266,7 +292,7 @@ impl Known {
         match kind {
             Watched::Clinic if name == CLINIC_NAME => self.clinic = None,
             Watched::Clinic => {}
-            Watched::Manifests => drop(self.manifests.remove(name)),
+            Watched::Manifests => self.lose_manifest(name),
             Watched::Accounts => {
                 if let Some((name, entry)) = self.accounts.remove_entry(name) {
                     self.by_holder.remove(&(entry.holder, Arc::clone(&name)));

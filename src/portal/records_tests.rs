@@ -157,3 +157,32 @@ fn a_list_is_the_truth_of_every_kind_and_within_it_the_newer_state_counts() {
         assert_eq!(known(&records, kind), None, "{kind:?}");
     }
 }
+
+#[test]
+fn what_a_manifest_took_away_is_kept_when_it_is_deleted_missing_in_a_list_or_followed_by_another_of_its_name() {
+    let user = |uid: &str, version: u32, suspended: bool| -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicUser",
+            "metadata": {"name": "x", "uid": uid, "resourceVersion": version.to_string()}, "spec": {"suspended": suspended},
+        }))
+        .unwrap()
+    };
+    let other = || user("another", 6, false);
+    let gone = [vec![Event::Apply(other())], vec![Event::Delete(other())], vec![Event::Init, Event::InitDone]];
+    for events in gone {
+        let records = Records::default();
+        let tell = |event| records.take_in(Watched::Manifests, event);
+        let holder = typed(&account("a-1", 5, "ana@maple.example"));
+        records.put(&holder);
+        tell(Event::Init);
+        assert!(tell(Event::InitApply(user("u", 5, true))).is_some(), "a list tells what may be taken back at once");
+        tell(Event::InitDone);
+        assert_eq!(records.gone_manifest(&holder.spec), None);
+        for event in events {
+            tell(event);
+        }
+        assert_eq!(records.gone_manifest(&holder.spec), Some(Manifest::read(&user("u", 5, true))));
+        let gone: Vec<_> = records.accounts_of_gone_manifests().into_iter().map(|account| account.id).collect();
+        assert_eq!(gone, ["a-1"]);
+    }
+}

@@ -14,16 +14,23 @@ impl Portal {
         self.facts_by(account, self.records.manifest(&account.desired.holder.name).as_ref())
     }
 
-    /// By this manifest of the account's holder.
+    /// By this manifest of the account's holder, and what one that is gone took away. Whoever asks, what only a manifest ends is noted:
+    /// who was refused once is not let in again by what began before.
     pub fn facts_by(&self, account: &ClinicAccountSpec, manifest: Option<&Manifest>) -> Facts {
         let epoch = account.acceptance.as_ref().map(|acceptance| acceptance.session_epoch);
         let record = account.standing();
-        let mut manifest = manifest.map(|manifest| manifest.takes_away(account, || self.records.zone()));
+        let takes_away = |manifest: &Manifest| manifest.takes_away(account, || self.records.zone());
+        let gone = self.records.gone_manifest(account).map(|gone| takes_away(&gone));
+        let mut manifest = match (manifest.map(takes_away), gone) {
+            (Some(there), Some(gone)) => Some(there.and(&gone)),
+            (there, gone) => there.or(gone),
+        };
         if self.endings.signs_out(&account.id, record.grant) {
             manifest.get_or_insert_default().signs_out = true;
         }
-        let ended_at = epoch.and_then(|epoch| self.endings.ended_at(&account.id, epoch, record.grant));
-        Facts { epoch, record, manifest, ended_at }
+        let facts = Facts { epoch, record, manifest, ended_at: None };
+        self.note_ends(account, &facts);
+        Facts { ended_at: epoch.and_then(|epoch| self.endings.ended_at(&account.id, epoch, record.grant)), ..facts }
     }
 
     /// By the API server itself: the records may be a moment old. `None`: there is no such account.

@@ -15,6 +15,7 @@ mod secrecy;
 mod signing_in;
 mod stopped;
 mod strangers;
+mod unseen;
 mod upgrade;
 
 use data_encoding::BASE32_NOPAD;

@@ -18,13 +18,13 @@ metadata: {name: sam}
 spec: {email: sam@maple.example, type: Practitioner, classification: ClinicalTrainee, expectedEndOfTraining: 2190-05-20}
 ";
 
-fn signs_in(house: &House, name: &str) -> u16 {
+pub(super) fn signs_in(house: &House, name: &str) -> u16 {
     sign_in(&mut house.portal.visitor(), &email(name), PASSWORD).status
 }
 
 /// Waits until this member signs in again; their new browser.
 #[track_caller]
-fn comes_back(house: &House, name: &str) -> Visitor {
+pub(super) fn comes_back(house: &House, name: &str) -> Visitor {
     eventually_ok(PATIENCE, &format!("{name} to sign in"), || {
         let mut visitor = house.portal.visitor();
         let answer = sign_in(&mut visitor, &email(name), PASSWORD);
@@ -36,7 +36,7 @@ fn desired(house: &House, name: &str) -> Value {
     house.world.account_of(name)["spec"]["desired"].clone()
 }
 
-fn epoch(house: &House, name: &str) -> Value {
+pub(super) fn epoch(house: &House, name: &str) -> Value {
     house.world.account_of(name)["spec"]["acceptance"]["sessionEpoch"].clone()
 }
 
