@@ -75,7 +75,8 @@ fn the_policies_take_for_restore_mode_exactly_what_the_program_does_and_let_only
         .skip(1)
         .map(|rest| Regex::new(&format!("^open until {}", rest.split('\'').next().unwrap())).unwrap())
         .collect();
-    let [is_set, is_open] = patterns.as_slice() else { panic!("two patterns, not {}", patterns.len()) };
+    let [is_restored, is_set, is_open] = patterns.as_slice() else { panic!("three patterns, not {}", patterns.len()) };
+    assert_eq!(is_restored.as_str(), is_open.as_str(), "two policies, one form");
     let now = "2027-03-01T12:00:00Z".parse().unwrap();
     for value in [
         "open until 2027-03-01T13:00:00Z",

@@ -171,6 +171,11 @@ pub struct Hold {
     /// `true`: a person released it, and this guard never holds the same thing again.
     #[serde(default)]
     pub released: bool,
+    /// Of the guard of invitations: the address that a person released, and no other; set with `released`. Absent: not released, or
+    /// version 0.1 released it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::email")]
+    pub address: Option<RawEmail>,
     /// Of the guard of invitations: its limit when it last held this back; a higher one lets this go on within it. Absent: version
     /// 0.1 began the hold, and only a release ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -254,8 +259,8 @@ pub struct Attempt {
     /// The mail's Date header, UTC: `at` of its first copy.
     #[schemars(schema_with = "schema::instant")]
     pub date: Timestamp,
-    /// Until when this copy's link works, UTC, as the mail says; an earlier end of access still ends it. Absent for a mail without a
-    /// link, and in ledgers of version 0.1: then the Clinic's invitationValidityDays count from `at`.
+    /// Until when this copy's link works, UTC, by the Clinic's invitationValidityDays when it was written ahead; an earlier end of
+    /// access ends it. Absent for a mail without a link, and in ledgers of version 0.1: then the days of now count from `at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::instant")]
     pub valid_until: Option<Timestamp>,

@@ -11,7 +11,7 @@ use super::clinic_user::ClinicUserSpec;
 use super::wishes::released_hold;
 use crate::domain::acceptance::{Link, Record};
 use crate::domain::calendar::{ClinicZone, parse_date};
-use crate::domain::email::{ClaimName, Email, EmailKey};
+use crate::domain::email::{ClaimName, Email, EmailKey, is_the_same_address};
 use crate::domain::guard::Release;
 use crate::domain::identity::{Names, takes_the_place_of_its_namesake};
 use crate::domain::invitation::{Due, Ledger, MailKind, Question, Try, Wish};
@@ -234,10 +234,18 @@ impl ClinicAccountSpec {
 }
 
 impl Delivery {
-    /// Whether a person has released the round that is to begin next. A hold that version 0.1 released is spent once a mail was
-    /// written ahead; since then the ledger forgets it with that.
-    pub fn is_released(&self) -> bool {
-        self.hold.as_ref().is_some_and(|hold| hold.released && (hold.limit.is_some() || self.attempts.is_empty()))
+    /// Whether a person has released the round to `address` that is to begin next. A hold that version 0.1 released names no address,
+    /// and is spent once a mail was written ahead.
+    pub fn is_released(&self, address: Option<&str>) -> bool {
+        self.hold.as_ref().filter(|hold| hold.released).is_some_and(|hold| match &hold.address {
+            Some(released) => address.is_some_and(|address| is_the_same_address(released, address)),
+            None => hold.limit.is_none() && self.attempts.is_empty(),
+        })
+    }
+
+    /// Whether its hold was released and let everything go that it held, in version 0.1, which left such holds in the ledger.
+    pub fn has_a_spent_hold(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.released && hold.limit.is_none() && !self.attempts.is_empty())
     }
 
     fn ledger(&self) -> Ledger<'_> {

@@ -46,8 +46,7 @@ pub fn conditions(verdict: &Verdict) -> Vec<Wanted> {
         reason: verdict.state.name(),
         message: verdict.message.clone(),
     };
-    let is_ready = attention == Attention::None && verdict.state != State::BeingDeleted;
-    let mut all = vec![wanted("Ready", is_ready)];
+    let mut all = vec![wanted("Ready", attention == Attention::None)];
     match attention {
         Attention::None => {}
         Attention::Reconciling => all.push(wanted("Reconciling", true)),

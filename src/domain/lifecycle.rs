@@ -111,13 +111,10 @@ impl State {
             | Self::Undeliverable
             | Self::DeliveryUnknown
             | Self::Held => Attention::Stalled,
-            Self::Pending => Attention::Reconciling,
-            Self::BeingDeleted
-            | Self::TrainingEnded
-            | Self::Suspended
-            | Self::Active
-            | Self::InvitationExpired
-            | Self::Invited => Attention::None,
+            Self::BeingDeleted | Self::Pending => Attention::Reconciling,
+            Self::TrainingEnded | Self::Suspended | Self::Active | Self::InvitationExpired | Self::Invited => {
+                Attention::None
+            }
         }
     }
 

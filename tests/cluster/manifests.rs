@@ -152,7 +152,7 @@ fn kubectl_explains_the_fields_in_the_words_of_the_clinic() {
         ("cu.status.accessUntil", "Last day with access, in the clinic's time zone"),
         ("clinicserviceaccount", "It can never sign in"),
         ("csa.spec.manager", "The person who answers for the account"),
-        ("clinic.spec.guard.invitationsPerHour", "First invitations in any hour, 1 to 1000"),
+        ("clinic.spec.guard.invitationsPerHour", "Mails in any hour, 1 to 1000, that begin a round to another address"),
         ("clinicaccount.spec.delivery.attempts.outcome", "What became of it"),
         ("emailclaim.spec.account", "it never changes"),
     ] {

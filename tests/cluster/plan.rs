@@ -198,7 +198,10 @@ fn a_plan_begins_with_a_warning_while_restore_mode_is_on_or_where_the_tree_turns
     let namespace =
         format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, annotations: {{{until}}}}}\n");
     let said = first(&(tree.clone() + &namespace));
-    assert!(said[0].as_str().is_some_and(|said| said.contains("turns restore mode on")) && said[1].is_null(), "{said}");
+    assert!(
+        said[0].as_str().is_some_and(|said| said.contains("sets the annotation of restore mode")) && said[1].is_null(),
+        "{said}"
+    );
 
     world.namespace.by_hand(|| {
         let said = first(&tree);

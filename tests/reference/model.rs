@@ -340,9 +340,9 @@ impl Model {
     }
 
     fn mail(&mut self) {
-        let there: BTreeSet<&String> =
-            self.members.values().filter(|member| !member.marked).map(|member| &member.uid).collect();
-        for account in self.accounts.values_mut().filter(|account| there.contains(&account.holder)) {
+        let there = self.members.values().filter(|member| !member.marked);
+        let asked: BTreeSet<_> = there.map(|member| (&member.uid, Some(member.manifest.address))).collect();
+        for account in self.accounts.values_mut().filter(|one| asked.contains(&(&one.holder, one.address))) {
             let may = !account.removed && !account.suspended && account.until.is_none_or(|until| self.hours < until);
             let Some(address) = account.address.filter(|_| may) else { continue };
             let kind = match account.login {

@@ -19,8 +19,8 @@ pub struct Observed {
     pub clinic: Option<ClinicView>,
     /// Whether the claim of the address wished for names this account.
     pub address_is_ours: bool,
-    /// Whether the `ClinicUser` that holds the account is there.
-    pub holder_is_there: bool,
+    /// Whether the `ClinicUser` that holds the account is there and asks for its address.
+    pub holder_asks_for_it: bool,
 }
 
 impl Observed {
@@ -79,10 +79,10 @@ fn held_mail(observed: &Observed, invitation: &Standing, now: Timestamp) -> Opti
     standing(ledger.as_ref(), &observed.wish(), now).due().cloned()
 }
 
-/// I3: only somebody whose manifest is there and whose address is claimed, in a clinic that is open.
+/// I3: only somebody whose manifest is there and asks for the address, which is claimed, in a clinic that is open.
 fn a_mail_may_go(observed: &Observed, kind: MailKind, reason: AccessReason) -> bool {
     let open = matches!(ClinicView::standing(observed.clinic.as_ref()), ClinicStanding::Open(_));
-    open && observed.holder_is_there && observed.address_is_ours && reason == kind.goes_to()
+    open && observed.holder_asks_for_it && observed.address_is_ours && reason == kind.goes_to()
 }
 
 fn changes_at(standing: &Standing) -> Option<Timestamp> {

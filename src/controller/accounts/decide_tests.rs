@@ -31,7 +31,7 @@ fn observed(account_changes: &Value) -> Observed {
         account: account(account_changes),
         clinic: Some(clinic(&json!({}))),
         address_is_ours: true,
-        holder_is_there: true,
+        holder_asks_for_it: true,
     }
 }
 
@@ -60,7 +60,7 @@ fn what_forbids_mail(base: &Value) -> Vec<(&'static str, Observed)> {
         ("accepted", with(json!({ "acceptance": acceptance }))),
         ("without address", without_address),
         ("claim of another", Observed { address_is_ours: false, ..with(json!({})) }),
-        ("manifest deleted", Observed { holder_is_there: false, ..with(json!({})) }),
+        ("manifest deleted", Observed { holder_asks_for_it: false, ..with(json!({})) }),
         ("no clinic", Observed { clinic: None, ..with(json!({})) }),
         ("unknown zone", Observed { clinic: Some(clinic(&json!({"timeZone": "Mars/Base"}))), ..with(json!({})) }),
         ("paused", Observed { clinic: Some(clinic(&json!({"paused": true}))), ..with(json!({})) }),

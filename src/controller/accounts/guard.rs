@@ -124,5 +124,5 @@ fn admit(context: &Context, account: &ClinicAccountSpec, observed: &Observed, ro
 /// Whether a mail begins a round that the guard counts and that nobody has released.
 fn counts(account: &ClinicAccountSpec, due: &Due, now: Timestamp) -> bool {
     account.beginning(due, now).is_some_and(Beginning::counts)
-        && !account.delivery.as_ref().is_some_and(Delivery::is_released)
+        && !account.delivery.as_ref().is_some_and(|delivery| delivery.is_released(account.desired.email.as_deref()))
 }

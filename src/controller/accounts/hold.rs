@@ -9,18 +9,20 @@ use crate::domain::invitation::{Due, Standing};
 pub(super) fn after(observed: &Observed, invitation: &Standing) -> Option<Delivery> {
     let delivery = observed.account.delivery.as_ref()?;
     let hold = delivery.hold.as_ref()?;
-    if is_over(delivery, hold, invitation) {
+    if is_over(delivery, invitation) {
         return Some(Delivery { hold: None, ..delivery.clone() });
     }
     let release = observed.clinic.as_ref()?.released_hold.as_ref()?;
     let is_released = !hold.released && release.is_for(&hold.id, &observed.account.desired.holder.name);
-    is_released.then(|| Delivery { hold: Some(Hold { released: true, ..hold.clone() }), ..delivery.clone() })
+    // Between two addresses there is none to release.
+    let address = observed.account.desired.email.clone().filter(|_| is_released)?;
+    let hold = Hold { released: true, address: Some(address), ..hold.clone() };
+    Some(Delivery { hold: Some(hold), ..delivery.clone() })
 }
 
 /// Whether no round is to begin any more, so that there is nothing to hold or to release: the person has answered, or the edit was
 /// undone. Between two addresses an account has none, and the hold stays.
-fn is_over(delivery: &Delivery, hold: &Hold, invitation: &Standing) -> bool {
-    let counts = !hold.released || delivery.is_released();
+fn is_over(delivery: &Delivery, invitation: &Standing) -> bool {
     let begins_none = match invitation {
         Standing::NoAddress | Standing::Held { .. } => false,
         Standing::Due(due) => due.continues.is_some(),
@@ -32,13 +34,13 @@ fn is_over(delivery: &Delivery, hold: &Hold, invitation: &Standing) -> bool {
         | Standing::Refused { .. }
         | Standing::Unknown => true,
     };
-    counts && begins_none
+    begins_none && !delivery.has_a_spent_hold()
 }
 
 /// The ledger of an account of which the round that is due is held; `None`: it has no address. Round and address stay those of the
 /// mails that left, so that a link of them lives as long as its address is wished for.
 pub(super) fn begun(account: &ClinicAccountSpec, due: &Due, id: String, limit: u32) -> Option<Delivery> {
-    let hold = Some(Hold { id, released: false, limit: Some(limit) });
+    let hold = Some(Hold { id, released: false, address: None, limit: Some(limit) });
     Some(match account.delivery.clone() {
         Some(delivery) => Delivery { hold, ..delivery },
         None => Delivery {

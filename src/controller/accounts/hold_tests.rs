@@ -34,7 +34,7 @@ fn observed(changes: &[&Value]) -> Observed {
         account: serde_json::from_value(account).unwrap(),
         clinic: Some(ClinicView::new(&serde_json::from_value(clinic).unwrap())),
         address_is_ours: true,
-        holder_is_there: true,
+        holder_asks_for_it: true,
     }
 }
 
@@ -54,7 +54,15 @@ fn becomes(changes: &[&Value], released: Option<&str>) -> Becomes {
         None => Becomes::AsItWas,
         Some(None) => Becomes::Nothing,
         Some(hold) => {
-            assert_eq!(hold, Some(Hold { id: ID.to_owned(), released: true, limit: Some(20) }));
+            assert_eq!(
+                hold,
+                Some(Hold {
+                    id: ID.to_owned(),
+                    released: true,
+                    address: Some("ana@river.example".into()),
+                    limit: Some(20)
+                })
+            );
             Becomes::Released
         }
     }
@@ -113,8 +121,24 @@ fn only_a_guard_that_was_raised_lets_a_held_round_go_on_and_only_if_it_fits() {
     let raised_to = |per_hour, fits: bool| raised(&account, per_hour, || fits);
     assert_eq!((raised_to(20, true), raised_to(10, true)), (None, None), "the passing of time lets nothing go");
     assert_eq!(raised_to(21, true).unwrap().hold, None);
-    let still = Some(Hold { id: ID.to_owned(), released: false, limit: Some(21) });
+    let still = Some(Hold { id: ID.to_owned(), released: false, address: None, limit: Some(21) });
     assert_eq!(raised_to(21, false).unwrap().hold, still, "held at the new limit");
     let of_0_1 = observed(&[&json!({"delivery": {"hold": {"limit": null}}})]).account;
     assert_eq!(raised(&of_0_1, 1000, || true), None, "the limit of a hold of version 0.1 is not known");
+}
+
+#[test]
+fn a_release_is_for_the_address_that_was_held_and_for_no_later_one() {
+    let mut observed = observed(&[]);
+    observed.clinic.as_mut().unwrap().released_hold = Release::parse(ID);
+    let decision = decide(&observed, now());
+    let released = after(&observed, &decision.invitation).unwrap();
+    for (address, expected) in [
+        (Some("ana@river.example"), true),
+        (Some("Ana@River.example"), true),
+        (Some("stranger@river.example"), false),
+        (None, false),
+    ] {
+        assert_eq!(released.is_released(address), expected, "{address:?}");
+    }
 }

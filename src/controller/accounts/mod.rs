@@ -95,7 +95,7 @@ pub fn observe(index: &Index, name: &str) -> Option<(ClinicAccount, Observed)> {
     let address_is_ours =
         holder.is_some_and(|(holder, uid)| holder == name && !account.spec.desired.releasing.contains(&uid));
     let observed = Observed {
-        holder_is_there: index.is_held(&account),
+        holder_asks_for_it: index.is_held(&account) && index.is_asked_for(&account),
         account: account.spec.clone(),
         clinic: index.clinic().as_ref().map(ClinicView::new),
         address_is_ours,

@@ -6,6 +6,7 @@ use super::Kind;
 use super::facts::facts;
 use super::index::Index;
 use crate::api::{ClinicAccount, ClinicUser};
+use crate::domain::email::Email;
 
 impl Index {
     /// The accounts that the `ClinicUser` with this UID holds: one, or after a race more, of which the first is theirs (an
@@ -24,6 +25,15 @@ impl Index {
         let uid = &account.spec.desired.holder.uid;
         let counts = || self.accounts_held_by(uid).first().is_some_and(|first| first.spec.id == account.spec.id);
         self.has_member(uid) && (self.held_by(uid).nth(1).is_none() || counts())
+    }
+
+    /// Whether the holder's manifest, as it is now, asks for the address of the account. Where the record has not followed an edit yet,
+    /// as while the clinic is paused, it does not.
+    pub fn is_asked_for(&self, account: &ClinicAccount) -> bool {
+        let holder = &account.spec.desired.holder;
+        let user = self.member(&holder.name).filter(|user| user.metadata.uid.as_ref() == Some(&holder.uid));
+        let asked = user.and_then(|user| Email::parse(&user.spec.email).ok()).map(|email| email.key());
+        asked.is_some() && asked == account.spec.address_key()
     }
 
     /// The accounts that a manifest of this name may take over from a holder of that name who is not seen.
@@ -61,5 +71,36 @@ impl Index {
         let holder = record.map(|entry| facts(Kind::ClinicAccount, &entry.packed).holder.uid);
         let uid = holder.as_deref().or_else(|| account.strip_prefix("a-"))?;
         self.member_of(uid).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn apply(index: &mut Index, kind: Kind, object: &Value) {
+        let mut all = json!({"apiVersion": "clinic-operator.dev/v1alpha1", "kind": format!("{kind:?}")});
+        json_patch::merge(&mut all, object);
+        index.apply(kind, serde_json::from_value(all).unwrap());
+    }
+
+    #[test]
+    fn an_address_that_the_manifest_has_no_more_is_not_asked_for() {
+        for (uid, email, expected) in [
+            ("1", "ana@maple.example", true),
+            ("1", "Ana@maple.example", true),
+            ("1", "ana@river.example", false),
+            ("2", "ana@maple.example", false),
+        ] {
+            let mut index = Index::default();
+            let user = json!({"metadata": {"name": "ana", "uid": uid, "resourceVersion": "2"}, "spec": {"email": email, "type": "Staff"}});
+            apply(&mut index, Kind::ClinicUser, &user);
+            let desired = json!({"holder": {"name": "ana", "uid": "1"}, "email": "ana@maple.example", "type": "Staff"});
+            let account = json!({"metadata": {"name": "a-1", "uid": "3", "resourceVersion": "1"}, "spec": {"id": "a-1", "desired": desired}});
+            apply(&mut index, Kind::ClinicAccount, &account);
+            assert_eq!(index.is_asked_for(&index.account("a-1").unwrap()), expected, "{uid} {email}");
+        }
     }
 }

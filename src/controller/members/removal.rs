@@ -119,7 +119,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Option<Desired> {
         None => {
             let released = released.map(|release| release.id.as_str());
             let id = Guard::Removals.hold(observed.unreleased.iter().map(String::as_str), released, now);
-            Some(Desired { hold: Some(Hold { id, released: false, limit: None }), ..desired.clone() })
+            Some(Desired { hold: Some(Hold { id, released: false, address: None, limit: None }), ..desired.clone() })
         }
     }
 }
@@ -159,7 +159,10 @@ mod tests {
     fn what_the_guard_holds_keeps_access_until_a_person_releases_exactly_that_hold() {
         let id = "removals-20261124T093000Z";
         let held = decide(&observed(&json!({}), 8, 2), now()).unwrap();
-        assert_eq!((held.removed, held.hold), (None, Some(Hold { id: id.into(), released: false, limit: None })));
+        assert_eq!(
+            (held.removed, held.hold),
+            (None, Some(Hold { id: id.into(), released: false, address: None, limit: None }))
+        );
         let waiting = observed(&json!({"hold": {"id": id, "released": false}}), 8, 0);
         assert_eq!(decide(&waiting, now()), None, "also when the hour is over");
         let another = Observed { released: Release::parse("removals-20261124T080000Z"), ..waiting.clone() };
@@ -171,7 +174,7 @@ mod tests {
         let released = Observed { released: Release::parse(id), removed: 8, ..waiting };
         let removed = decide(&released, now()).unwrap();
         assert_eq!(removed.removed, Some(Removed { at: now() }));
-        assert_eq!(removed.hold, Some(Hold { id: id.into(), released: true, limit: None }));
+        assert_eq!(removed.hold, Some(Hold { id: id.into(), released: true, address: None, limit: None }));
         let once = observed(&json!({"hold": {"id": id, "released": true}}), 8, 8);
         assert!(decide(&once, now()).unwrap().removed.is_some(), "what was released is never held again");
     }

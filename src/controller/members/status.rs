@@ -118,7 +118,7 @@ pub fn project(
             account: account.clone(),
             clinic: observed.clinic.clone(),
             address_is_ours: observed.address.is_claimed_by(&account.id),
-            holder_is_there: true,
+            holder_asks_for_it: true,
         };
         accounts::decide::decide(&observed, now)
     });

@@ -142,7 +142,7 @@ fn whoever_was_never_mailed_is_invited_once_nothing_speaks_against_it() {
 
 #[test]
 fn what_is_held_stays_held_until_the_clinic_releases_it() {
-    let hold = |id: &str| Some(Hold { id: id.to_owned(), released: false, limit: None });
+    let hold = |id: &str| Some(Hold { id: id.to_owned(), released: false, address: None, limit: None });
     let mut before = clinic(&[("h", staff("h"), Stands::Pending), ("o", staff("o"), Stands::Accepted)]);
     let delivery = record(&mut before, "h").delivery.as_mut().unwrap();
     (delivery.hold, delivery.attempts) = (hold("invitations-1"), Vec::new());
@@ -285,7 +285,8 @@ fn whoever_never_accepted_is_withdrawn_whatever_the_guard_counts() {
     people.push(("cyd", staff("cyd"), Stands::Accepted));
     people.extend(pending.iter().map(|name| (name.as_str(), staff(name), Stands::Pending)));
     let mut before = clinic(&people);
-    record(&mut before, "p0").desired.hold = Some(Hold { id: "removals-1".to_owned(), released: false, limit: None });
+    record(&mut before, "p0").desired.hold =
+        Some(Hold { id: "removals-1".to_owned(), released: false, address: None, limit: None });
     let withdrawn =
         pending.iter().map(|name| format!("AccessEnds {name}: withdrawn: the links of the invitation stop working"));
     let removed = ["ana", "bo"].map(|name| format!("AccessEnds {name}: removed: access ends, the record is kept"));
@@ -300,7 +301,8 @@ fn a_manifest_that_comes_back_under_its_name_goes_on_with_its_account_and_all_th
         clinic(&[("ana", named("ana", "Ana"), Stands::Accepted), ("bo", named("bo", "Bo"), Stands::Accepted)]);
     // A guard holds ana's removal.
     before.people.remove("ana");
-    record(&mut before, "ana").desired.hold = Some(Hold { id: "removals-1".to_owned(), released: false, limit: None });
+    record(&mut before, "ana").desired.hold =
+        Some(Hold { id: "removals-1".to_owned(), released: false, address: None, limit: None });
     let back = "TakesUpAccount ana: account a-ana goes on as it stands";
     let with_bo = |ana: Value| side(vec![("ana", ana), ("bo", named("bo", "Bo"))]);
     check(&before, &with_bo(named("ana", "Ana")), &[back]);

@@ -80,6 +80,33 @@ fn a_decision_that_a_new_manifest_brings_along_is_one_too() {
 }
 
 #[test]
+fn a_manifest_that_is_restored_brings_along_what_was_decided_before() {
+    let ground = Ground::new("restored");
+    people(&ground);
+    ground.grant("restores", &["restore"], &["clinics"], "rita");
+    ground.bind("member-editor", "rita");
+    ground.wait_until_may("restore", "clinics", "rita");
+    ground.wait_until_may("create", "clinicusers", "rita");
+    let create = |user: &'static str| {
+        let manifest = json!({
+            "apiVersion": super::API, "kind": "ClinicUser",
+            "metadata": {"name": "bea", "annotations": {SIGN_OUT: "a-1.0", REACTIVATE: "a-1.0"}},
+            "spec": {"email": "bea@maple.example", "type": "Staff"},
+        });
+        let path = format!("{}?dryRun=All", ground.namespace.path("clinicusers"));
+        control_plane().ask(Some(user), "POST", &path, Some(&manifest)).map(drop)
+    };
+    assert!(create("rita").is_err(), "a right to restore decides nothing while nothing is restored");
+    let open = ground.namespace.open_door();
+    eventually_ok(PATIENCE, "a restore to bring decisions along", || create("rita"));
+    assert!(create("edith").is_err(), "only who may restore");
+    let changed = annotated(&json!({SIGN_OUT: "a-1.1"}));
+    let changed = ground.ask(Some("rita"), "PATCH", "clinicusers", "ana", Some(&changed));
+    assert!(changed.is_err(), "a manifest that is there is not restored: {changed:?}");
+    drop(open);
+}
+
+#[test]
 fn the_audit_log_tells_who_decided_and_what_was_written_through_the_door() {
     let ground = Ground::new("audited");
     let open = ground.namespace.open_door();

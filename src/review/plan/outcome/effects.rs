@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Account, Course};
-use crate::api::account::{ClinicAccountSpec, Delivery};
+use crate::api::account::ClinicAccountSpec;
 use crate::domain::email::is_the_same_address;
 use crate::domain::guard::{is_within_the_window, one_more_may_be_invited};
 use crate::domain::invitation::{Ledger, MailKind, Standing, standing};
@@ -184,7 +184,8 @@ impl Course<'_> {
         };
         let clinic = &self.world.clinic;
         let holder = &record.desired.holder.name;
-        let is_released = record.delivery.as_ref().is_some_and(Delivery::is_released)
+        let address = record.desired.email.as_deref();
+        let is_released = record.delivery.as_ref().is_some_and(|delivery| delivery.is_released(address))
             || clinic.released.as_ref().is_some_and(|release| !hold.released && release.is_for(&hold.id, holder));
         if is_released {
             GoesOn::Released
