@@ -13,7 +13,7 @@ use crate::domain::acceptance::{Link, Record};
 use crate::domain::calendar::{ClinicZone, parse_date};
 use crate::domain::email::{ClaimName, Email, EmailKey, is_the_same_address};
 use crate::domain::guard::Release;
-use crate::domain::identity::{Names, takes_the_place_of_its_namesake};
+use crate::domain::identity::{Names, comes_back_to_a_held_account, takes_the_place_of_its_namesake};
 use crate::domain::invitation::{Due, Ledger, MailKind, Question, Try, Wish};
 use crate::domain::lifecycle::{AccessFacts, ClinicStanding};
 use crate::domain::member::{Classification, Member, Period, Violation};
@@ -125,16 +125,21 @@ impl ClinicAccountSpec {
     /// Whether a new manifest of the gone holder's name takes its place (docs/lifecycle.md, first row).
     pub fn passes_to(&self, manifest: &ClinicUserSpec, object: &str) -> bool {
         let Some(address) = self.address_key().filter(|_| self.desired.removed.is_none()) else { return false };
-        let asks_for_another = key(&manifest.email).as_ref() != Some(&address);
-        takes_the_place_of_its_namesake(manifest.names(object), self.names(), asks_for_another)
+        let asked_for = key(&manifest.email);
+        if self.desired.hold.is_some() {
+            let is_of_it = asked_for.is_some_and(|asked_for| self.claims().contains(&asked_for.claim()));
+            return comes_back_to_a_held_account(manifest.names(object), self.names(), is_of_it);
+        }
+        takes_the_place_of_its_namesake(manifest.names(object), self.names(), asked_for.as_ref() != Some(&address))
     }
 
     /// Whether such a manifest keeps the account from being removed: it takes it over, or a person must say whose it is, who then
-    /// has access as before.
+    /// has access as before. One that the guard holds waits for a person already.
     pub fn is_left_to(&self, manifest: &ClinicUserSpec, object: &str) -> bool {
         let awaits_a_person = self.acceptance.is_some()
             && self.desired.removed.is_none()
             && self.desired.email.is_some()
+            && self.desired.hold.is_none()
             && self.desired.holder.name == object;
         awaits_a_person || self.passes_to(manifest, object)
     }

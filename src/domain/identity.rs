@@ -50,6 +50,14 @@ pub fn takes_the_place_of_its_namesake(manifest: Names<'_>, record: Names<'_>, a
     manifest.object == record.object && (asks_for_another_address || !other_names)
 }
 
+/// The same of an account whose removal the guard holds: somebody saw that its holder left, so the name of the object alone says
+/// nothing, and a new person may have got it. The manifest must ask for an address of the account, as one that was brought back does, or
+/// both names must be given on both sides; a name that differs is another person's.
+pub fn comes_back_to_a_held_account(manifest: Names<'_>, record: Names<'_>, asks_for_an_address_of_it: bool) -> bool {
+    let both_names = both_given(manifest).is_some() && both_given(record).is_some();
+    takes_the_place_of_its_namesake(manifest, record, false) && (asks_for_an_address_of_it || both_names)
+}
+
 /// Whether an edit takes another name: also one that is given for the first time, or not given any more.
 pub fn takes_another_name(manifest: Names<'_>, record: Names<'_>) -> bool {
     let all = |names: Names<'_>| [names.first, names.last].map(|name| name.map(normalised));

@@ -65,6 +65,25 @@ fn a_manifest_that_comes_back_under_its_name_is_an_edit_unless_nothing_would_tel
 }
 
 #[test]
+fn to_an_account_whose_removal_is_held_nobody_comes_back_by_the_name_of_the_object_alone() {
+    let (ana, nameless) = (names("ana", "Ana", "Silva"), names("ana", "", ""));
+    for (why, manifest, record, of_the_account, expected) in [
+        ("brought back", ana, ana, true, true),
+        ("brought back, without names", nameless, nameless, true, true),
+        ("brought back, with an edit of the address", ana, ana, false, true),
+        ("a new person's file reuses the name", nameless, nameless, false, false),
+        ("one name says too little", names("ana", "Ana", ""), ana, false, false),
+        ("the record has no names", ana, nameless, false, false),
+        ("another person", names("ana", "Bea", "Silva"), ana, false, false),
+        ("another person at the same address", names("ana", "Bea", "Silva"), ana, true, false),
+        ("renamed", names("ana-s", "Ana", "Silva"), ana, true, false),
+    ] {
+        assert_eq!(comes_back_to_a_held_account(manifest, record, of_the_account), expected, "{why}");
+        assert!(!expected || takes_the_place_of_its_namesake(manifest, record, !of_the_account), "{why}: never more");
+    }
+}
+
+#[test]
 fn a_name_that_appears_or_goes_is_another_name() {
     for (manifest, record, expected) in [
         (names("x", "Ana", "Silva"), names("y", "ana", "SILVA"), false),

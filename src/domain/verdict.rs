@@ -24,6 +24,9 @@ pub enum Obstacle {
         approval: String,
         /// Whether this manifest may take that account over; one that has an account may not.
         may_reactivate: bool,
+        /// Whether somebody has access by it: its manifest was replaced before anybody saw that it was gone, or a guard holds its
+        /// removal.
+        has_access: bool,
     },
     /// The address belongs to another.
     EmailConflict {
@@ -151,18 +154,24 @@ fn verdict_of_obstacle(obstacle: &Obstacle) -> Verdict {
                 "Email address and name of this accepted member changed at once, so nothing of the edit but access has taken effect. If it is the same person, set the annotation clinic-operator.dev/reactivate: {approval}. If it is another person, undo the edit and give them a manifest with a new metadata.name."
             ),
         ),
-        Obstacle::FormerMember { account, approval, may_reactivate: true } => say(
-            State::FormerMember,
-            format!(
-                "The email address belongs to ClinicAccount \"{account}\" of a former member. If this is the same person, set the annotation clinic-operator.dev/reactivate: {approval}, which gives that account back. If it is another person, set clinic-operator.dev/replace: {approval}, which takes the address from that account for good."
-            ),
-        ),
-        Obstacle::FormerMember { account, approval, may_reactivate: false } => say(
-            State::FormerMember,
-            format!(
-                "The email address belongs to ClinicAccount \"{account}\" of a former member. This member has an account already; to take the address from the other for good, set the annotation clinic-operator.dev/replace: {approval}. Or choose another address."
-            ),
-        ),
+        Obstacle::FormerMember { account, approval, may_reactivate, has_access } => {
+            let access = if *has_access { " That account still has access." } else { "" };
+            let decide = if *may_reactivate {
+                format!(
+                    "If this is the same person, set the annotation clinic-operator.dev/reactivate: {approval}, which gives that account back. If it is another person, set clinic-operator.dev/replace: {approval}, which takes the address from that account for good."
+                )
+            } else {
+                format!(
+                    "This member has an account already; to take the address from the other for good, set the annotation clinic-operator.dev/replace: {approval}. Or choose another address."
+                )
+            };
+            say(
+                State::FormerMember,
+                format!(
+                    "The email address belongs to ClinicAccount \"{account}\" of a former member.{access} {decide}"
+                ),
+            )
+        }
         Obstacle::EmailConflict { holder, is_a_swap: false } => say(
             State::EmailConflict,
             format!(

@@ -15,7 +15,11 @@ fn conflict(is_a_swap: bool) -> Obstacle {
 }
 
 fn former(may_reactivate: bool) -> Obstacle {
-    Obstacle::FormerMember { account: "a-1".into(), approval: "a-1.0".into(), may_reactivate }
+    Obstacle::FormerMember { account: "a-1".into(), approval: "a-1.0".into(), may_reactivate, has_access: false }
+}
+
+fn former_with_access(may_reactivate: bool) -> Obstacle {
+    Obstacle::FormerMember { account: "a-1".into(), approval: "a-1.0".into(), may_reactivate, has_access: true }
 }
 
 fn changed() -> Obstacle {
@@ -98,6 +102,11 @@ fn who_is_stuck_is_told_whose_the_address_is_and_the_way_out() {
         assert!(parts.iter().all(|part| message.contains(part)), "{message}");
     }
     assert!(!told(&former(false)).contains("reactivate"), "who has an account takes over no other");
+    for may_reactivate in [false, true] {
+        let access = " of a former member. That account still has access. ";
+        assert!(told(&former_with_access(may_reactivate)).contains(access));
+        assert!(!told(&former(may_reactivate)).contains("still has access"));
+    }
 }
 
 #[test]

@@ -324,3 +324,38 @@ fn who_is_being_deleted_is_gone_whatever_finalizer_keeps_the_object() {
     world.apply(&with_names("Ana").replace("{name: Ana}", "{name: ana}"));
     assert_eq!(world.member_in("Active", "ana")["status"]["account"], *account);
 }
+
+/// The leaver's access stays until the hold is released, and their account is never a new person's by the name of a file alone.
+#[test]
+fn a_new_person_whose_file_reuses_the_name_of_one_whose_removal_is_held_gets_neither_account_nor_access() {
+    let world = World::new("reused");
+    let names = ["ana", "bea", "cyd", "dan"];
+    let manifest = |name: &str| staff(name, &format!("{name}@maple.example"));
+    let accounts = names.map(|name| world.accepted(name, &manifest(name)));
+    world.kubectl(&["delete", "clinicuser", "ana", "bea", "cyd", "dan"]);
+    let id = held(&world, 2);
+    let holds = |name: &str| {
+        let account = &accounts[names.iter().position(|one| *one == name).unwrap()];
+        world.object("clinicaccount", account)["spec"]["desired"]["hold"].is_object()
+    };
+    let (leaver, other) = {
+        let held: Vec<&str> = names.into_iter().filter(|name| holds(name)).collect();
+        (held[0], held[1])
+    };
+    let account = &accounts[names.iter().position(|one| *one == leaver).unwrap()];
+    world.apply(&staff(leaver, "newhire@maple.example"));
+    let invited = world.member_in("Invited", leaver);
+    assert_ne!(invited["status"]["account"], **account);
+    let mails = world.relay.wait_for(5, PATIENCE);
+    assert_eq!(mails[4].recipients, ["newhire@maple.example"]);
+    assert!(mails[4].links()[0].contains("/invitations/"), "{:?}", mails[4].links());
+    assert_eq!(held(&world, 2), id, "the leaver is still held");
+    // The file of the other one comes back: it is theirs.
+    world.apply(&manifest(other));
+    world.member_in("Active", other);
+    assert_eq!(held(&world, 1), id);
+    release(&world, &id);
+    world.access(account, "Removed");
+    world.member_in("Invited", leaver);
+    assert_eq!(world.relay.mails().len(), 5);
+}

@@ -202,3 +202,20 @@ fn a_namespace_restored_under_new_uids_keeps_every_account_and_mails_nobody() {
         assert!(relay.mails().is_empty(), "a restore mails nobody");
     }
 }
+
+#[test]
+fn who_replaces_the_file_of_a_member_with_name_and_address_is_told_that_the_account_still_has_access() {
+    let mut world = World::new("replacedfile");
+    let account = world.accepted("ana", &person("ana", "desk@maple.example", "Ana Silva", ""));
+    world.operator.terminate();
+    world.kubectl(&["delete", "clinicuser", "ana"]);
+    world.apply(&person("ana", "desk@maple.example", "Bea Roy", ""));
+    world.operator.restart();
+    world.member_in("FormerMember", "ana");
+    let told = world.member_told("ana", "That account still has access.");
+    assert!(message(&told).contains(&format!("replace: {account}.0")), "{}", message(&told));
+    world.access(&account, "Granted");
+    world.kubectl(&["annotate", "clinicuser", "ana", &format!("clinic-operator.dev/replace={account}.0")]);
+    world.member_in("Invited", "ana");
+    world.access(&account, "Removed");
+}

@@ -127,7 +127,9 @@ impl Clinic for OnTheServer {
             }
             Input::Clinic(stand) => self.0.apply(&clinic(*stand)),
             Input::Pass(hours) => self.0.clock().advance(SignedDuration::from_hours(*hours)),
-            Input::Relay(_) | Input::Guard { .. } | Input::Release => unreachable!("only in memory"),
+            Input::Relay(_) | Input::Guard { .. } | Input::Removals { .. } | Input::Release => {
+                unreachable!("only in memory")
+            }
             Input::Apply { .. }
             | Input::Delete { .. }
             | Input::Mark { .. }

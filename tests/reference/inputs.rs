@@ -47,7 +47,8 @@ pub(crate) enum Op {
 }
 
 /// Sequences of at most `longest`. So many inputs of a hundred are `troubles` that records in memory can be given, and an API server
-/// and a relay not: a manifest that breaks a rule, a mail that does not arrive, a guard that holds each invitation.
+/// and a relay not: a manifest that breaks a rule, a mail that does not arrive, a
+/// guard that holds each invitation or each removal.
 pub(crate) fn sequences(longest: usize, troubles: u8) -> impl Strategy<Value = Vec<Op>> {
     let names = || {
         prop_oneof![
@@ -93,6 +94,7 @@ pub(crate) fn sequences(longest: usize, troubles: u8) -> impl Strategy<Value = V
         2 => (0..MEMBERS, prop::bool::weighted(0.6)).prop_map(|(member, invalid)| Op::Break { member, invalid }),
         2 => answer.prop_map(|answer| Op::Everybody(Input::Relay(answer))),
         1 => prop::bool::weighted(0.4).prop_map(|holds| Op::Everybody(Input::Guard { holds })),
+        2 => prop::bool::weighted(0.7).prop_map(|holds| Op::Everybody(Input::Removals { holds })),
         1 => Just(Op::Everybody(Input::Release)),
     ];
     let one = (usual, trouble, 0..100_u8)
@@ -143,7 +145,7 @@ pub(crate) fn run(ops: &[Op], clinic: &mut dyn Clinic) -> Result<Restored, Strin
     let mut done = Vec::new();
     let mut restored = Restored::new();
     for op in ops {
-        // Two removals in an hour are never held: this is not about the guard of removals.
+        // Two removals in an hour are never held: that one is, is an input.
         clinic.everybody(&Input::Pass(1));
         hours += 1;
         models = distinct(models.iter().flat_map(|model| model.after(&Input::Pass(1))));

@@ -45,7 +45,9 @@ pub(crate) enum Input {
     Relay(Answer),
     /// From now on the guard of invitations holds each first one, or none.
     Guard { holds: bool },
-    /// A person releases every invitation that is held.
+    /// From now on the guard of removals holds each one, or none.
+    Removals { holds: bool },
+    /// A person releases every hold.
     Release,
     /// Hours pass.
     Pass(i64),

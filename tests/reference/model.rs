@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::mails::{Asked, Question, Stands};
 use super::{Answer, Input, Mail, Manifest, Stand};
+use whose::{has, is_the_same_person, passes_to};
 
 mod states;
+mod whose;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Member {
@@ -34,6 +36,8 @@ struct Account {
     asked: Option<Asked>,
     /// Whether a guard holds its round; `Some(false)`: a person has released it.
     held: Option<bool>,
+    /// The same of its removal.
+    removal_held: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +46,7 @@ pub(crate) struct Model {
     clinic: Stand,
     relay: Answer,
     guard_holds: bool,
+    removals_are_held: bool,
     members: BTreeMap<String, Member>,
     accounts: BTreeMap<String, Account>,
     mails: Vec<(Mail, u8)>,
@@ -72,10 +77,8 @@ impl Model {
             Input::Pass(hours) => changed.hours += hours,
             Input::Relay(answer) => changed.relay = *answer,
             Input::Guard { holds } => changed.guard_holds = *holds,
-            Input::Release => {
-                let accounts = changed.accounts.values_mut().filter(|account| account.held == Some(true));
-                accounts.for_each(|account| account.held = Some(false));
-            }
+            Input::Removals { holds } => changed.removals_are_held = *holds,
+            Input::Release => changed.accounts.values_mut().for_each(Account::is_released),
         }
         let names: Vec<String> = changed.members.keys().cloned().collect();
         let orders = permutations(&names);
@@ -110,7 +113,8 @@ impl Model {
     fn is_left_to_another_than(&self, me: Option<&str>, account: &Account) -> bool {
         let stays = !account.removed && account.address.is_some();
         self.namesake(account).is_some_and(|(name, member)| {
-            Some(name.as_str()) != me && stays && (account.login.is_some() || passes_to(account, &member.manifest))
+            let awaits_a_person = account.login.is_some() && account.removal_held.is_none();
+            Some(name.as_str()) != me && stays && (awaits_a_person || passes_to(account, &member.manifest))
         })
     }
 
@@ -127,13 +131,13 @@ impl Model {
                 && passes_to(account, &manifest)
         };
         let rank = |(id, account): &(&String, &Account)| {
-            let has_it = [account.address, account.login].contains(&Some(manifest.address));
-            (!has_it, account.login.is_none(), (*id).clone())
+            (!has(account, manifest.address), account.removal_held.is_some(), account.login.is_none(), (*id).clone())
         };
         let left = self.accounts.iter().filter(|(_, account)| is_left(account)).min_by_key(rank);
         let Some(id) = left.map(|(id, _)| id.clone()) else { return };
         if let Some(account) = self.accounts.get_mut(&id) {
             account.holder.clone_from(&uid);
+            account.removal_held = None;
             (account.resend, account.resend_at_adoption) = (None, manifest.resend);
         }
     }
@@ -187,8 +191,8 @@ impl Model {
         let is_left = |account: &Account| self.is_there(&account.holder) || self.is_left_to_another_than(None, account);
         let gone: BTreeSet<String> =
             self.accounts.iter().filter(|(_, account)| !is_left(account)).map(|(name, _)| name.clone()).collect();
-        for (name, account) in &mut self.accounts {
-            account.removed |= gone.contains(name);
+        for (_, account) in self.accounts.iter_mut().filter(|(name, _)| gone.contains(*name)) {
+            account.is_gone(self.removals_are_held);
         }
         self.mail();
         self
@@ -222,12 +226,9 @@ impl Model {
 
     /// The account other than `own` that has an address, as login or as what is wished for.
     fn occupant(&self, address: u8, own: Option<&str>) -> Option<String> {
-        let has = |account: &Account| {
-            account.address.is_some() && (account.address == Some(address) || account.login == Some(address))
-        };
         self.accounts
             .iter()
-            .find(|(name, account)| Some(name.as_str()) != own && has(account))
+            .find(|(name, account)| Some(name.as_str()) != own && has(account, address))
             .map(|(name, _)| name.clone())
     }
 
@@ -248,6 +249,7 @@ impl Model {
                 resend_at_adoption: None,
                 asked: None,
                 held: None,
+                removal_held: None,
             };
             self.accounts.insert(format!("a-{uid}"), account);
             return None;
@@ -275,7 +277,7 @@ impl Model {
     fn known_member(&mut self, name: &str, own: &str) -> Option<&'static str> {
         let manifest = self.members[name].manifest.clone();
         let account = self.accounts.get_mut(own)?;
-        account.removed = false;
+        (account.removed, account.removal_held) = (false, None);
         let moves = account.address.is_some() && account.address != Some(manifest.address);
         let names = (manifest.first, manifest.last);
         if account.login.is_some() && moves && account.names != names {
@@ -318,7 +320,7 @@ impl Model {
         if let Some(account) = self.accounts.get_mut(account) {
             name.clone_into(&mut account.holder_name);
             account.holder = uid;
-            account.removed = false;
+            (account.removed, account.removal_held) = (false, None);
             account.decisions += decisions;
             account.names = (manifest.first, manifest.last);
             account.resend_at_adoption = manifest.resend;
@@ -334,7 +336,7 @@ impl Model {
     fn replace(&mut self, account: &str) {
         if let Some(account) = self.accounts.get_mut(account) {
             account.address = None;
-            account.removed = true;
+            (account.removed, account.removal_held) = (true, None);
             account.decisions += 1;
         }
     }
@@ -362,25 +364,6 @@ impl Model {
             self.mails.extend(mails);
         }
     }
-}
-
-fn differ(manifest: &Manifest, (first, last): (Option<u8>, Option<u8>)) -> bool {
-    let differs = |one: Option<u8>, other: Option<u8>| one.is_some() && other.is_some() && one != other;
-    differs(manifest.first, first) || differs(manifest.last, last)
-}
-
-/// Whether a manifest of the gone holder's name is an edit of the account: not if it gives other names with the account's own address.
-fn passes_to(account: &Account, manifest: &Manifest) -> bool {
-    account.address.is_some_and(|address| address != manifest.address || !differ(manifest, account.names))
-}
-
-fn is_the_same_person(object: &str, manifest: &Manifest, record: &Account) -> bool {
-    if differ(manifest, record.names) {
-        return false;
-    }
-    let (first, last) = record.names;
-    let all_given = [manifest.first, manifest.last, first, last].iter().all(Option::is_some);
-    all_given || (object == record.holder_name && !record.removed)
 }
 
 fn permutations(names: &[String]) -> Vec<Vec<String>> {

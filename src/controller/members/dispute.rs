@@ -54,6 +54,7 @@ pub fn another_account_has_the_address(
             account: account.spec.id.clone(),
             approval,
             may_reactivate: claimant == Claimant::New,
+            has_access: account.spec.access.as_ref().is_some_and(|access| access.granted),
         }),
     }
 }

@@ -116,8 +116,15 @@ fn a_former_members_account_goes_to_nobody_before_a_person_says_whose_it_is() {
     };
     let decisions = json!({"desired": {"decisions": 2}});
     let stuck = next(&former(&json!({"clinic-operator.dev/reactivate": "a-0.1"}), &decisions));
-    let obstacle = Obstacle::FormerMember { account: "a-0".into(), approval: "a-0.2".into(), may_reactivate: true };
-    assert_eq!((stuck.step, stuck.obstacle), (None, Some(obstacle)));
+    let obstacle = |has_access| {
+        let (account, approval) = ("a-0".into(), "a-0.2".into());
+        Some(Obstacle::FormerMember { account, approval, may_reactivate: true, has_access })
+    };
+    assert_eq!((stuck.step, stuck.obstacle), (None, obstacle(false)));
+    for granted in [false, true] {
+        let record = json!({"desired": {"decisions": 2}, "access": {"granted": granted, "reason": "Granted"}});
+        assert_eq!(next(&former(&json!({}), &record)).obstacle, obstacle(granted));
+    }
     let same = patched(&former(&json!({"clinic-operator.dev/reactivate": "a-0.2"}), &decisions));
     assert_eq!((same.holder.uid.as_str(), same.decisions, same.first_name.as_deref()), ("1", 3, Some("Bea")));
     let another = patched(&former(&json!({"clinic-operator.dev/replace": "a-0.2"}), &decisions));

@@ -25,12 +25,14 @@ pub(super) struct Server {
     pub(super) version: u64,
     /// The time on every operator's clock.
     pub(super) now: Timestamp,
+    /// Whether so many were removed lately that the guard holds every removal.
+    pub(super) removals_are_held: bool,
 }
 
 impl Server {
     /// One without objects.
     pub(super) fn at(now: Timestamp) -> Self {
-        Self { objects: BTreeMap::new(), log: BTreeMap::new(), version: 0, now }
+        Self { objects: BTreeMap::new(), log: BTreeMap::new(), version: 0, now, removals_are_held: false }
     }
 
     pub(super) fn write(&mut self, kind: Kind, name: &str, mut object: Value) -> Value {
@@ -232,7 +234,8 @@ impl Operator {
     pub(super) fn remove_one(&mut self, server: &mut Server) -> bool {
         for name in self.index.orphans() {
             let look = |index: &Index| {
-                let observed = removal::observe(index, &name, server.now)?;
+                let mut observed = removal::observe(index, &name, server.now)?;
+                observed.removed += if server.removals_are_held { observed.accounts.max(2) } else { 0 };
                 removal::decide(&observed, server.now).map(|desired| (observed.account, desired))
             };
             let Some((account, _)) = look(&self.index) else { continue };

@@ -2,7 +2,7 @@
 //! decisions, deletions, restores, pauses, restarts, relays that fail and time, after each of which everything must stand as the
 //! model says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use self::reference::inputs::{Clinic, Op, Restored, run, sequences};
+use self::reference::inputs::{Clinic, Op, run, sequences};
 use self::reference::manifests::{START, annotations, number, spec};
 use self::reference::{Answer, Input, Mail, Manifest, Outcome, Seen, Stand};
 use super::decide::decide;
@@ -135,6 +135,11 @@ impl InMemory {
 
     fn release(&mut self) {
         for account in self.server.accounts() {
+            let mut desired = account.desired.clone();
+            if let Some(hold) = desired.hold.as_mut().filter(|hold| !hold.released) {
+                hold.released = true;
+                self.write_block(&account, "desired", &json!(desired));
+            }
             let Some(mut delivery) = account.delivery.clone() else { continue };
             if let Some(hold) = delivery.hold.as_mut().filter(|hold| !hold.released) {
                 hold.released = true;
@@ -233,6 +238,7 @@ impl Clinic for InMemory {
             }
             Input::Relay(answer) => self.relay = *answer,
             Input::Guard { holds } => self.guard_holds = *holds,
+            Input::Removals { holds } => self.server.removals_are_held = *holds,
             Input::Release => self.release(),
             Input::Apply { .. }
             | Input::Delete { .. }
@@ -284,18 +290,12 @@ proptest! {
     }
 }
 
-/// Sequences that end with a restore, among which every state must be.
+/// Sequences that end with a restore; further ones are tried until every state was among them.
 const RESTORED: usize = 500;
+const RESTORED_AT_MOST: usize = 2000;
 
 #[test]
 fn members_in_every_state_are_restored_with_every_edit_that_waits() {
-    let mut runner = TestRunner::deterministic();
-    let mut restored = Restored::new();
-    for _ in 0..RESTORED {
-        let mut ops = sequences(16, TROUBLES).new_tree(&mut runner).unwrap().current();
-        ops.push(Op::Restore);
-        restored.extend(run(&ops, &mut InMemory::new()).unwrap());
-    }
     let waits = [
         ("Active", "address"),
         ("EmailConflict", "address"),
@@ -311,7 +311,16 @@ fn members_in_every_state_are_restored_with_every_edit_that_waits() {
         ("Suspended", "address"),
         ("TrainingEnded", "address"),
     ];
-    let expected = State::ALL.into_iter().map(|state| (state.name(), "")).chain(waits);
-    let missing: Vec<_> = expected.filter(|one| !restored.contains(one)).collect();
+    let mut missing: BTreeSet<_> = State::ALL.into_iter().map(|state| (state.name(), "")).chain(waits).collect();
+    let mut runner = TestRunner::deterministic();
+    for number in 0..RESTORED_AT_MOST {
+        if number >= RESTORED && missing.is_empty() {
+            break;
+        }
+        let mut ops = sequences(16, TROUBLES).new_tree(&mut runner).unwrap().current();
+        ops.push(Op::Restore);
+        let restored = run(&ops, &mut InMemory::new()).unwrap();
+        missing.retain(|one| !restored.contains(one));
+    }
     assert!(missing.is_empty(), "never restored: {missing:?}");
 }
