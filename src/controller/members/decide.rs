@@ -59,7 +59,7 @@ fn what_follows(observed: &Observed, now: Timestamp) -> Decision {
     }
     let member = match observed.user.spec.parse() {
         Ok(member) => member,
-        Err(violations) => return Decision { violations, ..only_access_follows(observed) },
+        Err(violations) => return Decision { violations, ..an_invalid_manifest_keeps_what_it_has(observed) },
     };
     match ClinicView::standing(observed.clinic.as_ref()) {
         ClinicStanding::Missing | ClinicStanding::UnknownZone(_) | ClinicStanding::Paused(_) => {
@@ -76,6 +76,19 @@ fn what_follows(observed: &Observed, now: Timestamp) -> Decision {
 fn only_access_follows(observed: &Observed) -> Decision {
     let Some(account) = &observed.account else { return Decision::default() };
     patch_if_different(account, wishes(observed).access(&account.spec.desired))
+}
+
+/// Nothing of it takes effect but access; an address that the person gave up before, by confirming another, is free all the same.
+fn an_invalid_manifest_keeps_what_it_has(observed: &Observed) -> Decision {
+    let is_open = matches!(ClinicView::standing(observed.clinic.as_ref()), ClinicStanding::Open(_));
+    let Some(account) = observed.account.as_ref().filter(|_| is_open) else { return only_access_follows(observed) };
+    let desired = &account.spec.desired;
+    if let Some((claim, uid)) = observed.own_claims.iter().find(|(_, uid)| desired.releasing.contains(uid)) {
+        return Decision::step(Step::DeleteClaim { claim: *claim, uid: uid.clone() });
+    }
+    let wanted = wishes(observed).access(desired);
+    let releasing = releasing(&wanted, stray_claims(observed, &account.spec.claims()));
+    patch_if_different(account, Desired { releasing, ..wanted })
 }
 
 /// A manifest that comes back under its name takes its account over before anybody looks who has its address, and whatever else is

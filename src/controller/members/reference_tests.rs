@@ -324,3 +324,12 @@ fn members_in_every_state_are_restored_with_every_edit_that_waits() {
     }
     assert!(missing.is_empty(), "never restored: {missing:?}");
 }
+
+#[test]
+fn an_address_that_was_given_up_by_a_confirmation_is_free_although_the_manifest_is_invalid_since() {
+    let apply = |member, address| Op::Apply { member, address, names: (Some(0), Some(0)), end: None, suspended: false };
+    let answer = |member| Op::Answer { member };
+    let breaks = Op::Break { member: 0, invalid: true };
+    let ops = [apply(0, 0), answer(0), apply(1, 1), answer(1), apply(0, 2), breaks, answer(0), apply(1, 0)];
+    run(&ops, &mut InMemory::new()).unwrap();
+}
