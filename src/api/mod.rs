@@ -14,6 +14,7 @@ pub mod editor;
 pub mod email_claim;
 pub mod holder;
 pub mod reference;
+pub mod renamed;
 mod rules;
 pub mod schema;
 pub mod service_account;

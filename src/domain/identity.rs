@@ -41,6 +41,12 @@ pub fn is_the_same_person(manifest: Names<'_>, record: Names<'_>, record_is_remo
     both || (manifest.object == record.object && !record_is_removed)
 }
 
+/// Whether a manifest is of a record's person whatever its object is called: first and last name are given on both sides and equal.
+pub fn has_both_names_of(manifest: Names<'_>, record: Names<'_>) -> bool {
+    let given = both_given(manifest).is_some() && both_given(record).is_some();
+    given && !differ(manifest.first, record.first) && !differ(manifest.last, record.last)
+}
+
 /// Whether a new manifest takes the place of the gone one of the same `metadata.name`, so that all that it says is an edit of its
 /// account (a restore): unless it gives other names and asks for the account's own address, for then nothing would tell the edit from
 /// another person. Other names and another address are `IdentityChanged`, which changes nothing before a person has decided. That the

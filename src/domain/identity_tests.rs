@@ -43,6 +43,8 @@ fn the_same_person_has_both_names_equal_or_was_restored() {
         ("another last name", names("ana", "Ana", "Roy"), names("ana", "Ana", "Silva"), false, false),
     ] {
         assert_eq!(is_the_same_person(manifest, record, removed), expected, "{why}");
+        let by_names = has_both_names_of(manifest, record);
+        assert_eq!(by_names, expected && !why.starts_with("restored"), "{why}");
     }
 }
 

@@ -359,3 +359,31 @@ fn a_new_person_whose_file_reuses_the_name_of_one_whose_removal_is_held_gets_nei
     world.member_in("Invited", leaver);
     assert_eq!(world.relay.mails().len(), 5);
 }
+
+#[test]
+fn a_release_removes_also_a_leaver_whose_file_name_somebody_else_took_with_the_same_address() {
+    let world = World::new("nametaken");
+    let person = |name: &str, first: &str| {
+        staff(name, &format!("{name}@maple.example"))
+            .replace("type: Staff", &format!("type: Staff, firstName: {first}, lastName: Roy"))
+    };
+    let accounts = ["ana", "bea", "cyd", "dan"].map(|name| world.accepted(name, &person(name, name)));
+    world.kubectl(&["delete", "clinicuser", "ana", "bea", "cyd", "dan"]);
+    let id = held(&world, 2);
+    let clinic = world.object("clinic", "clinic");
+    let leaver = clinic["status"]["holds"][0]["members"][0].as_str().unwrap().to_owned();
+    // Another person, at a shared mailbox.
+    world.apply(&person(&leaver, "zoe"));
+    let told = world.member_in("FormerMember", &leaver);
+    assert!(told["status"]["account"].is_null(), "{told}");
+    assert_eq!(held(&world, 2), id);
+    release(&world, &id);
+    for account in &accounts {
+        world.access(account, "Removed");
+    }
+    world.member_in("FormerMember", &leaver);
+    eventually_ok(PATIENCE, "nothing to be held", || {
+        let clinic = world.object("clinic", "clinic");
+        if clinic["status"]["holds"].is_null() { Ok(()) } else { Err(clinic["status"].clone()) }
+    });
+}

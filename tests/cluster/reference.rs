@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use self::shared::inputs::{Clinic, Op, run, sequences};
 use self::shared::manifests::{START, annotations, number, spec};
-use self::shared::{Input, Mail, Manifest, Outcome, Seen, Stand};
+use self::shared::{Input, Mail, Manifest, Outcome, Renamed, Seen, Stand};
 use crate::support::mail;
 use crate::support::wait::{PATIENCE, eventually, now};
 use crate::world::{CLINIC, World, torture};
@@ -29,6 +29,13 @@ impl OnTheServer {
         let world = World::at("reference", START);
         world.apply(&clinic(Stand::Open));
         Self(world)
+    }
+
+    /// Those of the manifests.
+    fn uids(&self) -> BTreeMap<String, String> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let named = |user: Value| (text(&user["metadata"]["name"]), text(&user["metadata"]["uid"]));
+        self.all("clinicusers").into_iter().map(named).collect()
     }
 
     fn all(&self, resource: &str) -> Vec<Value> {
@@ -97,14 +104,37 @@ impl Clinic for OnTheServer {
         self.0.delete_with_a_finalizer(name);
     }
 
-    fn restore(&mut self) -> BTreeMap<String, String> {
+    fn stop(&mut self) {
         // One that runs stands still while records are restored, but half a minute may pass until it knows.
         self.0.operator.terminate();
+    }
+
+    fn restore(&mut self) -> BTreeMap<String, String> {
         self.0.lose_and_restore();
         self.0.operator.restart();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let named = |user: Value| (text(&user["metadata"]["name"]), text(&user["metadata"]["uid"]));
-        self.all("clinicusers").into_iter().map(named).collect()
+        self.uids()
+    }
+
+    fn goes_on(&mut self) -> BTreeMap<String, String> {
+        self.0.operator.restart();
+        self.uids()
+    }
+
+    fn rename(&mut self, renamed: &Renamed) {
+        let Renamed { from, to, exchanged } = renamed;
+        let file = |from: &str, name: &str| {
+            let user = self.0.object("clinicuser", from);
+            let annotations = &user["metadata"]["annotations"];
+            json!({"apiVersion": user["apiVersion"], "kind": "ClinicUser", "spec": user["spec"],
+                "metadata": {"name": name, "annotations": annotations}})
+            .to_string()
+        };
+        let (one, other) = (file(from, to), file(to, from));
+        self.0.kubectl(&["delete", "clinicuser", from, to]);
+        self.0.apply(&one);
+        if *exchanged {
+            self.0.apply(&other);
+        }
     }
 
     fn answer(&mut self, account: &str, what: Mail, address: u8) {

@@ -173,3 +173,27 @@ fn the_pages_commands_bring_back_who_was_there_and_nobody_who_was_being_deleted(
     assert_eq!(records(&world), records_before, "{account} as the others");
     assert_eq!(world.relay.mails().len(), mails, "nobody is mailed");
 }
+
+/// Two exchange the names of their files, and one gets the name of a file whose member left, while no operator runs.
+#[test]
+fn files_that_got_another_s_name_meanwhile_go_to_their_own_person_s_account_and_who_left_is_removed() {
+    let mut world = World::new("renamedfiles");
+    let [ana, bea, smith, jones] =
+        ["ana", "bea", "smith", "jones"].map(|name| world.accepted(name, &person(name, name, name)));
+    world.at_rest(QUIET);
+    let mails = world.relay.mails().len();
+    world.operator.terminate();
+    world.kubectl(&["delete", "clinicuser", "ana", "bea", "smith", "jones"]);
+    for (name, of) in [("ana", "bea"), ("bea", "ana"), ("jones", "smith")] {
+        world.apply(&person(name, of, of));
+    }
+    world.operator.restart();
+    world.access(&jones, "Removed");
+    for (name, account) in [("ana", &bea), ("bea", &ana), ("jones", &smith)] {
+        assert_eq!(world.member_in("Active", name)["status"]["account"], **account, "{name}");
+        world.access(account, "Granted");
+    }
+    world.at_rest(QUIET);
+    assert_eq!(world.relay.mails().len(), mails, "nobody is mailed");
+    assert_eq!(world.names("clinicaccounts").len(), 4);
+}

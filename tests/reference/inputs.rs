@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 
 use super::model::Model;
-use super::{Answer, Input, Mail, Manifest, Outcome, Seen, Stand};
+use super::{Answer, Input, Mail, Manifest, Outcome, Renamed, Seen, Stand};
 
 const MEMBERS: usize = 3;
 const ADDRESSES: u8 = 3;
@@ -38,6 +38,8 @@ pub(crate) enum Op {
     Mark { member: usize },
     /// Everything is restored from a backup.
     Restore,
+    /// While no operator runs a file gets another's name, and perhaps that one its name; perhaps in a restore.
+    Rename { from: usize, to: usize, exchanged: bool, restored: bool },
     /// The person answers the latest link.
     Answer { member: usize },
     /// What happens to everybody at once.
@@ -79,6 +81,9 @@ pub(crate) fn sequences(longest: usize, troubles: u8) -> impl Strategy<Value = V
         3 => (0..MEMBERS).prop_map(|member| Op::Delete { member }),
         1 => (0..MEMBERS).prop_map(|member| Op::Mark { member }),
         1 => Just(Op::Restore),
+        1 => (0..MEMBERS, 1..MEMBERS, any::<bool>(), any::<bool>()).prop_map(|(from, by, exchanged, restored)| Op::Rename {
+            from, to: (from + by) % MEMBERS, exchanged, restored,
+        }),
         5 => (0..MEMBERS).prop_map(|member| Op::Answer { member }),
         2 => stand.prop_map(|stand| Op::Everybody(Input::Clinic(stand))),
         2 => hours.prop_map(|hours| Op::Everybody(Input::Pass(hours))),
@@ -119,8 +124,14 @@ pub(crate) trait Clinic {
     fn delete(&mut self, name: &str);
     /// Deletes one that a finalizer keeps.
     fn mark(&mut self, name: &str);
-    /// Loses everything and brings it back; the UIDs of the manifests.
+    /// Stops the operator.
+    fn stop(&mut self);
+    /// Loses everything, brings it back and starts the operator; the UIDs of the manifests.
     fn restore(&mut self) -> BTreeMap<String, String>;
+    /// Renames a file while no operator runs.
+    fn rename(&mut self, renamed: &Renamed);
+    /// Starts the operator; the UIDs of the manifests.
+    fn goes_on(&mut self) -> BTreeMap<String, String>;
     /// Lets the person of an account answer the latest link about this address.
     fn answer(&mut self, account: &str, what: Mail, address: u8);
     /// Does what happens to everybody at once.
@@ -267,9 +278,25 @@ fn input(
             return Some(Input::Mark { name: name(member) });
         }
         Op::Restore => {
+            clinic.stop();
             let uids = clinic.restore();
             manifests.retain(|name, _| uids.contains_key(name));
-            return Some(Input::Restore { uids });
+            return Some(Input::Restore { uids, renamed: None });
+        }
+        Op::Rename { from, to, exchanged, restored } => {
+            let renamed = Renamed { from: name(from), to: name(to), exchanged: *exchanged };
+            let is_kept = |one: &String| seen.members[one].0 == "BeingDeleted";
+            if [&renamed.from, &renamed.to].into_iter().any(|one| !manifests.contains_key(one) || is_kept(one)) {
+                return None;
+            }
+            clinic.stop();
+            clinic.rename(&renamed);
+            let uids = if *restored { clinic.restore() } else { clinic.goes_on() };
+            let (one, other) = (manifests.remove(&renamed.from)?, manifests.remove(&renamed.to)?);
+            manifests.insert(renamed.to.clone(), one);
+            manifests.extend(exchanged.then(|| (renamed.from.clone(), other)));
+            manifests.retain(|name, _| uids.contains_key(name));
+            return Some(Input::Restore { uids, renamed: Some(renamed) });
         }
         Op::Everybody(input) => {
             clinic.everybody(input);

@@ -35,8 +35,9 @@ pub(crate) enum Input {
     Delete { name: String },
     /// A manifest is deleted, and a finalizer keeps the object.
     Mark { name: String },
-    /// Everything is lost and restored from a backup without statuses, the Clinic last. All UIDs are new: those of the manifests.
-    Restore { uids: BTreeMap<String, String> },
+    /// Everything is lost and restored from a backup without statuses, the Clinic last. All UIDs are new: those of the manifests. Or no
+    /// operator runs for a while, and only a file that is renamed has a new one.
+    Restore { uids: BTreeMap<String, String>, renamed: Option<Renamed> },
     /// The person of a member opens the latest link and does what it asks for; nothing if there is none that works.
     Answer { name: String },
     /// From now on the Clinic is like this.
@@ -51,6 +52,14 @@ pub(crate) enum Input {
     Release,
     /// Hours pass.
     Pass(i64),
+}
+
+/// A file that gets the name of another, whose file goes, or gets the first one's name.
+#[derive(Clone, Debug)]
+pub(crate) struct Renamed {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) exchanged: bool,
 }
 
 /// How the Clinic stands.

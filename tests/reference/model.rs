@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::mails::{Asked, Question, Stands};
-use super::{Answer, Input, Mail, Manifest, Stand};
-use whose::{has, is_the_same_person, passes_to};
+use super::{Answer, Input, Mail, Manifest, Renamed, Stand};
+use whose::{has, is_left, is_the_same_person, passes_to};
 
+mod renames;
 mod states;
 mod whose;
 
@@ -67,10 +68,16 @@ impl Model {
             }
             Input::Delete { name } => drop(changed.members.remove(name)),
             Input::Mark { name } => changed.members.get_mut(name).into_iter().for_each(|member| member.marked = true),
-            Input::Restore { uids } => {
-                changed.members.retain(|_, member| !member.marked);
-                changed.members.iter_mut().for_each(|(name, member)| member.uid.clone_from(&uids[name]));
-                changed.members.values_mut().for_each(|member| member.trouble = None);
+            Input::Restore { uids, renamed } => {
+                if let Some(Renamed { from, to, exchanged }) = renamed {
+                    let (one, other) = (changed.members.remove(from), changed.members.remove(to));
+                    changed.members.extend(one.map(|one| (to.clone(), one)));
+                    changed.members.extend(other.filter(|_| *exchanged).map(|other| (from.clone(), other)));
+                }
+                changed.members.retain(|name, _| uids.contains_key(name));
+                for (name, member) in changed.members.iter_mut().filter(|(name, member)| member.uid != uids[*name]) {
+                    *member = Member { uid: uids[name].clone(), marked: false, trouble: None, ..member.clone() };
+                }
             }
             Input::Answer { name } => changed.answer(name),
             Input::Clinic(stand) => changed.clinic = *stand,
@@ -109,12 +116,10 @@ impl Model {
         is_new.then_some((name, member))
     }
 
-    /// Whether such a manifest keeps an account for itself, or for a person to decide about.
-    fn is_left_to_another_than(&self, me: Option<&str>, account: &Account) -> bool {
-        let stays = !account.removed && account.address.is_some();
-        self.namesake(account).is_some_and(|(name, member)| {
-            let awaits_a_person = account.login.is_some() && account.removal_held.is_none();
-            Some(name.as_str()) != me && stays && (awaits_a_person || passes_to(account, &member.manifest))
+    /// Whether another's manifest of its name keeps an account for itself, or for a person to decide about.
+    fn is_left_to_another_than(&self, me: &str, account: &Account) -> bool {
+        self.namesake(account).is_some_and(|(name, Member { manifest, .. })| {
+            name != me && is_left(account, manifest) && !self.goes_to_another(manifest, account)
         })
     }
 
@@ -129,6 +134,7 @@ impl Model {
                 && !self.is_there(&account.holder)
                 && !account.removed
                 && passes_to(account, &manifest)
+                && !self.goes_to_another(&manifest, account)
         };
         let rank = |(id, account): &(&String, &Account)| {
             (!has(account, manifest.address), account.removal_held.is_some(), account.login.is_none(), (*id).clone())
@@ -188,7 +194,11 @@ impl Model {
                 break;
             }
         }
-        let is_left = |account: &Account| self.is_there(&account.holder) || self.is_left_to_another_than(None, account);
+        // Also one whose namesake goes elsewhere, until that one has its account.
+        let is_left = |account: &Account| {
+            let namesake = || self.namesake(account).is_some_and(|(_, member)| is_left(account, &member.manifest));
+            self.is_there(&account.holder) || namesake()
+        };
         let gone: BTreeSet<String> =
             self.accounts.iter().filter(|(_, account)| !is_left(account)).map(|(name, _)| name.clone()).collect();
         for (_, account) in self.accounts.iter_mut().filter(|(name, _)| gone.contains(*name)) {
@@ -255,7 +265,7 @@ impl Model {
             return None;
         };
         let other = self.accounts[&occupant].clone();
-        if self.is_there(&other.holder) || self.is_left_to_another_than(Some(name), &other) {
+        if self.is_there(&other.holder) || self.is_left_to_another_than(name, &other) {
             return Some("EmailConflict");
         }
         let approval = Some(format!("{occupant}.{}", other.decisions));
@@ -301,7 +311,7 @@ impl Model {
             return None;
         };
         let other = self.accounts[&occupant].clone();
-        if self.is_there(&other.holder) || self.is_left_to_another_than(Some(name), &other) {
+        if self.is_there(&other.holder) || self.is_left_to_another_than(name, &other) {
             return Some("EmailConflict");
         }
         let approval = Some(format!("{occupant}.{}", other.decisions));

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::Kind;
 use super::facts::facts;
 use super::index::Index;
+use crate::api::account::ClinicAccountSpec;
+use crate::api::renamed::{Named, Records, goes_to_another};
 use crate::api::{ClinicAccount, ClinicUser};
-use crate::domain::email::Email;
+use crate::domain::email::{ClaimName, Email};
 
 impl Index {
     /// The accounts that the `ClinicUser` with this UID holds: one, or after a race more, of which the first is theirs (an
@@ -44,7 +46,23 @@ impl Index {
 
     /// The manifest that has the name of an account's holder, another UID, and no account.
     pub fn namesake(&self, account: &ClinicAccount) -> Option<ClinicUser> {
-        let holder = &account.spec.desired.holder;
+        self.namesake_of_holder(&account.spec)
+    }
+
+    /// The namesake to which the account is left: it takes it over, or a person must say whose it is.
+    pub fn heir(&self, account: &ClinicAccount) -> Option<ClinicUser> {
+        let spec = &account.spec;
+        let is_left = |user: &ClinicUser| spec.is_left_to(&user.spec, &spec.desired.holder.name);
+        self.namesake(account).filter(is_left).filter(|user| !self.goes_to_another(account, user))
+    }
+
+    /// Whether a manifest that has the name of the account's gone holder is certainly of another account's person.
+    pub fn goes_to_another(&self, account: &ClinicAccount, user: &ClinicUser) -> bool {
+        goes_to_another(self, &account.spec, named(user.clone()))
+    }
+
+    fn namesake_of_holder(&self, account: &ClinicAccountSpec) -> Option<ClinicUser> {
+        let holder = &account.desired.holder;
         let user = self.member(&holder.name)?;
         let uid = user.metadata.uid.as_deref()?;
         let is_new = *uid != holder.uid && self.has_member(uid) && self.held_by(uid).next().is_none();
@@ -72,6 +90,27 @@ impl Index {
         let uid = holder.as_deref().or_else(|| account.strip_prefix("a-"))?;
         self.member_of(uid).cloned()
     }
+}
+
+impl Records for Index {
+    fn left_with(&self, claim: ClaimName) -> Vec<ClinicAccountSpec> {
+        let is_theirs = |account: &ClinicAccountSpec| self.claim(claim).is_none_or(|(name, _)| name == account.id);
+        let is_left = |account: &ClinicAccountSpec| !self.has_member(&account.desired.holder.uid) && is_theirs(account);
+        let accounts = self.other_accounts_with(claim, "").into_iter().filter_map(|name| self.account(name));
+        accounts.map(|account| account.spec).filter(is_left).collect()
+    }
+
+    fn manifests_with(&self, claim: ClaimName) -> Vec<Named> {
+        self.members_that_want(claim).into_iter().map(named).collect()
+    }
+
+    fn namesake_of(&self, account: &ClinicAccountSpec) -> Option<Named> {
+        self.namesake_of_holder(account).map(named)
+    }
+}
+
+fn named(user: ClinicUser) -> Named {
+    (user.metadata.name.unwrap_or_default(), user.spec)
 }
 
 #[cfg(test)]

@@ -140,8 +140,8 @@ pub fn observe(index: &Index, name: &str, live: &Live) -> Option<Observed> {
     })
 }
 
-/// Of several accounts that a manifest could take over by its name: the one that has its address, one that no guard held, an accepted
-/// one.
+/// Of several accounts that a manifest could take over by its name, none where it is certainly of another's person: the one that has
+/// its address, one that no guard held, an accepted one.
 fn left_to(index: &Index, user: &ClinicUser) -> Option<ClinicAccount> {
     let name = user.metadata.name.as_deref()?;
     let wanted = Email::parse(&user.spec.email).ok().map(|email| email.key().claim());
@@ -152,7 +152,7 @@ fn left_to(index: &Index, user: &ClinicUser) -> Option<ClinicAccount> {
         (!has_it, spec.desired.hold.is_some(), accepted, made, id.to_owned())
     };
     let left = index.accounts_left_by(name).into_iter().filter(|account| account.spec.passes_to(&user.spec, name));
-    left.min_by_key(rank)
+    left.filter(|account| !index.goes_to_another(account, user)).min_by_key(rank)
 }
 
 /// Us, as far as others are compared with us.
@@ -211,9 +211,7 @@ fn presence(index: &Index, live: &Live, name: &str, account: Option<&ClinicAccou
     let is_theirs = match account {
         Some(account) => {
             // Whoever is about to take it over, or of whom a person must say whether it is theirs, is as good as there.
-            let namesake = || index.namesake(account).filter(is_another);
-            let is_left = |user: ClinicUser| account.spec.is_left_to(&user.spec, &account.spec.desired.holder.name);
-            is_there(&account.spec.desired.holder.uid) || namesake().is_some_and(is_left)
+            is_there(&account.spec.desired.holder.uid) || index.heir(account).is_some_and(|user| is_another(&user))
         }
         // An account that does not fit our types is nobody's to give up.
         None if index.has_account(name) => true,

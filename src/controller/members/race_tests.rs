@@ -107,6 +107,7 @@ enum Happening {
     Delete(usize),
     Mark(usize),
     Restore,
+    Rename(usize, usize, bool),
     Answer(usize),
     Decide(usize, usize, &'static str),
     Watch(usize, Kind, usize),
@@ -121,6 +122,8 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         2 => (0..MEMBERS).prop_map(Happening::Delete),
         1 => (0..MEMBERS).prop_map(Happening::Mark),
         1 => Just(Happening::Restore),
+        1 => (0..MEMBERS, 1..MEMBERS, any::<bool>())
+            .prop_map(|(from, by, exchanged)| Happening::Rename(from, (from + by) % MEMBERS, exchanged)),
         2 => (0..2 * MEMBERS).prop_map(Happening::Answer),
         1 => (0..MEMBERS, 0..2 * MEMBERS, prop_oneof![Just("reactivate"), Just("replace")])
             .prop_map(|(member, account, verb)| Happening::Decide(member, account, verb)),
@@ -151,6 +154,7 @@ proptest! {
                 Happening::Delete(index) => server.delete_user(&member(index)),
                 Happening::Mark(index) => server.mark_as_deleted(&member(index)),
                 Happening::Restore => server.restore_users(),
+                Happening::Rename(from, to, exchanged) => server.rename_user(&member(from), &member(to), exchanged),
                 Happening::Answer(account) => person_answers(&mut server, account),
                 Happening::Decide(index, account, verb) => person_decides(&mut server, index, account, verb),
                 Happening::Watch(operator, kind, events) => operators[operator].watch(&server, kind, events),

@@ -83,7 +83,22 @@ impl Server {
         }
     }
 
-    /// The same of every claim.
+    /// Gives a file the name of another, whose file goes or gets the first one's name.
+    pub(super) fn rename_user(&mut self, from: &str, to: &str, exchanged: bool) {
+        let user = |name: &str| self.objects.get(&(Kind::ClinicUser, name.to_owned())).cloned();
+        let (Some(one), Some(other)) = (user(from), user(to)) else { return };
+        self.delete_user(from);
+        self.delete_user(to);
+        for (name, mut user) in [(to, Some(one)), (from, Some(other).filter(|_| exchanged))] {
+            let Some(user) = user.as_mut() else { continue };
+            let uid = format!("{:08}-0000-4000-8000-000000000000", self.version);
+            user["metadata"] = json!({"uid": uid, "generation": 1, "annotations": user["metadata"]["annotations"]});
+            user["status"] = Value::Null;
+            self.write(Kind::ClinicUser, name, user.clone());
+        }
+    }
+
+    /// Brings every claim back likewise.
     pub(super) fn restore_claims(&mut self) {
         let claims: Vec<_> = self.objects.iter().filter(|((kind, _), _)| *kind == Kind::EmailClaim).collect();
         let claims: Vec<_> =

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use self::reference::inputs::{Clinic, Op, run, sequences};
 use self::reference::manifests::{START, annotations, number, spec};
-use self::reference::{Answer, Input, Mail, Manifest, Outcome, Seen, Stand};
+use self::reference::{Answer, Input, Mail, Manifest, Outcome, Renamed, Seen, Stand};
 use super::decide::decide;
 use super::observe::{Live, observe};
 use super::race_world::{Did, Operator, Server};
@@ -54,6 +54,15 @@ impl InMemory {
     fn names(&self, kind: Kind) -> Vec<String> {
         let all = self.server.objects.keys().filter(|(found, _)| *found == kind);
         all.map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Those of the manifests.
+    fn uids(&self) -> BTreeMap<String, String> {
+        let uid = |name: &String| {
+            let user = &self.server.objects[&(Kind::ClinicUser, name.clone())];
+            user["metadata"]["uid"].as_str().unwrap().to_owned()
+        };
+        self.names(Kind::ClinicUser).into_iter().map(|name| (name.clone(), uid(&name))).collect()
     }
 
     fn come_to_rest(&mut self) {
@@ -218,15 +227,22 @@ impl Clinic for InMemory {
         self.server.mark_as_deleted(name);
     }
 
+    fn stop(&mut self) {
+        self.operator = Operator::default();
+    }
+
     fn restore(&mut self) -> BTreeMap<String, String> {
         self.server.restore_users();
         self.server.restore_claims();
-        self.operator = Operator::default();
-        let uid = |name: &String| {
-            let user = &self.server.objects[&(Kind::ClinicUser, name.clone())];
-            user["metadata"]["uid"].as_str().unwrap().to_owned()
-        };
-        self.names(Kind::ClinicUser).into_iter().map(|name| (name.clone(), uid(&name))).collect()
+        self.uids()
+    }
+
+    fn rename(&mut self, renamed: &Renamed) {
+        self.server.rename_user(&renamed.from, &renamed.to, renamed.exchanged);
+    }
+
+    fn goes_on(&mut self) -> BTreeMap<String, String> {
+        self.uids()
     }
 
     fn everybody(&mut self, input: &Input) {

@@ -79,7 +79,8 @@ pub fn observe(index: &Index, name: &str, now: Timestamp) -> Option<Observed> {
 }
 
 /// Whether the account is left to a manifest without an account: to one of its holder's name, or to one that is certainly of its
-/// person and asks for its address. That one takes it over as it stands, so that a restore does not race with removals.
+/// person and asks for its address. That one takes it over as it stands, so that a restore does not race with removals. A namesake
+/// that is certainly of another account's person must have got that one first: what seems certain may change before.
 fn somebody_takes_it_over(index: &Index, account: &ClinicAccount) -> bool {
     let holder = &account.spec.desired.holder;
     if index.namesake(account).is_some_and(|user| account.spec.is_left_to(&user.spec, &holder.name)) {

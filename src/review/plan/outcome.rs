@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::side::{Clinic, Person};
 use crate::api::account::{ClinicAccountSpec, Desired, Holder, Removed};
+use crate::api::renamed::{Named, Records, goes_to_another};
 use crate::api::wishes::{Wishes, approved};
 use crate::api::{REACTIVATE_ANNOTATION, REPLACE_ANNOTATION};
 use crate::domain::email::{ClaimName, RawEmail};
@@ -110,8 +111,12 @@ impl<'a> Course<'a> {
             if self.held_by.contains_key(name) {
                 continue;
             }
-            let is_left =
-                |account: &Account<'_>| account.holder.is_none() && account.after.passes_to(&person.spec, name);
+            let goes_elsewhere =
+                |account: &Account<'_>| goes_to_another(self, &account.after, (name.to_owned(), person.spec.clone()));
+            let is_left = |account: &Account<'_>| {
+                let passes = account.holder.is_none() && account.after.passes_to(&person.spec, name);
+                passes && !goes_elsewhere(account)
+            };
             let has_it = |account: &Account<'_>| person.key().is_some_and(|key| account.claims.contains(&key.claim()));
             let left = self.accounts.iter().enumerate().filter(|(_, account)| is_left(account));
             let rank = |(_, account): &(usize, &Account<'_>)| {
@@ -128,10 +133,10 @@ impl<'a> Course<'a> {
     }
 
     /// The manifest without an account to which an account is left that nobody holds.
-    fn namesake(&self, account: &Account<'_>) -> Option<&'a str> {
-        let (name, (_, person)) = self.world.people.get_key_value(account.after.desired.holder.name.as_str())?;
-        let is_left = account.holder.is_none() && !self.held_by.contains_key(name);
-        (is_left && account.after.is_left_to(&person.spec, name)).then_some(*name)
+    fn heir(&self, account: &Account<'_>) -> Option<String> {
+        let (name, spec) = self.namesake_of(&account.after).filter(|_| account.holder.is_none())?;
+        let is_left = account.after.is_left_to(&spec, &name);
+        (is_left && !goes_to_another(self, &account.after, (name.clone(), spec))).then_some(name)
     }
 
     /// End of access and suspension always, the other wishes while the clinic is open; an address is not among them.
@@ -196,7 +201,8 @@ impl<'a> Course<'a> {
         let Some((other, account)) = self.accounts.iter().enumerate().find(has_it) else {
             return self.take(name, person, own);
         };
-        if let Some(holder) = account.holder.or_else(|| self.namesake(account).filter(|namesake| *namesake != name)) {
+        let heir = || self.heir(account).filter(|heir| heir != name);
+        if let Some(holder) = account.holder.map(str::to_owned).or_else(heir) {
             return self.say(Effect::NeedsAPerson, name, format!("{holder} has the address: change one of the two"));
         }
         let record = &account.after;
@@ -288,7 +294,7 @@ impl<'a> Course<'a> {
         for index in 0..self.accounts.len() {
             let account = &self.accounts[index];
             let is_gone = account.holder.is_none() && account.after.desired.removed.is_none();
-            if !is_gone || self.namesake(account).is_some() {
+            if !is_gone || self.heir(account).is_some() {
                 continue;
             }
             let is_withdrawn = account.after.acceptance.is_none();
@@ -309,6 +315,24 @@ impl<'a> Course<'a> {
                 account.held = true;
             }
         }
+    }
+}
+
+impl Records for Course<'_> {
+    fn left_with(&self, claim: ClaimName) -> Vec<ClinicAccountSpec> {
+        let left = self.accounts.iter().filter(|account| account.holder.is_none() && account.claims.contains(&claim));
+        left.map(|account| account.after.clone()).collect()
+    }
+
+    fn manifests_with(&self, claim: ClaimName) -> Vec<Named> {
+        let asks = |person: &Person| person.key().is_some_and(|key| key.claim() == claim);
+        let people = self.world.people.iter().filter(|(_, (_, person))| asks(person));
+        people.map(|(name, (_, person))| ((*name).to_owned(), person.spec.clone())).collect()
+    }
+
+    fn namesake_of(&self, account: &ClinicAccountSpec) -> Option<Named> {
+        let (name, (_, person)) = self.world.people.get_key_value(account.desired.holder.name.as_str())?;
+        (!self.held_by.contains_key(name)).then(|| ((*name).to_owned(), person.spec.clone()))
     }
 }
 

@@ -317,3 +317,18 @@ fn a_manifest_that_comes_back_under_its_name_goes_on_with_its_account_and_all_th
     let former = "NeedsAPerson ana: a former member had the address: for the same person set the annotation clinic-operator.dev/reactivate: a-ana.0, for another clinic-operator.dev/replace: a-ana.0";
     check(&before, &after, &[former, &former.replacen("ana", "kim", 1)]);
 }
+
+#[test]
+fn a_file_that_another_s_name_was_given_goes_to_its_own_person_s_account() {
+    let named = |email: &str| with(with(staff(email), "firstName", email), "lastName", "Roy");
+    let accepted = |name: &'static str| (name, named(name), Stands::Accepted);
+    let people = ["jones", "smith"].map(accepted);
+    let takes = |file: &str, of: &str| format!("TakesUpAccount {file}: account a-{of} goes on as it stands");
+    // Nobody has either file any more, as where the operator did not run.
+    let mut before = clinic(&people);
+    before.people.clear();
+    let after = side(vec![("jones", named("smith"))]);
+    assert_eq!(said(&before, &after), [takes("jones", "smith")]);
+    let after = side(vec![("jones", named("smith")), ("smith", named("jones"))]);
+    assert_eq!(said(&before, &after), [takes("jones", "smith"), takes("smith", "jones")]);
+}

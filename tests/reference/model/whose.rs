@@ -58,3 +58,9 @@ pub(super) fn is_the_same_person(object: &str, manifest: &Manifest, record: &Acc
     }
     all_given(manifest, record) || (object == record.holder_name && !record.removed)
 }
+
+/// Whether a manifest of the gone holder's name keeps an account for itself, or for a person to decide about.
+pub(super) fn is_left(account: &Account, manifest: &Manifest) -> bool {
+    let awaits_a_person = account.login.is_some() && account.removal_held.is_none();
+    !account.removed && account.address.is_some() && (awaits_a_person || passes_to(account, manifest))
+}
