@@ -205,6 +205,11 @@ impl Operator {
         found.is_none_or(|user| !user["metadata"]["deletionTimestamp"].is_null())
     }
 
+    /// Ends every reconciliation that has begun.
+    pub(super) fn forget_what_was_read_live(&mut self) {
+        self.live.clear();
+    }
+
     /// Reconciles one step.
     pub(super) fn step(&mut self, server: &mut Server, member: &str) -> Did {
         let live = self.live.remove(member).unwrap_or_default();
