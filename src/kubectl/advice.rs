@@ -15,7 +15,9 @@ pub(super) fn advice(state: State, name: &str, flags: &str) -> Advice {
     let resend = format!("kubectl clinic resend {name}{flags}");
     let holds = format!("kubectl clinic holds{flags}");
     let (waits_for, to_do) = match state {
-        State::BeingDeleted => ("nothing", "nothing; who owns the finalizers can let the object go".to_owned()),
+        State::BeingDeleted => {
+            ("the finalizers that keep the object", "nothing; who owns them can let the object go".to_owned())
+        }
         State::Invalid => ("a correct manifest", "correct what is named above".to_owned()),
         State::ClinicMissing => ("the Clinic", "apply it, or correct its time zone".to_owned()),
         State::Paused => {
