@@ -15,6 +15,7 @@ use crate::support::console::blocks_in;
 use crate::support::control_plane::{Output, control_plane};
 use crate::support::door::open_at;
 use crate::support::tools::tool;
+use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{World, confirmed};
 
 pub(crate) const EXAMPLE: &str = "examples/gitops";
@@ -106,6 +107,17 @@ impl Repository {
         let said = self.try_to_sync().ok();
         fs::rename(self.path("next.yaml"), self.path("applied.yaml")).unwrap();
         said.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The same as often as it takes, as Flux tries again: who is created together with the Clinic may be seen before it, and is
+    /// `ClinicMissing` then.
+    #[track_caller]
+    fn sync_in_the_end(&self) {
+        eventually_ok(PATIENCE, "Flux to find everything healthy", || {
+            let said = self.try_to_sync();
+            if said.success { Ok(()) } else { Err(said.stderr) }
+        });
+        fs::rename(self.path("next.yaml"), self.path("applied.yaml")).unwrap();
     }
 
     #[track_caller]
@@ -291,7 +303,7 @@ fn a_merge_under_flux_reaches_no_namespace_but_that_of_its_clinic() {
 #[test]
 fn a_merge_under_flux_turns_restore_mode_neither_on_nor_off() {
     let repository = Repository::new("riviere");
-    repository.sync();
+    repository.sync_in_the_end();
     let annotations = "  annotations:\n";
     let mode = open_at(Clock.now());
     let (key, value) = mode.split_once('=').unwrap();
@@ -300,7 +312,7 @@ fn a_merge_under_flux_turns_restore_mode_neither_on_nor_off() {
     assert!(refused.contains("only who may restore the clinic") && refused.contains("restore mode on"), "{refused}");
     repository.edit("namespace.yaml", &format!("    {key}: {value}\n"), "");
     repository.world.kubectl(&["annotate", "namespace", repository.namespace(), &mode]);
-    repository.sync();
+    repository.sync_in_the_end();
     let path = format!("/api/v1/namespaces/{}", repository.namespace());
     let namespace = control_plane().ask(None, "GET", &path, None).unwrap();
     assert_eq!(namespace["metadata"]["annotations"][key], value, "Flux leaves it on");
@@ -311,12 +323,12 @@ fn a_merge_under_flux_turns_restore_mode_neither_on_nor_off() {
 fn flux_leaves_what_an_administrator_sets_on_the_namespace_of_a_clinic() {
     let repository = Repository::new("riviere");
     let namespace = repository.namespace();
-    repository.sync();
+    repository.sync_in_the_end();
     let objects = [("namespace", namespace), ("clinic", "clinic")];
     for (kind, name) in objects {
         repository.world.kubectl(&["annotate", kind, name, "riviere.example/note=by-hand"]);
     }
-    repository.sync();
+    repository.sync_in_the_end();
     let note = "jsonpath={.metadata.annotations.riviere\\.example/note}";
     let notes = objects.map(|(kind, name)| repository.world.kubectl(&["get", kind, name, "-o", note]));
     assert_eq!(notes, ["by-hand", ""], "elsewhere it undoes what was set by hand");
