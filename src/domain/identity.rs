@@ -21,8 +21,14 @@ pub fn normalised(name: &str) -> String {
     lower.split_whitespace().collect::<Vec<_>>().join(" ").nfc().collect()
 }
 
-fn both_given(names: Names<'_>) -> Option<(&str, &str)> {
-    names.first.zip(names.last)
+/// Whether first and last name are given on both sides.
+fn gives_both_names(manifest: Names<'_>, record: Names<'_>) -> bool {
+    [manifest.first, manifest.last, record.first, record.last].iter().all(Option::is_some)
+}
+
+/// Whether a name that is given on both sides differs.
+fn gives_other_names(manifest: Names<'_>, record: Names<'_>) -> bool {
+    differ(manifest.first, record.first) || differ(manifest.last, record.last)
 }
 
 /// Whether two given names differ; one that is not given differs from none.
@@ -34,17 +40,13 @@ fn differ(one: Option<&str>, other: Option<&str>) -> bool {
 /// given on both sides and equal; or it is a restore: no given name differs, the object has the same name, and nobody has
 /// ended the account's access yet.
 pub fn is_the_same_person(manifest: Names<'_>, record: Names<'_>, record_is_removed: bool) -> bool {
-    if differ(manifest.first, record.first) || differ(manifest.last, record.last) {
-        return false;
-    }
-    let both = both_given(manifest).is_some() && both_given(record).is_some();
-    both || (manifest.object == record.object && !record_is_removed)
+    let may_be = !gives_other_names(manifest, record);
+    may_be && (gives_both_names(manifest, record) || (manifest.object == record.object && !record_is_removed))
 }
 
 /// Whether a manifest is of a record's person whatever its object is called: first and last name are given on both sides and equal.
 pub fn has_both_names_of(manifest: Names<'_>, record: Names<'_>) -> bool {
-    let given = both_given(manifest).is_some() && both_given(record).is_some();
-    given && !differ(manifest.first, record.first) && !differ(manifest.last, record.last)
+    gives_both_names(manifest, record) && !gives_other_names(manifest, record)
 }
 
 /// Whether a new manifest takes the place of the gone one of the same `metadata.name`, so that all that it says is an edit of its
@@ -52,16 +54,15 @@ pub fn has_both_names_of(manifest: Names<'_>, record: Names<'_>) -> bool {
 /// another person. Other names and another address are `IdentityChanged`, which changes nothing before a person has decided. That the
 /// account has an address and was not removed is for the caller to know.
 pub fn takes_the_place_of_its_namesake(manifest: Names<'_>, record: Names<'_>, asks_for_another_address: bool) -> bool {
-    let other_names = differ(manifest.first, record.first) || differ(manifest.last, record.last);
-    manifest.object == record.object && (asks_for_another_address || !other_names)
+    manifest.object == record.object && (asks_for_another_address || !gives_other_names(manifest, record))
 }
 
 /// The same of an account whose removal the guard holds: somebody saw that its holder left, so the name of the object alone says
 /// nothing, and a new person may have got it. The manifest must ask for an address of the account, as one that was brought back does, or
 /// both names must be given on both sides; a name that differs is another person's.
 pub fn comes_back_to_a_held_account(manifest: Names<'_>, record: Names<'_>, asks_for_an_address_of_it: bool) -> bool {
-    let both_names = both_given(manifest).is_some() && both_given(record).is_some();
-    takes_the_place_of_its_namesake(manifest, record, false) && (asks_for_an_address_of_it || both_names)
+    takes_the_place_of_its_namesake(manifest, record, false)
+        && (asks_for_an_address_of_it || gives_both_names(manifest, record))
 }
 
 /// Whether an edit takes another name: also one that is given for the first time, or not given any more.

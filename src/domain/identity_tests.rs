@@ -187,7 +187,7 @@ proptest! {
         let record = names("x", &of_record.0, &of_record.1);
         if is_the_same_person(manifest, record, removed) {
             prop_assert!(!differ(manifest.first, record.first) && !differ(manifest.last, record.last));
-            let both = both_given(manifest).is_some() && both_given(record).is_some();
+            let both = gives_both_names(manifest, record);
             prop_assert!(both || (object == "x" && !removed));
         }
     }

@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use super::decide::Observed;
-use super::hold;
-use crate::adapters::kubernetes::merge_difference;
+use super::{block, hold};
 use crate::api::ClinicAccount;
 use crate::api::account::{ClinicAccountSpec, Delivery};
 use crate::controller::context::{Context, ReconcileError};
@@ -92,9 +91,10 @@ pub async fn look_again(
 }
 
 async fn write(context: &Context, account: &ClinicAccount, delivery: &Delivery) -> Result<(), ReconcileError> {
-    let before = serde_json::to_value(&account.spec.delivery)?;
-    let difference = merge_difference(&before, &serde_json::to_value(delivery)?);
-    context.patch_account(account, &json!({ "delivery": difference })).await?;
+    let patch = block("delivery", &account.spec.delivery, &Some(delivery.clone()))?;
+    if let Some(patch) = patch {
+        context.patch_account(account, &Value::Object(Map::from_iter([patch]))).await?;
+    }
     Ok(())
 }
 

@@ -162,6 +162,11 @@ impl Index {
         with_claim(&self.members_by_claim, claim).filter_map(|name| self.member(name)).collect()
     }
 
+    /// Whether the manifest of this name has an address.
+    pub(super) fn asks_for(&self, member: &Arc<str>, claim: ClaimName) -> bool {
+        self.members_by_claim.contains(&(claim, Arc::clone(member)))
+    }
+
     /// The accounts that have an address, other than `account`.
     pub fn other_accounts_with(&self, claim: ClaimName, account: &str) -> Vec<&str> {
         with_claim(&self.accounts_by_claim, claim).map(|name| &**name).filter(|name| *name != account).collect()

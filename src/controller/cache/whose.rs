@@ -8,7 +8,7 @@ use super::index::Index;
 use crate::api::account::ClinicAccountSpec;
 use crate::api::renamed::{Named, Records, goes_to_another};
 use crate::api::{ClinicAccount, ClinicUser};
-use crate::domain::email::{ClaimName, Email};
+use crate::domain::email::ClaimName;
 
 impl Index {
     /// The accounts that the `ClinicUser` with this UID holds: one, or after a race more, of which the first is theirs (an
@@ -32,10 +32,8 @@ impl Index {
     /// Whether the holder's manifest, as it is now, asks for the address of the account. Where the record has not followed an edit yet,
     /// as while the clinic is paused, it does not.
     pub fn is_asked_for(&self, account: &ClinicAccount) -> bool {
-        let holder = &account.spec.desired.holder;
-        let user = self.member(&holder.name).filter(|user| user.metadata.uid.as_ref() == Some(&holder.uid));
-        let asked = user.and_then(|user| Email::parse(&user.spec.email).ok()).map(|email| email.key());
-        asked.is_some() && asked == account.spec.address_key()
+        let holder = self.member_of(&account.spec.desired.holder.uid);
+        holder.zip(account.spec.address_key()).is_some_and(|(name, address)| self.asks_for(name, address.claim()))
     }
 
     /// The accounts that a manifest of this name may take over from a holder of that name who is not seen.
