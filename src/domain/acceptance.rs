@@ -20,7 +20,7 @@ pub struct Link<'a> {
     pub round: u32,
     /// When it was written ahead.
     pub at: Timestamp,
-    /// Until when it works, as its mail says; `None`: version 0.1 wrote it ahead.
+    /// Until when it works unless access ends before; `None`: version 0.1 wrote it ahead.
     pub valid_until: Option<Timestamp>,
     /// What became of it.
     pub outcome: Outcome,

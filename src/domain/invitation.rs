@@ -85,7 +85,7 @@ pub struct Try<'a> {
     pub message_id: &'a str,
     /// When it was written ahead.
     pub at: Timestamp,
-    /// Until when its link works, as the mail says; `None`: version 0.1 wrote it ahead, and the clinic's validity counts.
+    /// Until when its link works unless access ends before; `None`: version 0.1 wrote it ahead, and the clinic's validity counts.
     pub valid_until: Option<Timestamp>,
     /// The Date header: `at` of the round's first attempt.
     pub date: Timestamp,
@@ -326,14 +326,16 @@ fn a_new_round_is_wished_for(ledger: &Ledger<'_>, kind: MailKind, address: &str,
         || asked_something_else
 }
 
-/// When the link of a mail stops to work that was written ahead at `at`: at the instant that its mail says (`valid_until`), or, if
-/// version 0.1 wrote it ahead, after the clinic's validity; and at the latest when access ends.
+/// When the link of a mail stops to work that was written ahead at `at`: when the ledger says (`valid_until`), or, if version 0.1 wrote
+/// it ahead, after the clinic's validity of now; and at the latest when access ends.
 pub fn link_expires(at: Timestamp, valid_until: Option<Timestamp>, wish: &Wish<'_>) -> Timestamp {
-    let expires = valid_until.unwrap_or_else(|| {
-        let validity = SignedDuration::from_hours(24 * i64::from(wish.validity_days));
-        at.saturating_add(validity).unwrap_or(Timestamp::MAX)
-    });
+    let expires = valid_until.unwrap_or_else(|| validity_ends(at, wish.validity_days));
     wish.access_until.map_or(expires, |until| expires.min(until))
+}
+
+/// When the validity of a link ends that begins at `at`, by the clinic's days alone.
+pub fn validity_ends(at: Timestamp, days: u8) -> Timestamp {
+    at.saturating_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX)
 }
 
 /// Which attempts the ledger keeps, given (round, outcome) of each, oldest first: the last 8, and of the current round all

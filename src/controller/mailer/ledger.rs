@@ -22,7 +22,7 @@ pub struct Conclusion {
 pub struct NewLink {
     /// SHA-256 in lower case hex of a token that was drawn for this attempt; a notice has no link and keeps none.
     pub digest: String,
-    /// Until when it works, as the mail says.
+    /// Until when it works unless access ends before.
     pub valid_until: Option<Timestamp>,
 }
 

@@ -26,7 +26,7 @@ use crate::controller::queue::Key;
 use crate::domain::delivery::{Cause, Failure, Fault, Reply, Stage, Trouble, Undelivered};
 use crate::domain::email::RawEmail;
 use crate::domain::invitation::{
-    Due, MailKind, OUTCOME_KNOWN_WITHIN, Outcome, Question, Token, WRITE_AHEAD_VALID, Wish, link_expires,
+    Due, MailKind, OUTCOME_KNOWN_WITHIN, Outcome, Question, Token, WRITE_AHEAD_VALID, link_expires, validity_ends,
 };
 use crate::domain::mailer::{Begun, Evidence};
 
@@ -101,10 +101,7 @@ async fn write_ahead(
     let domain = mailer.settings.relay.from.email.domain();
     let now = context.clock.now();
     let valid_until = match due.kind {
-        MailKind::Invitation | MailKind::EmailConfirmation => {
-            // By the clinic's validity alone: an earlier end of access counts as it is when the link is opened.
-            Some(link_expires(now, None, &Wish { access_until: None, ..observed.wish() }))
-        }
+        MailKind::Invitation | MailKind::EmailConfirmation => Some(validity_ends(now, observed.wish().validity_days)),
         MailKind::EmailChangeNotice => None,
     };
     let link = NewLink { digest: token.digest(), valid_until };
