@@ -42,8 +42,8 @@ pub struct Facts {
     pub epoch: Option<u32>,
     /// What the record says.
     pub record: Record,
-    /// What the manifest takes away, if there is one.
-    pub manifest: Option<Manifest>,
+    /// What the manifest takes away; one that is absent takes nothing.
+    pub manifest: Manifest,
     /// When the manifest last took access away of which the record knows nothing: what began before is over.
     pub ended_at: Option<Timestamp>,
 }
@@ -51,12 +51,12 @@ pub struct Facts {
 impl Facts {
     /// Whether the person may pass now.
     pub fn may_pass(&self, now: Timestamp) -> Answer {
-        may_pass(&self.record, self.manifest.as_ref(), now)
+        may_pass(&self.record, &self.manifest, now)
     }
 
     /// The grant under which sessions begin.
     pub fn grant(&self) -> u32 {
-        self.record.grant_after(&self.manifest.unwrap_or_default())
+        self.record.grant_after(&self.manifest)
     }
 
     /// Whether the manifest alone stands in the way.
@@ -71,7 +71,7 @@ impl Facts {
 
     /// When access ends; `None`: no end is planned.
     pub fn until(&self) -> Option<Timestamp> {
-        self.record.access.less(&self.manifest.unwrap_or_default()).until
+        self.record.access.less(&self.manifest).until
     }
 }
 
@@ -152,7 +152,7 @@ mod tests {
     fn facts() -> Facts {
         let access = AccessFacts { accepted: Some(at(0)), suspended: false, removed: None, until: None };
         let record = Record { access, has_login: true, grant: 2 };
-        Facts { epoch: Some(3), record, manifest: Some(Manifest::default()), ended_at: None }
+        Facts { epoch: Some(3), record, manifest: Manifest::default(), ended_at: None }
     }
 
     fn begin() -> Session {
@@ -206,11 +206,8 @@ mod tests {
             (with(|facts| facts.record.access.suspended = true), Ended::NoAccess),
             (with(|facts| facts.record.access.removed = Some(at(0))), Ended::NoAccess),
             (with(|facts| facts.record.access.until = Some(at(10))), Ended::NoAccess),
-            (with(|facts| facts.manifest = Some(Manifest { suspended: true, ..Manifest::default() })), Ended::NoAccess),
-            (
-                with(|facts| facts.manifest = Some(Manifest { signs_out: true, ..Manifest::default() })),
-                Ended::Elsewhere,
-            ),
+            (with(|facts| facts.manifest = Manifest { suspended: true, ..Manifest::default() }), Ended::NoAccess),
+            (with(|facts| facts.manifest = Manifest { signs_out: true, ..Manifest::default() }), Ended::Elsewhere),
             (with(|facts| facts.record.grant = 3), Ended::Elsewhere),
             (with(|facts| facts.record.grant = 1), Ended::Elsewhere),
             (with(|facts| facts.ended_at = Some(at(0))), Ended::Elsewhere),
@@ -219,7 +216,7 @@ mod tests {
         }
         assert_eq!(session.standing(&with(|facts| facts.record.access.until = Some(at(11))), at(10)), Standing::Lasts);
         assert_eq!(session.standing(&with(|facts| facts.ended_at = Some(at(-1))), at(10)), Standing::Lasts);
-        assert_eq!(session.standing(&with(|facts| facts.manifest = None), at(10)), Standing::Lasts);
+        assert_eq!(session.standing(&with(|facts| facts.manifest = Manifest::default()), at(10)), Standing::Lasts);
     }
 
     #[test]

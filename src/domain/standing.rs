@@ -50,21 +50,20 @@ pub enum By {
 
 /// Of record and manifest, whichever gives less counts. What gives more waits for the record, and so does a removal: a manifest
 /// that is absent takes nothing away.
-pub fn may_pass(record: &Record, manifest: Option<&Manifest>, now: Timestamp) -> Answer {
-    let manifest = manifest.copied().unwrap_or_default();
+pub fn may_pass(record: &Record, manifest: &Manifest, now: Timestamp) -> Answer {
     let grants = |facts: &AccessFacts| record.has_login && access(facts, now) == AccessReason::Granted;
     if !grants(&record.access) {
         Answer::MayNot(By::Record)
-    } else if !grants(&record.access.less(&manifest)) {
+    } else if !grants(&record.access.less(manifest)) {
         Answer::MayNot(By::Manifest)
     } else {
-        Answer::MayPass { grant: record.grant_after(&manifest) }
+        Answer::MayPass { grant: record.grant_after(manifest) }
     }
 }
 
 /// Whether a write gives access back: its grant is a later one.
 pub fn is_given_back(before: &Record, after: &Record, now: Timestamp) -> bool {
-    let passes = |record: &Record| matches!(may_pass(record, None, now), Answer::MayPass { .. });
+    let passes = |record: &Record| matches!(may_pass(record, &Manifest::default(), now), Answer::MayPass { .. });
     before.access.accepted.is_some() && !passes(before) && passes(after)
 }
 
@@ -87,7 +86,7 @@ impl Manifest {
     pub fn and(&self, other: &Self) -> Self {
         Self {
             suspended: self.suspended || other.suspended,
-            until: [self.until, other.until].into_iter().flatten().min(),
+            until: earlier(self.until, other.until),
             signs_out: self.signs_out || other.signs_out,
         }
     }
@@ -97,9 +96,14 @@ impl AccessFacts {
     /// The same, but for what the manifest takes away.
     #[must_use]
     pub fn less(&self, manifest: &Manifest) -> Self {
-        let until = [self.until, manifest.until].into_iter().flatten().min();
+        let until = earlier(self.until, manifest.until);
         Self { suspended: self.suspended || manifest.suspended, until, ..*self }
     }
+}
+
+/// The earlier of two ends; `None`: there is none.
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    [one, other].into_iter().flatten().min()
 }
 
 #[cfg(test)]
@@ -150,7 +154,7 @@ mod tests {
             ("not accepted", with(|r| r.access.accepted = None), manifest(true, None), record_refuses),
             ("without a login", with(|r| r.has_login = false), None, record_refuses),
         ] {
-            assert_eq!(may_pass(&record, manifest.as_ref(), at(10)), expected, "{what}");
+            assert_eq!(may_pass(&record, &manifest.unwrap_or_default(), at(10)), expected, "{what}");
         }
     }
 
@@ -167,7 +171,7 @@ mod tests {
     #[test]
     fn a_sign_out_counts_as_the_next_grant_before_the_record_says_so() {
         let manifest = Manifest { signs_out: true, ..Manifest::default() };
-        assert_eq!(may_pass(&record(), Some(&manifest), at(10)), Answer::MayPass { grant: 4 });
+        assert_eq!(may_pass(&record(), &manifest, at(10)), Answer::MayPass { grant: 4 });
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::api::{Clinic, ClinicAccount, ClinicUser};
 use crate::domain::acceptance::{Holder, Refusal, is_account_name, may_accept};
 use crate::domain::calendar::ClinicZone;
 use crate::domain::invitation::Token;
-use crate::domain::standing::{Answer, may_pass};
+use crate::domain::standing::{self, Answer, may_pass};
 
 /// So long after a credential was made an account is still given its name: long before anybody takes the credential for one that
 /// nobody wants (`care`).
@@ -214,7 +214,7 @@ impl Still<'_> {
             Self::InEpoch(epoch) => epoch_is(epoch),
             Self::OfGrant(grant) => account.standing().grant == grant,
             Self::Grants { epoch, grant: last, at } => {
-                let answer = may_pass(&account.standing(), None, at);
+                let answer = may_pass(&account.standing(), &standing::Manifest::default(), at);
                 epoch_is(epoch) && matches!(answer, Answer::MayPass { grant } if grant <= last)
             }
         }
@@ -279,7 +279,6 @@ impl Change<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::standing;
 
     #[test]
     fn the_login_is_the_address_that_the_link_was_mailed_to() {

@@ -185,7 +185,7 @@ impl Portal {
         let Some(epoch) = facts.epoch else { return };
         let now = self.clock.now();
         let note = |what| self.endings.note(&account.id, what, now, self.clock.monotonic() + SETTLED_AFTER);
-        if facts.manifest.is_some_and(|manifest| manifest.signs_out) {
+        if facts.manifest.signs_out {
             note(What::SessionsOf { grant: facts.record.grant });
         }
         if facts.is_ended_by_the_manifest(now) {
@@ -196,14 +196,18 @@ impl Portal {
     /// Ends sessions in the record if it still knows nothing of what the manifest ended some seconds ago, whatever the manifest says
     /// by now: by the epoch, or by the count of sign-outs, after which what has begun since goes on.
     async fn write_down(&self, account: &str, ending: Ending) {
+        let (still, wanted) = match ending.what {
+            What::Access { epoch, grant } => (Still::Grants { epoch, grant, at: self.clock.now() }, Change::SignedOut),
+            What::SessionsOf { grant } => (Still::OfGrant(grant), Change::SignedOutByAdministrator),
+        };
+        // A controller has most often written it down by now, and what the records know needs no request.
+        if let Some(known) = self.records.account(account).filter(|known| !still.is_so(&known.spec)) {
+            return self.settle(ending, &known.spec);
+        }
         let read = match self.account_now(account).await {
             Ok(Some(read)) => read,
             Ok(None) => return self.endings.of(ending.what).forget(account),
             Err(error) => return self.try_again(account, ending, &error),
-        };
-        let (still, wanted) = match ending.what {
-            What::Access { epoch, grant } => (Still::Grants { epoch, grant, at: self.clock.now() }, Change::SignedOut),
-            What::SessionsOf { grant } => (Still::OfGrant(grant), Change::SignedOutByAdministrator),
         };
         if !still.is_so(&read.spec) {
             return self.settle(ending, &read.spec);

@@ -335,7 +335,7 @@ fn use_up(factor: &Factor, used: &Used, code: Code<'_>, now: Timestamp) -> Resul
 mod tests {
     use super::*;
     use crate::domain::lifecycle::AccessFacts;
-    use crate::domain::standing::Record;
+    use crate::domain::standing::{Manifest, Record};
 
     #[test]
     fn what_ends_a_session_ends_a_form() {
@@ -343,7 +343,7 @@ mod tests {
         let facts = |epoch, grant, ended_at: Option<i64>| {
             let access = AccessFacts { accepted: Some(at(0)), suspended: false, removed: None, until: None };
             let record = Record { access, has_login: true, grant };
-            Facts { epoch: Some(epoch), record, manifest: None, ended_at: ended_at.map(at) }
+            Facts { epoch: Some(epoch), record, manifest: Manifest::default(), ended_at: ended_at.map(at) }
         };
         let read = |form: &str| serde_json::from_str::<Challenge>(form).unwrap();
         let form = read(r#"{"a": "a-1", "c": "c-1", "g": 2, "e": 3, "s": 100}"#);

@@ -20,14 +20,10 @@ impl Portal {
         let epoch = account.acceptance.as_ref().map(|acceptance| acceptance.session_epoch);
         let record = account.standing();
         let takes_away = |manifest: &Manifest| manifest.takes_away(account, || self.records.zone());
-        let gone = self.records.gone_manifest(account).map(|gone| takes_away(&gone));
-        let mut manifest = match (manifest.map(takes_away), gone) {
-            (Some(there), Some(gone)) => Some(there.and(&gone)),
-            (there, gone) => there.or(gone),
-        };
-        if self.endings.signs_out(&account.id, record.grant) {
-            manifest.get_or_insert_default().signs_out = true;
-        }
+        let there = manifest.map(takes_away).unwrap_or_default();
+        let gone = self.records.gone_manifest(account).as_ref().map(takes_away).unwrap_or_default();
+        let mut manifest = there.and(&gone);
+        manifest.signs_out |= self.endings.signs_out(&account.id, record.grant);
         let facts = Facts { epoch, record, manifest, ended_at: None };
         self.note_ends(account, &facts);
         Facts { ended_at: epoch.and_then(|epoch| self.endings.ended_at(&account.id, epoch, record.grant)), ..facts }
