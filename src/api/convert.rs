@@ -103,7 +103,7 @@ impl ClinicAccountSpec {
     pub fn standing(&self) -> standing::Record {
         let has_login = self.desired.email.is_some();
         let sign_outs = self.acceptance.as_ref().map_or(0, |acceptance| acceptance.sign_outs);
-        let grant = self.desired.grant.saturating_add(sign_outs);
+        let grant = standing::grant(self.desired.grant, sign_outs);
         standing::Record { access: self.access_facts(), has_login, grant }
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
@@ -11,7 +11,7 @@ use super::clinic::tell_that_restore_mode_is_on;
 use super::context::Context;
 use super::members::events::{Told, tell};
 use crate::adapters::kubernetes::{ApiError, OwnNamespace};
-use crate::domain::restore::{RESTORE_MODE, RestoreMode, WhyEnd, open_until};
+use crate::domain::restore::{RESTORE_MODE, RestoreMode, WhyEnd, example};
 
 /// How often it is tried to end a mode, and looked whether the Clinic still says that it is on: whoever restores may write its status.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ fn of_mode(mode: RestoreMode, now: Timestamp) -> Option<Told> {
             until.to_string(),
         ),
         RestoreMode::NotUnderstood => {
-            let example = open_until(now.saturating_add(SignedDuration::from_hours(2)).unwrap_or(now));
+            let example = example(now);
             let message = format!(
                 "The namespace's annotation {RESTORE_MODE} has a value that turns nothing on. To restore, write an instant in UTC within 24 hours, such as \"{example}\"; else remove it."
             );

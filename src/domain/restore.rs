@@ -80,6 +80,11 @@ pub fn open_until(until: Timestamp) -> String {
     format!("{BEFORE}{}", until.strftime("%Y-%m-%dT%H:%M:%SZ"))
 }
 
+/// A value for somebody who is told what to write: until two hours from now.
+pub fn example(now: Timestamp) -> String {
+    open_until(now.saturating_add(SignedDuration::from_hours(2)).unwrap_or(now))
+}
+
 fn has_form(instant: &str) -> bool {
     let fits = |(byte, form): (u8, u8)| if form == b'0' { byte.is_ascii_digit() } else { byte == form };
     instant.len() == FORM.len() && instant.bytes().zip(FORM.bytes()).all(fits)

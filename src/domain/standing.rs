@@ -73,6 +73,11 @@ pub fn sign_out(account: &str, grant: u32) -> String {
     format!("{account}.{grant}")
 }
 
+/// The grant of a record: how often the controller raised it, and how often the portal ended every session in its stead.
+pub fn grant(raised: u32, sign_outs: u32) -> u32 {
+    raised.saturating_add(sign_outs)
+}
+
 impl Record {
     /// The grant under which sessions begin, which a sign-out raises before the record says so.
     pub fn grant_after(&self, manifest: &Manifest) -> u32 {

@@ -74,6 +74,11 @@ impl Failure {
         }
     }
 
+    /// The same; if a policy refused, with what to do about it: what is asked for is for administrators of the clinic.
+    pub(super) fn for_administrators(self, hint: &'static str) -> Self {
+        if let Self::Refused { words, .. } = self { Self::Refused { words, hint } } else { self }
+    }
+
     /// A request to `server` that failed. An object that is not there is the caller's to explain.
     pub(super) fn of(error: PersonError, server: &str) -> Self {
         let server = server.to_owned();

@@ -11,28 +11,19 @@ use crate::api::clinic_user::{ListedMember, MemberStatus};
 use crate::domain::guard::Guard;
 use crate::domain::lifecycle::State;
 
-/// What is held, with the names of whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Held {
-    /// The Clinic's, with every name that is known.
-    pub(super) hold: HoldStatus,
+/// How many a hold keeps back who are not named, since this person may not read the records.
+pub(super) fn unnamed(hold: &HoldStatus) -> usize {
+    usize::try_from(hold.count).unwrap_or(usize::MAX).saturating_sub(hold.members.len())
 }
 
-impl Held {
-    /// How many are held who are not named, since this person may not read the records.
-    pub(super) fn unnamed(&self) -> usize {
-        usize::try_from(self.hold.count).unwrap_or(usize::MAX).saturating_sub(self.hold.members.len())
-    }
-}
-
-/// All holds of the Clinic.
-pub(super) async fn held(session: &Session, clinic: &Clinic) -> Result<Vec<Held>, Failure> {
-    let mut all: Vec<Held> = holds_of(clinic).iter().map(|hold| Held { hold: hold.clone() }).collect();
-    if all.iter().any(|held| held.unnamed() > 0)
+/// All holds of the Clinic, with every name that is known.
+pub(super) async fn held(session: &Session, clinic: &Clinic) -> Result<Vec<HoldStatus>, Failure> {
+    let mut all = holds_of(clinic).to_vec();
+    if all.iter().any(|hold| unnamed(hold) > 0)
         && let Perhaps::Read(accounts) = session.accounts().await?
     {
-        for held in &mut all {
-            held.hold.members = names_under(&accounts, &held.hold.id);
+        for hold in &mut all {
+            hold.members = names_under(&accounts, &hold.id);
         }
     }
     Ok(all)
@@ -76,7 +67,7 @@ pub(super) async fn kept(session: &Session, clinic: &Clinic) -> Result<(Vec<Kept
                 let kept = |name: &String| Kept { hold: hold.id.clone(), member: Member::without_manifest(name, None) };
                 hold.members.iter().map(kept)
             });
-            let unnamed = holds.iter().map(|hold| Held { hold: (*hold).clone() }.unnamed()).sum();
+            let unnamed = holds.iter().map(|hold| unnamed(hold)).sum();
             (named.collect(), unnamed)
         }
     })

@@ -7,9 +7,9 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::held::{Held, held};
+use super::held::{held, unnamed};
 use super::names::nearest_of;
-use super::session::{Session, clinics};
+use super::session::{Session, TRIES, clinics};
 use super::wait::{Patience, Progress};
 use crate::adapters::output::{plain, tell};
 use crate::api::RELEASE_HOLD_ANNOTATION;
@@ -28,8 +28,9 @@ pub(super) struct Whom {
     first: Option<u32>,
 }
 
-/// How often the annotation is set on a Clinic that changes at the same moment.
-const TRIES: usize = 5;
+/// A policy of the cluster sees to it.
+const WHO_MAY_RELEASE: &str =
+    "a release takes the verb administer on clinics.clinic-operator.dev: ask an administrator of the clinic";
 
 /// How holds are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,12 +60,12 @@ impl<'a> Row<'a> {
 /// What is held.
 pub(super) async fn holds(session: &Session, format: Format) -> Result<String, Failure> {
     let holds = held(session, &session.clinic().await?).await?;
-    if holds.iter().any(|held| held.unnamed() > 0) {
+    if holds.iter().any(|held| unnamed(held) > 0) {
         tell("Not everybody is named: you may not read the records (list clinicaccounts).");
     }
     match format {
         Format::Json => {
-            let rows: Vec<Row<'_>> = holds.iter().map(|held| Row::new(&held.hold)).collect();
+            let rows: Vec<Row<'_>> = holds.iter().map(Row::new).collect();
             Ok(serde_json::to_string_pretty(&rows)? + "\n")
         }
         Format::Table => {
@@ -76,16 +77,16 @@ pub(super) async fn holds(session: &Session, format: Format) -> Result<String, F
     }
 }
 
-fn told(held: &Held, flags: &str) -> String {
-    let (listed, more) = (&held.hold, held.unnamed());
-    let consequence = Consequence::of(&listed.id);
+fn told(held: &HoldStatus, flags: &str) -> String {
+    let more = unnamed(held);
+    let consequence = Consequence::of(&held.id);
     let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let id = plain(&listed.id);
+    let id = plain(&held.id);
     format!(
         "{id}\n  {} ({}): {}{and_more}\n  If it is meant:  kubectl clinic release {id}{flags}\n                   {}\n  If it is not:    {}\n",
         consequence.who,
-        listed.count,
-        plain(&listed.members.join(", ")),
+        held.count,
+        plain(&held.members.join(", ")),
         consequence.released,
         consequence.undone,
     )
@@ -136,7 +137,7 @@ pub(super) async fn release(session: &Session, id: &str, whom: &Whom, patience: 
     };
     let look = async || {
         let holds = held(session, &session.clinic().await?).await?;
-        let left = holds.iter().find(|held| held.hold.id == id).map_or(0, |held| asked.left(held));
+        let left = holds.iter().find(|held| held.id == id).map_or(0, |held| asked.left(held));
         Ok(match left {
             0 => Progress::Done(format!("Released {} ({}): {done}.\n", plain(id), asked.count())),
             left => Progress::Waiting(format!("{left} left.")),
@@ -147,7 +148,7 @@ pub(super) async fn release(session: &Session, id: &str, whom: &Whom, patience: 
 
 /// What was asked for.
 struct Asked {
-    before: Held,
+    before: HoldStatus,
     /// `None`: all.
     only: Option<BTreeSet<String>>,
 }
@@ -155,21 +156,21 @@ struct Asked {
 impl Asked {
     fn count(&self) -> String {
         match &self.only {
-            None => self.before.hold.count.to_string(),
-            Some(names) => format!("{} of {}", names.len(), self.before.hold.count),
+            None => self.before.count.to_string(),
+            Some(names) => format!("{} of {}", names.len(), self.before.count),
         }
     }
 
     /// How many of those whom it is for are held still.
-    fn left(&self, now: &Held) -> usize {
-        let count = |held: &Held| usize::try_from(held.hold.count).unwrap_or(usize::MAX);
+    fn left(&self, now: &HoldStatus) -> usize {
+        let count = |held: &HoldStatus| usize::try_from(held.count).unwrap_or(usize::MAX);
         match &self.only {
             None => count(now),
             Some(names) => {
-                let still = now.hold.members.iter().filter(|name| names.contains(*name)).count();
+                let still = now.members.iter().filter(|name| names.contains(*name)).count();
                 // Whoever is not named may be one of them.
                 let gone = count(&self.before).saturating_sub(count(now));
-                if now.unnamed() > 0 { still.max(names.len().saturating_sub(gone)) } else { still }
+                if unnamed(now) > 0 { still.max(names.len().saturating_sub(gone)) } else { still }
             }
         }
     }
@@ -181,17 +182,17 @@ async fn ask(session: &Session, id: &str, whom: &Whom) -> Result<Option<Asked>, 
         let clinic = session.clinic().await?;
         let holds = held(session, &clinic).await?;
         let earlier = released_hold(clinic.metadata.annotations.as_ref()).filter(|release| release.id == id);
-        let Some(before) = holds.iter().find(|held| held.hold.id == id).cloned() else {
+        let Some(before) = holds.iter().find(|held| held.id == id).cloned() else {
             if earlier.is_some() {
                 return Ok(None);
             }
-            let there = holds.into_iter().map(|held| held.hold.id).collect();
+            let there = holds.into_iter().map(|held| held.id).collect();
             return Err(Failure::NoHold { id: plain(id), there });
         };
         let only = whom.of(&before)?;
         let release = Release { id: id.to_owned(), only: together(earlier, only.clone(), &before) };
         let asked = session.annotate(&clinics(), &clinic.metadata, RELEASE_HOLD_ANNOTATION, &release.to_string()).await;
-        if asked.map_err(may_not_release)? {
+        if asked.map_err(|failure| failure.for_administrators(WHO_MAY_RELEASE))? {
             let asked = Asked { before, only };
             tell(&format!("Asked to release {id} ({}).", asked.count()));
             return Ok(Some(asked));
@@ -201,10 +202,10 @@ async fn ask(session: &Session, id: &str, whom: &Whom) -> Result<Option<Asked>, 
 }
 
 /// What the annotation says: besides those who are asked for now those of an earlier release of the same hold who still wait for it.
-fn together(earlier: Option<Release>, only: Option<BTreeSet<String>>, before: &Held) -> Option<BTreeSet<String>> {
+fn together(earlier: Option<Release>, only: Option<BTreeSet<String>>, before: &HoldStatus) -> Option<BTreeSet<String>> {
     let mut only = only?;
     if let Some(earlier) = earlier {
-        let waits = |name: &String| before.unnamed() > 0 || before.hold.members.contains(name);
+        let waits = |name: &String| unnamed(before) > 0 || before.members.contains(name);
         only.extend(earlier.only?.into_iter().filter(waits));
     }
     Some(only)
@@ -212,8 +213,8 @@ fn together(earlier: Option<Release>, only: Option<BTreeSet<String>>, before: &H
 
 impl Whom {
     /// The names; `None`: all of the hold.
-    fn of(&self, held: &Held) -> Result<Option<BTreeSet<String>>, Failure> {
-        let members = &held.hold.members;
+    fn of(&self, held: &HoldStatus) -> Result<Option<BTreeSet<String>>, Failure> {
+        let members = &held.members;
         let unknown = || {
             Failure::NotDone(
                 "nothing was asked for: you may not read who else is held (list clinicaccounts)".to_owned(),
@@ -221,7 +222,7 @@ impl Whom {
         };
         if let Some(first) = self.first {
             let first = usize::try_from(first).unwrap_or(usize::MAX);
-            if first > members.len() && held.unnamed() > 0 {
+            if first > members.len() && unnamed(held) > 0 {
                 return Err(unknown());
             }
             return Ok(Some(members.iter().take(first).cloned().collect()));
@@ -229,18 +230,12 @@ impl Whom {
         let names = self.only.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
         let names: BTreeSet<String> = names.map(|name| name.rsplit('/').next().unwrap_or(name).to_owned()).collect();
         if let Some(name) = names.iter().find(|name| !members.contains(name)) {
-            if held.unnamed() > 0 {
+            if unnamed(held) > 0 {
                 return Err(unknown());
             }
             let near = nearest_of(name, members);
-            return Err(Failure::NotHeld { name: plain(name), id: plain(&held.hold.id), near });
+            return Err(Failure::NotHeld { name: plain(name), id: plain(&held.id), near });
         }
         Ok((!self.only.is_empty()).then_some(names))
     }
-}
-
-/// A release is for administrators of the clinic, which a policy of the cluster sees to.
-fn may_not_release(failure: Failure) -> Failure {
-    let hint = "a release takes the verb administer on clinics.clinic-operator.dev: ask an administrator of the clinic";
-    if let Failure::Refused { words, .. } = failure { Failure::Refused { words, hint } } else { failure }
 }

@@ -5,16 +5,13 @@ use jiff::Timestamp;
 
 use super::failure::Failure;
 use super::seen::{Attempt, Ledger, Member, MemberKind, show};
-use super::session::{Perhaps, Session};
+use super::session::{Perhaps, Session, TRIES};
 use super::wait::{Patience, Progress};
 use crate::adapters::kubernetes::keeper_of;
 use crate::adapters::output::{plain, tell};
 use crate::api::RESEND_ANNOTATION;
 use crate::domain::lifecycle::State;
 use crate::domain::verdict::waits_for_a_confirmation;
-
-/// How often the annotation is set on a member who changes at the same moment.
-const TRIES: usize = 5;
 
 /// Asks, and waits.
 pub(super) async fn resend(session: &Session, words: &str, patience: Patience) -> Result<String, Failure> {

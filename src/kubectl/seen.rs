@@ -15,6 +15,7 @@ use crate::domain::calendar::ClinicZone;
 use crate::domain::email::RawEmail;
 use crate::domain::lifecycle::State;
 use crate::domain::member::{Classification, MemberType, designation};
+use crate::domain::standing;
 
 /// Which of the two kinds of members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +165,7 @@ impl AccountSpec {
     /// The grant of its sessions.
     pub(super) fn grant(&self) -> u32 {
         let sign_outs = self.acceptance.as_ref().map_or(0, |acceptance| acceptance.sign_outs);
-        self.desired.grant.saturating_add(sign_outs)
+        standing::grant(self.desired.grant, sign_outs)
     }
 }
 

@@ -13,6 +13,9 @@ use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{Person, PersonError};
 use crate::api::{CLINIC_NAME, ClinicAccount};
 
+/// How often an annotation is set on an object that changes at the same moment.
+pub(super) const TRIES: usize = 5;
+
 /// Somebody's connection to one clinic.
 pub(super) struct Session {
     person: Person,

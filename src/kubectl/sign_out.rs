@@ -6,14 +6,15 @@ use tokio::sync::OnceCell;
 
 use super::failure::Failure;
 use super::seen::{AccountSpec, Member, MemberKind};
-use super::session::{Perhaps, Session};
+use super::session::{Perhaps, Session, TRIES};
 use crate::adapters::kubernetes::keeper_of;
 use crate::adapters::output::{plain, tell};
 use crate::api::SIGN_OUT_ANNOTATION;
 use crate::domain::standing::sign_out as value_for;
 
-/// How often the annotation is set on a member who changes at the same moment.
-const TRIES: usize = 5;
+/// A policy of the cluster sees to it.
+const WHO_MAY_SIGN_OUT: &str =
+    "a sign-out takes the verb administer on clinics.clinic-operator.dev: ask an administrator of the clinic";
 /// Members between two lines of progress.
 const TOLD_EVERY: usize = 50;
 
@@ -179,7 +180,7 @@ async fn one(session: &Session, words: &str, records: &Records) -> Result<Outcom
             )));
         }
         let asked = session.annotate(&member.kind.resource(), &member.metadata, SIGN_OUT_ANNOTATION, &value).await;
-        if asked.map_err(may_not_sign_out)? {
+        if asked.map_err(|failure| failure.for_administrators(WHO_MAY_SIGN_OUT))? {
             return Ok(Outcome::Asked);
         }
     }
@@ -228,13 +229,6 @@ fn read<T>(answer: Perhaps<T>, verb: &str) -> Result<T, Failure> {
             Err(Failure::Forbidden(format!("{verb} clinicaccounts, which say whom there is to sign out")))
         }
     }
-}
-
-/// To end sessions is for administrators of the clinic, which a policy of the cluster sees to.
-fn may_not_sign_out(failure: Failure) -> Failure {
-    let hint =
-        "a sign-out takes the verb administer on clinics.clinic-operator.dev: ask an administrator of the clinic";
-    if let Failure::Refused { words, .. } = failure { Failure::Refused { words, hint } } else { failure }
 }
 
 #[cfg(test)]

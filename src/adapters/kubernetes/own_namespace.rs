@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::{ApiError, Clients, Guard, Requests, guard};
 use crate::adapters::clock::Clock;
-use crate::domain::restore::{RESTORE_MODE, RestoreMode, WhyEnd, open_until};
+use crate::domain::restore::{RESTORE_MODE, RestoreMode, WhyEnd, example};
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -122,7 +122,7 @@ fn tell(mode: RestoreMode, now: Timestamp) {
         RestoreMode::Off => info!("restore mode is off"),
         RestoreMode::NotUnderstood => warn!(
             "the annotation {RESTORE_MODE} of the namespace has a value that turns nothing on; to restore, write an instant within 24 hours, such as \"{}\"",
-            open_until(now.saturating_add(jiff::SignedDuration::from_hours(2)).unwrap_or(now))
+            example(now)
         ),
         RestoreMode::ToEnd(WhyEnd::Past { until }) => {
             warn!(%until, "restore mode is past its instant; the controller that leads ends it, and until then records can be restored");
