@@ -46,8 +46,7 @@ pub struct Records {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// With the list since which it is known.
-    clinic: Option<(Packed, u32)>,
+    clinic: Option<KnownClinic>,
     accounts: HashMap<Arc<str>, Entry>,
     by_claim: BTreeSet<(ClaimName, Arc<str>)>,
     /// Names of `ClinicUser`s with those of the accounts that they hold.
@@ -56,6 +55,15 @@ struct Known {
     manifests: HashMap<Arc<str>, KnownManifest>,
     gone: Gone,
     told: HashMap<Watched, Told>,
+}
+
+#[derive(Debug)]
+struct KnownClinic {
+    packed: Packed,
+    /// Found when the Clinic changes: it is asked for at each request of a trainee.
+    zone: Option<ClinicZone>,
+    /// Since which list it is known.
+    list: u32,
 }
 
 #[derive(Debug)]
@@ -122,12 +130,12 @@ impl Records {
 
     /// The Clinic.
     pub fn clinic(&self) -> Option<Clinic> {
-        self.known().clinic.as_ref()?.0.unpack()
+        self.known().clinic.as_ref()?.packed.unpack()
     }
 
     /// The clinic's zone; `None`: there is no Clinic, or no such zone.
     pub fn zone(&self) -> Option<ClinicZone> {
-        ClinicZone::find(&self.clinic()?.spec.time_zone)
+        self.known().clinic.as_ref()?.zone.clone()
     }
 
     /// The manifest of that name. An account's holder has it for good, under its UID; while that is absent, whoever has the name counts.
@@ -226,8 +234,10 @@ impl Known {
                 let packed = Packed::new(object);
                 let told = self.told.entry(kind).or_default();
                 let known = self.clinic.as_ref();
-                if known.is_none_or(|(known, since)| told.counts(known.version(), *since, packed.version())) {
-                    self.clinic = Some((packed, list));
+                if known.is_none_or(|known| told.counts(known.packed.version(), known.list, packed.version())) {
+                    let clinic = packed.unpack::<Clinic>();
+                    let zone = clinic.and_then(|clinic| ClinicZone::find(&clinic.spec.time_zone));
+                    self.clinic = Some(KnownClinic { packed, zone, list });
                 }
                 None
             }

@@ -40,7 +40,7 @@ pub struct Index {
     accounts_by_claim: ByClaim,
     holders: Holders,
     /// Without those that are being deleted: to everybody else these are gone.
-    pub(super) member_by_uid: BTreeMap<Box<str>, Arc<str>>,
+    member_by_uid: BTreeMap<Box<str>, Arc<str>>,
     claims_by_account: BTreeSet<(Arc<str>, ClaimName)>,
     guards: Guards,
     ends: Ends,
@@ -203,7 +203,7 @@ impl Index {
         work
     }
 
-    pub(super) fn facts_of(&self, kind: Kind, name: &str) -> Facts {
+    fn facts_of(&self, kind: Kind, name: &str) -> Facts {
         self.entry(kind, name).map(|entry| facts(kind, &entry.packed)).unwrap_or_default()
     }
 

@@ -220,9 +220,9 @@ fn who_comes_back_under_the_name_wakes_everybody_who_waits_for_an_account_of_tha
     let work = index.apply(Kind::ClinicUser, back);
     assert!(expected.iter().all(|key| work.contains(key)), "{work:?}");
     let orphan = index.account("a-1").unwrap();
-    assert_eq!(index.namesake(&orphan).and_then(|user| user.metadata.uid).as_deref(), Some("uid-ana"));
+    assert_eq!(index.namesake(&orphan.spec).and_then(|user| user.metadata.uid).as_deref(), Some("uid-ana"));
     assert_eq!(index.accounts_left_by("ana").len(), 1);
     let work = index.remove(Kind::ClinicUser, "ana", None);
     assert!([&Key::Removals, &Key::Member("bea".into())].into_iter().all(|key| work.contains(key)), "{work:?}");
-    assert!(index.namesake(&orphan).is_none());
+    assert!(index.namesake(&orphan.spec).is_none());
 }

@@ -2,14 +2,10 @@
 //! access may have to end. The cache asks before it fills the queue.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::index::Index;
 use super::kind::Kind;
 use crate::controller::queue::{Key, Urgency};
-
-/// Up to so many members are looked up one by one.
-const FEW: usize = 32;
 
 impl Index {
     /// The work about the person whose manifest or record this is, if they have accepted. `uid`: of the object, which may be gone.
@@ -31,12 +27,11 @@ impl Index {
 
     /// How urgent each piece of work is. `of_the_same_person`: those about whose change makes it necessary.
     pub(super) fn by_urgency(&self, work: BTreeSet<Key>, of_the_same_person: &BTreeSet<Key>) -> Vec<(Key, Urgency)> {
-        let accepted = (work.len() > FEW).then(|| self.accepted_members());
-        let is_accepted = |key: &Key| match (key, &accepted) {
-            (Key::Member(name), Some(accepted)) => accepted.contains(name),
-            (Key::Member(name), None) => self.has_accepted(&self.facts_of(Kind::ClinicUser, name).uid),
-            (Key::Account(name), _) => self.guards().has_accepted(name),
-            (Key::Clinic | Key::ServiceAccount(_) | Key::Removals, _) => false,
+        let is_accepted = |key: &Key| match key {
+            // Also one that comes back under the name of a holder who is gone.
+            Key::Member(name) => self.accounts_of_name(name).any(|account| self.guards().has_accepted(account)),
+            Key::Account(name) => self.guards().has_accepted(name),
+            Key::Clinic | Key::ServiceAccount(_) | Key::Removals => false,
         };
         let by_urgency = |key: Key| {
             let urgency = match of_the_same_person.contains(&key) {
@@ -52,11 +47,6 @@ impl Index {
     /// Whether the `ClinicUser` with this UID holds an account that somebody has accepted.
     fn has_accepted(&self, uid: &str) -> bool {
         self.held_by(uid).any(|account| self.guards().has_accepted(account))
-    }
-
-    fn accepted_members(&self) -> BTreeSet<Arc<str>> {
-        let accepted = self.member_by_uid.iter().filter(|(uid, _)| self.has_accepted(uid));
-        accepted.map(|(_, name)| Arc::clone(name)).collect()
     }
 }
 
@@ -94,38 +84,26 @@ mod tests {
     fn whose_manifest_or_record_changes_goes_first_if_they_have_accepted_and_nobody_else_does() {
         let member = |name: &str| Key::Member(name.into());
         let account = |name: &str| Key::Account(format!("a-{name}").into());
-        // More than are looked up one by one, and few.
-        for others in [FEW, 0] {
-            let mut index = Index::default();
-            learn(&mut index, "ana", true);
-            learn(&mut index, "bea", true);
-            learn(&mut index, "cyd", false);
-            (0..others).for_each(|number| learn(&mut index, &format!("other-{number}"), false));
-            let all = index.everything();
-            let found = |kind, name: &str| -> Vec<Urgency> {
-                let own = index.of_the_same_person(kind, name, &format!("uid-{name}"));
-                let work = index.by_urgency(all.clone(), &own);
-                let of = |key: Key| work.iter().find(|(found, _)| *found == key).map(|(_, urgency)| *urgency).unwrap();
-                [
-                    member("ana"),
-                    account("ana"),
-                    Key::Removals,
-                    account("bea"),
-                    member("bea"),
-                    account("cyd"),
-                    member("cyd"),
-                ]
+        let mut index = Index::default();
+        learn(&mut index, "ana", true);
+        learn(&mut index, "bea", true);
+        learn(&mut index, "cyd", false);
+        let all = index.everything();
+        let found = |kind, name: &str| -> Vec<Urgency> {
+            let own = index.of_the_same_person(kind, name, &format!("uid-{name}"));
+            let work = index.by_urgency(all.clone(), &own);
+            let of = |key: Key| work.iter().find(|(found, _)| *found == key).map(|(_, urgency)| *urgency).unwrap();
+            [member("ana"), account("ana"), Key::Removals, account("bea"), member("bea"), account("cyd"), member("cyd")]
                 .map(of)
                 .to_vec()
-            };
-            let [access, accepted, mail, rest] = Urgency::ALL;
-            let of_ana = [access, access, access, accepted, accepted, mail, rest];
-            assert_eq!(found(Kind::ClinicUser, "ana"), of_ana);
-            assert_eq!(found(Kind::ClinicAccount, "a-ana"), [access, access, rest, accepted, accepted, mail, rest]);
-            let of_nobody = [accepted, accepted, rest, accepted, accepted, mail, rest];
-            for (kind, name) in [(Kind::ClinicUser, "cyd"), (Kind::ClinicAccount, "a-cyd"), (Kind::Clinic, "clinic")] {
-                assert_eq!(found(kind, name), of_nobody, "{name}");
-            }
+        };
+        let [access, accepted, mail, rest] = Urgency::ALL;
+        let of_ana = [access, access, access, accepted, accepted, mail, rest];
+        assert_eq!(found(Kind::ClinicUser, "ana"), of_ana);
+        assert_eq!(found(Kind::ClinicAccount, "a-ana"), [access, access, rest, accepted, accepted, mail, rest]);
+        let of_nobody = [accepted, accepted, rest, accepted, accepted, mail, rest];
+        for (kind, name) in [(Kind::ClinicUser, "cyd"), (Kind::ClinicAccount, "a-cyd"), (Kind::Clinic, "clinic")] {
+            assert_eq!(found(kind, name), of_nobody, "{name}");
         }
     }
 }

@@ -43,23 +43,7 @@ impl Index {
     }
 
     /// The manifest that has the name of an account's holder, another UID, and no account.
-    pub fn namesake(&self, account: &ClinicAccount) -> Option<ClinicUser> {
-        self.namesake_of_holder(&account.spec)
-    }
-
-    /// The namesake to which the account is left: it takes it over, or a person must say whose it is.
-    pub fn heir(&self, account: &ClinicAccount) -> Option<ClinicUser> {
-        let spec = &account.spec;
-        let is_left = |user: &ClinicUser| spec.is_left_to(&user.spec, &spec.desired.holder.name);
-        self.namesake(account).filter(is_left).filter(|user| !self.goes_to_another(account, user))
-    }
-
-    /// Whether a manifest that has the name of the account's gone holder is certainly of another account's person.
-    pub fn goes_to_another(&self, account: &ClinicAccount, user: &ClinicUser) -> bool {
-        goes_to_another(self, &account.spec, named(user.clone()))
-    }
-
-    fn namesake_of_holder(&self, account: &ClinicAccountSpec) -> Option<ClinicUser> {
+    pub fn namesake(&self, account: &ClinicAccountSpec) -> Option<ClinicUser> {
         let holder = &account.desired.holder;
         let user = self.member(&holder.name)?;
         let uid = user.metadata.uid.as_deref()?;
@@ -67,9 +51,21 @@ impl Index {
         is_new.then_some(user)
     }
 
+    /// The namesake to which the account is left: it takes it over, or a person must say whose it is.
+    pub fn heir(&self, account: &ClinicAccount) -> Option<ClinicUser> {
+        let spec = &account.spec;
+        let is_left = |user: &ClinicUser| spec.is_left_to(&user.spec, &spec.desired.holder.name);
+        self.namesake(spec).filter(is_left).filter(|user| !self.goes_to_another(account, user))
+    }
+
+    /// Whether a manifest that has the name of the account's gone holder is certainly of another account's person.
+    pub fn goes_to_another(&self, account: &ClinicAccount, user: &ClinicUser) -> bool {
+        goes_to_another(self, &account.spec, named(user.clone()))
+    }
+
     /// The member whose account `account` is or is about to be, described for a person.
     pub fn holder_of(&self, account: &str) -> String {
-        let namesake = || self.account(account).and_then(|account| self.namesake(&account)?.metadata.name);
+        let namesake = || self.account(account).and_then(|account| self.namesake(&account.spec)?.metadata.name);
         match self.member_that_holds(account).map(|name| name.to_string()).or_else(namesake) {
             Some(name) => format!("ClinicUser \"{name}\""),
             None => format!("ClinicAccount \"{account}\", whose ClinicUser is gone"),
@@ -103,7 +99,7 @@ impl Records for Index {
     }
 
     fn namesake_of(&self, account: &ClinicAccountSpec) -> Option<Named> {
-        self.namesake_of_holder(account).map(named)
+        self.namesake(account).map(named)
     }
 }
 

@@ -83,7 +83,7 @@ pub fn observe(index: &Index, name: &str, now: Timestamp) -> Option<Observed> {
 /// that is certainly of another account's person must have got that one first: what seems certain may change before.
 fn somebody_takes_it_over(index: &Index, account: &ClinicAccount) -> bool {
     let holder = &account.spec.desired.holder;
-    if index.namesake(account).is_some_and(|user| account.spec.is_left_to(&user.spec, &holder.name)) {
+    if index.namesake(&account.spec).is_some_and(|user| account.spec.is_left_to(&user.spec, &holder.name)) {
         return true;
     }
     let is_theirs = |claim: &ClaimName| index.claim(*claim).is_some_and(|(name, _)| name == account.spec.id);

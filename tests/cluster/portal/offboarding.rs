@@ -286,6 +286,11 @@ fn is_taken_back(house: &House, link: &str, form: &crate::support::visitor::Form
     assert_eq!((answer.status, answer.heading().as_str()), (410, "Your account is closed"));
 }
 
+fn finalizers(house: &House, name: &str, finalizers: &Value) {
+    let patch = json!({"metadata": {"finalizers": finalizers}}).to_string();
+    house.world.kubectl(&["patch", "clinicuser", name, "--type=merge", "-p", &patch]);
+}
+
 #[test]
 fn nobody_accepts_whose_manifest_is_gone_or_going_although_no_controller_runs() {
     let mut house = House::new("withdrawn");
@@ -297,14 +302,7 @@ fn nobody_accepts_whose_manifest_is_gone_or_going_although_no_controller_runs() 
     house.clinic(&json!({"paused": true}));
     house.world.kubectl(&["delete", "clinicuser", "gone"]);
     is_taken_back(&house, &links[0], &forms[0], &mut visitor);
-    house.world.kubectl(&[
-        "patch",
-        "clinicuser",
-        "going",
-        "--type=merge",
-        "-p",
-        r#"{"metadata": {"finalizers": ["maple.example/hold"]}}"#,
-    ]);
+    finalizers(&house, "going", &json!(["maple.example/hold"]));
     house.world.kubectl(&["delete", "clinicuser", "going", "--wait=false"]);
     is_taken_back(&house, &links[1], &forms[1], &mut visitor);
     house.member("suspended", &json!({"suspended": true}));
@@ -319,12 +317,5 @@ fn nobody_accepts_whose_manifest_is_gone_or_going_although_no_controller_runs() 
     let accepted =
         house.world.objects("clinicaccounts").into_iter().filter(|account| account["spec"]["acceptance"].is_object());
     assert_eq!(accepted.count(), 1);
-    house.world.kubectl(&[
-        "patch",
-        "clinicuser",
-        "going",
-        "--type=merge",
-        "-p",
-        r#"{"metadata": {"finalizers": null}}"#,
-    ]);
+    finalizers(&house, "going", &Value::Null);
 }
