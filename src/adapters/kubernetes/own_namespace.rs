@@ -18,7 +18,7 @@ use crate::domain::restore::{RESTORE_MODE, RestoreMode, WhyEnd, example};
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// Between two looks at least, after one that failed, and while a mode is to end.
+/// Between two looks at least, after one that failed, and while a mode is on or to end: people wait for its end.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// The Namespace of a clinic.
@@ -41,8 +41,8 @@ impl OwnNamespace {
         Self { api, name: name.to_owned(), requests }
     }
 
-    /// Looks until dropped: every half minute, when the instant comes, and sooner when a request was refused. When a look fails the
-    /// mode stays as it was seen last; `None`: nobody has looked yet.
+    /// Looks until dropped: every half minute, more often while a mode is on, when its instant comes, and sooner when a request was
+    /// refused. When a look fails the mode stays as it was seen last; `None`: nobody has looked yet.
     pub async fn follow(&self, clock: Clock, mode: &watch::Sender<Option<RestoreMode>>) {
         let mut failing = false;
         loop {
@@ -107,7 +107,7 @@ impl OwnNamespace {
 /// After how long to look again, and an instant that is waited for too.
 fn next_look(seen: RestoreMode) -> (Duration, Option<Timestamp>) {
     match seen {
-        RestoreMode::On { until } => (LOOK_EVERY, Some(until)),
+        RestoreMode::On { until } => (LOOK_AGAIN_AFTER, Some(until)),
         RestoreMode::ToEnd(_) => (LOOK_AGAIN_AFTER, None),
         RestoreMode::Off | RestoreMode::NotUnderstood => (LOOK_EVERY, None),
     }
