@@ -250,7 +250,9 @@ impl Delivery {
 
     /// Whether its hold was released and let everything go that it held, in version 0.1, which left such holds in the ledger.
     pub fn has_a_spent_hold(&self) -> bool {
-        self.hold.as_ref().is_some_and(|hold| hold.released && hold.limit.is_none() && !self.attempts.is_empty())
+        let Some(hold) = &self.hold else { return false };
+        let is_of_0_1 = hold.limit.is_none() && hold.address.is_none();
+        is_of_0_1 && hold.released && !self.attempts.is_empty()
     }
 
     fn ledger(&self) -> Ledger<'_> {

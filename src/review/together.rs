@@ -35,6 +35,7 @@ pub(super) fn look(manifests: &[Placed<'_>], now: Timestamp) -> Vec<(usize, Rema
     let mut remarks = objects_twice(manifests);
     remarks.extend(addresses_twice(&people));
     remarks.extend(people_probably_twice(&people));
+    remarks.extend(without_both_names(&people));
     remarks.extend(names_of_nobody(&people, manifests));
     remarks.extend(training_that_is_over(&people, zone.or_else(ClinicZone::last_of_all).as_ref(), now));
     remarks
@@ -103,6 +104,21 @@ fn people_probably_twice(people: &[Person<'_>]) -> Vec<(usize, Remark)> {
         (people[second].index, Remark::warning(people[second].user.names_at, "spec.lastName", message))
     });
     by_address.chain(by_name).collect()
+}
+
+/// One warning for all of a clinic: most clinics give the names of everybody or of nobody.
+fn without_both_names(people: &[Person<'_>]) -> Option<(usize, Remark)> {
+    let mut nameless = people.iter().filter(|person| person.user.names.is_none());
+    let first = nameless.next()?;
+    let others = match nameless.count() {
+        0 => String::new(),
+        1 => ", as of 1 other member here".to_owned(),
+        many => format!(", as of {many} other members here"),
+    };
+    let message = format!(
+        "firstName or lastName is missing{others}: with both, a manifest that was removed and comes back is known for the same person; without, it waits for a decision (FormerMember)"
+    );
+    Some((first.index, Remark::warning(first.user.email_at, "spec", message)))
 }
 
 fn names_of_nobody(people: &[Person<'_>], manifests: &[Placed<'_>]) -> Vec<(usize, Remark)> {

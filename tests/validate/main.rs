@@ -42,6 +42,8 @@ fn manifest(kind: &str, name: &str, spec: &str) -> String {
     )
 }
 
+/// A person of this name, where the spec gives none.
 fn user(name: &str, spec: &str) -> String {
-    manifest("ClinicUser", name, spec)
+    let names = if spec.contains("Name: ") { "" } else { &format!(", firstName: \"{name}\", lastName: Silva") };
+    manifest("ClinicUser", name, &format!("{spec}{names}"))
 }

@@ -173,6 +173,21 @@ fn who_is_probably_there_twice_is_a_warning() {
 }
 
 #[test]
+fn members_without_both_names_are_one_warning_for_a_clinic() {
+    let person = |name: &str, names: &str| {
+        let spec = format!("email: {name}@maple.example, type: Staff{names}");
+        manifest("ClinicUser", name, &spec)
+    };
+    let why = "with both, a manifest that was removed and comes back is known for the same person; without, it waits for a decision (FormerMember)";
+    let said = |others: &str| format!("10: warning: spec: firstName or lastName is missing{others}: {why}");
+    let named = person("ana", ", firstName: Ana, lastName: Silva");
+    let (half, none) = (person("bea", ", firstName: Bea"), person("cyd", ""));
+    check(&format!("{named}{half}"), &[&said("")]);
+    check(&format!("{named}{half}{none}"), &[&said(", as of 1 other member here")]);
+    check(&format!("{named}{none}{half}{}", person("dan", "")), &[&said(", as of 2 other members here")]);
+}
+
+#[test]
 fn who_names_somebody_that_is_not_there_is_told_whom_they_may_have_meant() {
     let ana = user("ana-silva", "email: ana@maple.example, type: Staff");
     let trainee = "email: t@maple.example, type: Practitioner, classification: ClinicalTrainee, expectedEndOfTraining: '2199-06-30'";
@@ -249,7 +264,7 @@ fn what_the_api_server_takes_is_taken() {
 fn objects_that_follow_one_another_are_read_as_kubectl_reads_them() {
     let object = |name: &str, kind: &str| {
         let metadata = format!(r#"{{"name": "{name}"}}"#);
-        let spec = format!(r#"{{"email": "{name}@maple.example", "type": "{kind}"}}"#);
+        let spec = format!(r#"{{"email": "{name}@maple.example", "type": "{kind}", "firstName": "{name}", "lastName": "Silva"}}"#);
         format!(
             r#"{{"apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicUser", "metadata": {metadata}, "spec": {spec}}}"#
         )
@@ -273,7 +288,7 @@ fn what_keeps_kubectl_from_the_file_is_said() {
 fn a_list_of_very_many_members_is_read() {
     let member = |number: usize| {
         format!(
-            "- {{apiVersion: clinic-operator.dev/v1alpha1, kind: ClinicUser, metadata: {{name: m{number}}}, spec: {{email: m{number}@maple.example, type: Staff}}}}\n"
+            "- {{apiVersion: clinic-operator.dev/v1alpha1, kind: ClinicUser, metadata: {{name: m{number}}}, spec: {{email: m{number}@maple.example, type: Staff, firstName: m{number}, lastName: Silva}}}}\n"
         )
     };
     let list = format!("apiVersion: v1\nkind: List\nitems:\n{}", (0..25_000).map(member).collect::<String>());
