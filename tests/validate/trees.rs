@@ -264,7 +264,9 @@ fn what_the_api_server_takes_is_taken() {
 fn objects_that_follow_one_another_are_read_as_kubectl_reads_them() {
     let object = |name: &str, kind: &str| {
         let metadata = format!(r#"{{"name": "{name}"}}"#);
-        let spec = format!(r#"{{"email": "{name}@maple.example", "type": "{kind}", "firstName": "{name}", "lastName": "Silva"}}"#);
+        let spec = format!(
+            r#"{{"email": "{name}@maple.example", "type": "{kind}", "firstName": "{name}", "lastName": "Silva"}}"#
+        );
         format!(
             r#"{{"apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicUser", "metadata": {metadata}, "spec": {spec}}}"#
         )
