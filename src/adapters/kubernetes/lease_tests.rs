@@ -199,6 +199,15 @@ proptest! {
     }
 }
 
+/// The holder's requests are late, one after another, until two others are after the lease.
+#[test]
+fn a_write_that_comes_late_takes_the_lease_from_nobody() {
+    let late = [(15, 8696), (2744, 8521), (3853, 2803), (8470, 6898), (5678, 1076), (57, 3785)];
+    let delays: Delays = late.into_iter().rev().chain([PROMPT; 6]).collect();
+    let (_, in_the_end) = in_virtual_time(contest(vec![delays, Vec::new(), Vec::new()], 5));
+    assert!(in_the_end, "somebody works in the end");
+}
+
 #[test]
 fn an_answer_that_is_late_or_lost_now_and_then_costs_no_tenure() {
     for late in [3_900, 60_000] {
