@@ -1,5 +1,6 @@
 //! The clock: the only place that reads the time. Everything else is given it.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -28,6 +29,13 @@ impl Clock {
     pub fn monotonic(self) -> Instant {
         #[expect(clippy::disallowed_methods, reason = "this is the adapter that everything else asks")]
         Instant::now()
+    }
+
+    /// How much time has passed, on the clock that never jumps, since this was asked first.
+    pub fn passed(self) -> Duration {
+        static FIRST: OnceLock<Instant> = OnceLock::new();
+        let now = self.monotonic();
+        now.saturating_duration_since(*FIRST.get_or_init(|| now)) + test_clock::passed()
     }
 
     /// Waits until the wall clock shows `instant`, or for as long as that is away now: a clock that is set forward meanwhile ends
@@ -66,29 +74,45 @@ fn set_by_test(now: Timestamp) -> Timestamp {
 
 #[cfg(feature = "test-clock")]
 mod test_clock {
+    use std::time::Duration;
+
     use jiff::{SignedDuration, Timestamp};
 
-    /// Names a file with the seconds by which the wall clock is ahead (or behind, if negative).
+    /// Names a file with two numbers: the seconds by which the wall clock is ahead (or behind, if negative), and those that have passed
+    /// besides the real ones, also on the clock that never jumps.
     const VARIABLE: &str = "CLINIC_OPERATOR_TEST_CLOCK";
 
     pub(super) const WARNING: Option<&str> =
         Some("this is a build for tests: whoever writes the file that CLINIC_OPERATOR_TEST_CLOCK names sets its clock");
 
     pub(super) fn shifted(now: Timestamp) -> Timestamp {
+        now.saturating_add(SignedDuration::from_secs(number(0))).unwrap_or(now)
+    }
+
+    pub(super) fn passed() -> Duration {
+        Duration::from_secs(u64::try_from(number(1)).unwrap_or(0))
+    }
+
+    fn number(index: usize) -> i64 {
         let file = std::env::var_os(VARIABLE);
-        let text = file.and_then(|file| std::fs::read_to_string(file).ok());
-        let seconds = text.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now)
+        let text = file.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+        text.split_whitespace().nth(index).and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 }
 
 #[cfg(not(feature = "test-clock"))]
 mod test_clock {
+    use std::time::Duration;
+
     use jiff::Timestamp;
 
     pub(super) const WARNING: Option<&str> = None;
 
     pub(super) fn shifted(now: Timestamp) -> Timestamp {
         now
+    }
+
+    pub(super) fn passed() -> Duration {
+        Duration::ZERO
     }
 }

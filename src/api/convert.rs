@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::account::{Attempt, ClinicAccountSpec, Delivery};
 use super::clinic::{Clinic, ClinicSpec};
@@ -273,6 +273,7 @@ impl Delivery {
             tries: tries.collect(),
             not_before: self.not_before,
             held: self.hold.as_ref().filter(|hold| !hold.released).map(|hold| hold.id.as_str()),
+            open_for: SignedDuration::ZERO,
         }
     }
 }

@@ -18,6 +18,8 @@ pub use super::token::Token;
 /// How long an attempt without known outcome may still be under way, before another copy may be sent. Longer than the sum
 /// of all time limits of a mail dialogue.
 pub const OUTCOME_KNOWN_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+/// How old such an attempt is at most by the wall clock, so that an operator which is started again and again decides at last.
+const OUTCOME_GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// How old a write-ahead may be when the dialogue begins (I3): after that somebody may have decided otherwise.
 pub const WRITE_AHEAD_VALID: SignedDuration = SignedDuration::from_secs(60);
 /// Copies of one round that may be sent without knowing what became of the ones before: the first and two more.
@@ -110,6 +112,9 @@ pub struct Ledger<'a> {
     pub not_before: Option<Timestamp>,
     /// The hold that keeps the round back, while nobody has released it.
     pub held: Option<&'a str>,
+    /// For how long the process that asks has seen the latest attempt without its outcome, on a clock that nobody sets: another
+    /// operator's wall clock may differ from its own.
+    pub open_for: SignedDuration,
 }
 
 /// What is wished for, against which the ledger is read.
@@ -172,7 +177,7 @@ pub enum Standing {
     Due(Due),
     /// Written ahead; whether it left is known by `until`, or taken as unknown then.
     UnderWay {
-        /// When another copy may be sent.
+        /// When another copy may be sent, by the clock of whoever asks: not to be told.
         until: Timestamp,
     },
     /// It did not get through, which is nobody's fault.
@@ -290,15 +295,13 @@ fn standing_of_mail(ledger: &Ledger<'_>, kind: MailKind, wish: &Wish<'_>, now: T
         Standing::Due(Due { kind, round: ledger.round, continues: Some((last.message_id.to_owned(), last.date)) });
     match last.outcome {
         Outcome::Sending => {
-            let until = last.at.saturating_add(OUTCOME_KNOWN_WITHIN).unwrap_or(Timestamp::MAX);
             let unknown = tries.iter().filter(|attempt| attempt.outcome == Outcome::Sending).count();
-            if is_waited_for(until, OUTCOME_KNOWN_WITHIN, now) {
-                Standing::UnderWay { until }
-            } else if unknown >= COPIES_WITHOUT_OUTCOME {
-                Standing::Unknown
-            } else {
-                again
-            }
+            let (is_the_last, then) = match unknown {
+                ..COPIES_WITHOUT_OUTCOME => (false, again),
+                COPIES_WITHOUT_OUTCOME.. => (true, Standing::Unknown),
+            };
+            let until = given_up_at(last.at, ledger.open_for, is_the_last, now);
+            if now < until { Standing::UnderWay { until } } else { then }
         }
         Outcome::Refused => Standing::Refused { trouble: last.trouble.clone() },
         Outcome::Deferred => match ledger.not_before {
@@ -309,6 +312,16 @@ fn standing_of_mail(ledger: &Ledger<'_>, kind: MailKind, wish: &Wish<'_>, now: T
         },
         Outcome::MailerFailed | Outcome::Dropped | Outcome::Sent => again,
     }
+}
+
+/// When an attempt counts as lost that was written ahead at `at` and has been seen open for so long: ten minutes of that, or an hour
+/// after `at`, whichever comes first. After the last copy no mail depends on it, and a restart must not take back what was told: ten
+/// minutes after `at`.
+fn given_up_at(at: Timestamp, open_for: SignedDuration, is_the_last: bool, now: Timestamp) -> Timestamp {
+    let later = |instant: Timestamp, by| instant.saturating_add(by).unwrap_or(Timestamp::MAX);
+    let seen = later(now, OUTCOME_KNOWN_WITHIN - open_for.min(OUTCOME_KNOWN_WITHIN));
+    let after = if is_the_last { OUTCOME_KNOWN_WITHIN } else { OUTCOME_GIVEN_UP_AFTER };
+    seen.min(later(at, after))
 }
 
 /// Whether to wait for an instant that was `longest` away at most when it was written. One that is twice as far away was written

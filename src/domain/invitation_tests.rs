@@ -26,7 +26,8 @@ fn trouble() -> Trouble {
 }
 
 fn ledger(round: u32, tries: Vec<Try<'static>>) -> Ledger<'static> {
-    Ledger { round, address: "ana@maple.example", resend: None, tries, not_before: Some(at(5)), held: None }
+    let (not_before, open_for) = (Some(at(5)), SignedDuration::ZERO);
+    Ledger { round, address: "ana@maple.example", resend: None, tries, not_before, held: None, open_for }
 }
 
 const WISH: Wish<'static> = Wish {
@@ -52,28 +53,6 @@ fn the_ledger_says_what_is_to_be_done() {
     use Outcome::{Deferred, Dropped, MailerFailed, Refused, Sending, Sent};
     for (name, tries, minute, expected) in [
         ("round opened only", vec![], 0, due(1)),
-        ("just written ahead", vec![attempt(1, 0, Sending)], 9, Standing::UnderWay { until: at(10) }),
-        ("written ahead by a clock that was set back", vec![attempt(1, 100, Sending)], 0, due_again()),
-        (
-            "written ahead by another operator's clock",
-            vec![attempt(1, 1, Sending)],
-            0,
-            Standing::UnderWay { until: at(11) },
-        ),
-        ("no outcome in time", vec![attempt(1, 0, Sending)], 10, due_again()),
-        (
-            "second copy under way",
-            vec![attempt(1, 0, Sending), attempt(1, 10, Sending)],
-            19,
-            Standing::UnderWay { until: at(20) },
-        ),
-        ("two copies unknown", vec![attempt(1, 0, Sending), attempt(1, 10, Sending)], 20, due_again()),
-        (
-            "three copies unknown",
-            vec![attempt(1, 0, Sending), attempt(1, 10, Sending), attempt(1, 20, Sending)],
-            30,
-            Standing::Unknown,
-        ),
         (
             "a copy arrived after all",
             vec![attempt(1, 0, Sending), attempt(1, 10, Sent)],
@@ -90,6 +69,32 @@ fn the_ledger_says_what_is_to_be_done() {
         ("dropped", vec![attempt(1, 0, Dropped)], 1, due_again()),
     ] {
         assert_eq!(standing(Some(&ledger(1, tries)), &WISH, at(minute)), expected, "{name}");
+    }
+}
+
+#[test]
+fn an_attempt_without_outcome_counts_as_lost_once_it_was_seen_so_for_ten_minutes_or_is_an_hour_old() {
+    use Outcome::Sending;
+    let open = |minutes: &[i64]| minutes.iter().map(|minute| attempt(1, *minute, Sending)).collect::<Vec<_>>();
+    let under_way = |minute| Standing::UnderWay { until: at(minute) };
+    // Minutes: of the attempts, for how long the last is seen, and now.
+    for (name, tries, seen, minute, expected) in [
+        ("just written ahead", open(&[0]), 0, 0, under_way(10)),
+        ("seen by who wrote it", open(&[0]), 9, 9, under_way(10)),
+        ("seen for long enough", open(&[0]), 10, 10, due_again()),
+        ("by an operator whose clock is ahead", open(&[0]), 1, 12, under_way(21)),
+        ("by one whose clock is behind", open(&[20]), 10, 5, due_again()),
+        ("by one that was just started", open(&[0]), 0, 59, under_way(60)),
+        ("by one that is started again and again", open(&[0]), 0, 60, due_again()),
+        ("written by a clock that was far ahead", open(&[1000]), 0, 0, under_way(10)),
+        ("the second copy", open(&[0, 10]), 9, 19, under_way(20)),
+        ("two copies", open(&[0, 10]), 10, 20, due_again()),
+        ("three copies", open(&[0, 10, 20]), 9, 29, under_way(30)),
+        ("three copies, none known", open(&[0, 10, 20]), 10, 30, Standing::Unknown),
+        ("three copies, after a restart", open(&[0, 10, 20]), 0, 30, Standing::Unknown),
+    ] {
+        let ledger = Ledger { open_for: SignedDuration::from_mins(seen), ..ledger(1, tries) };
+        assert_eq!(standing(Some(&ledger), &WISH, at(minute)), expected, "{name}");
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Obstacle {
     FormerMember {
         /// The account.
         account: String,
+        /// metadata.name of the former member's manifest.
+        manifest: String,
         /// What one of the annotations must say.
         approval: String,
         /// Whether this manifest may take that account over; one that has an account may not.
@@ -49,6 +51,8 @@ pub struct Deletion<'a> {
 /// Everything that a member's state depends on.
 #[derive(Clone, Debug)]
 pub struct Situation<'a> {
+    /// The member's metadata.namespace and metadata.name.
+    pub member: (&'a str, &'a str),
     /// That the manifest is being deleted, if it is.
     pub deletion: Option<Deletion<'a>>,
     /// What is wrong with the manifest.
@@ -142,33 +146,42 @@ fn verdict_before_any_account(situation: &Situation<'_>) -> Option<Verdict> {
             State::Paused,
             "The Clinic is paused: nobody is added, removed or mailed. Set paused: false to go on.",
         )),
-        ClinicStanding::Open(_) => situation.obstacle.map(verdict_of_obstacle),
+        ClinicStanding::Open(_) => situation.obstacle.map(|obstacle| verdict_of_obstacle(obstacle, situation.member)),
     }
 }
 
-fn verdict_of_obstacle(obstacle: &Obstacle) -> Verdict {
+/// The command by which a person who uses no manifest sets the annotation that decides.
+fn command((namespace, name): (&str, &str), decision: &str, approval: &str) -> String {
+    format!("kubectl annotate -n {namespace} clinicuser {name} --overwrite clinic-operator.dev/{decision}={approval}")
+}
+
+fn verdict_of_obstacle(obstacle: &Obstacle, member: (&str, &str)) -> Verdict {
+    let command = |decision, approval: &str| command(member, decision, approval);
     match obstacle {
         Obstacle::IdentityChanged { approval } => say(
             State::IdentityChanged,
             format!(
-                "Email address and name of this accepted member changed at once, so nothing of the edit but access has taken effect. If it is the same person, set the annotation clinic-operator.dev/reactivate: {approval}. If it is another person, undo the edit and give them a manifest with a new metadata.name."
+                "Email address and name of this accepted member changed at once, so nothing of the edit but access has taken effect. If it is the same person, set the annotation clinic-operator.dev/reactivate: {approval} ({}). If it is another person, undo the edit and give them a manifest with a new metadata.name.",
+                command("reactivate", approval)
             ),
         ),
-        Obstacle::FormerMember { account, approval, may_reactivate, has_access } => {
+        Obstacle::FormerMember { account, manifest, approval, may_reactivate, has_access } => {
+            let replace = command("replace", approval);
             let access = if *has_access { " That account still has access." } else { "" };
             let decide = if *may_reactivate {
                 format!(
-                    "If this is the same person, set the annotation clinic-operator.dev/reactivate: {approval}, which gives that account back. If it is another person, set clinic-operator.dev/replace: {approval}, which takes the address from that account for good."
+                    "If this is the same person, set the annotation clinic-operator.dev/reactivate: {approval}, which gives that account back ({}). If it is another person, set clinic-operator.dev/replace: {approval}, which takes the address from that account for good ({replace}).",
+                    command("reactivate", approval)
                 )
             } else {
                 format!(
-                    "This member has an account already; to take the address from the other for good, set the annotation clinic-operator.dev/replace: {approval}. Or choose another address."
+                    "This member has an account already; to take the address from the other for good, set the annotation clinic-operator.dev/replace: {approval} ({replace}). Or choose another address."
                 )
             };
             say(
                 State::FormerMember,
                 format!(
-                    "The email address belongs to ClinicAccount \"{account}\" of a former member.{access} {decide}"
+                    "The email address belongs to the former member of the manifest \"{manifest}\" (ClinicAccount \"{account}\").{access} {decide}"
                 ),
             )
         }
@@ -291,7 +304,7 @@ fn verdict_of_invitation(situation: &Situation<'_>) -> Verdict {
         Standing::Unknown => say(
             State::DeliveryUnknown,
             format!(
-                "The invitation was handed to the mail relay three times without an answer. Ask the person; to send it again, {resend}."
+                "Three times nobody learned whether the mail relay took the invitation. Ask the person; to send it again, {resend}."
             ),
         ),
         Standing::Held { id } => say(
@@ -311,12 +324,9 @@ fn verdict_of_invitation(situation: &Situation<'_>) -> Verdict {
             State::Pending,
             format!("The invitation did not get through ({trouble}); next try at {}.", show(*until)),
         ),
-        Standing::UnderWay { until } => say(
+        Standing::UnderWay { .. } => say(
             State::Pending,
-            format!(
-                "The invitation was handed to the mail relay; whether it took it is not known yet. Unless that is known before, a copy is sent at {}.",
-                show(*until)
-            ),
+            "The invitation is on its way to the mail relay; what the relay makes of it is not known yet. If that is not known 10 minutes later, a copy is sent.",
         ),
         Standing::Due(_) | Standing::NoAddress | Standing::Settled => match situation.mailer {
             MailerStanding::Down(_) => say(

@@ -15,11 +15,13 @@ fn conflict(is_a_swap: bool) -> Obstacle {
 }
 
 fn former(may_reactivate: bool) -> Obstacle {
-    Obstacle::FormerMember { account: "a-1".into(), approval: "a-1.0".into(), may_reactivate, has_access: false }
+    let (account, manifest, approval) = ("a-1".into(), "zoe".into(), "a-1.0".into());
+    Obstacle::FormerMember { account, manifest, approval, may_reactivate, has_access: false }
 }
 
 fn former_with_access(may_reactivate: bool) -> Obstacle {
-    Obstacle::FormerMember { account: "a-1".into(), approval: "a-1.0".into(), may_reactivate, has_access: true }
+    let (account, manifest, approval) = ("a-1".into(), "zoe".into(), "a-1.0".into());
+    Obstacle::FormerMember { account, manifest, approval, may_reactivate, has_access: true }
 }
 
 fn changed() -> Obstacle {
@@ -32,6 +34,7 @@ fn sent() -> Standing {
 
 fn invited<'a>(zone: &'a ClinicZone, invitation: &'a Standing) -> Situation<'a> {
     Situation {
+        member: ("maple", "ana"),
         deletion: None,
         violations: &[],
         clinic: ClinicStanding::Open(zone),
@@ -92,18 +95,22 @@ fn who_is_stuck_is_told_whose_the_address_is_and_the_way_out() {
         told(&conflict(false)),
         "The email address belongs to ClinicUser \"ana\". Change the address of one of the two; this member then goes on by itself."
     );
+    let by_hand = "(kubectl annotate -n maple clinicuser ana --overwrite clinic-operator.dev/reactivate=a-1.0)";
     for (obstacle, parts) in [
         (conflict(true), vec!["ClinicUser \"ana\"", "third address"]),
-        (former(true), vec!["a-1", "reactivate: a-1.0", "replace: a-1.0"]),
-        (former(false), vec!["a-1", "replace: a-1.0"]),
-        (changed(), vec!["reactivate: a-1.0", "metadata.name"]),
+        (former(true), vec!["\"zoe\"", "a-1", "reactivate: a-1.0", "replace: a-1.0", by_hand]),
+        (
+            former(false),
+            vec!["\"zoe\"", "a-1", "replace: a-1.0", "clinicuser ana --overwrite clinic-operator.dev/replace=a-1.0"],
+        ),
+        (changed(), vec!["reactivate: a-1.0", "metadata.name", by_hand]),
     ] {
         let message = told(&obstacle);
         assert!(parts.iter().all(|part| message.contains(part)), "{message}");
     }
     assert!(!told(&former(false)).contains("reactivate"), "who has an account takes over no other");
     for may_reactivate in [false, true] {
-        let access = " of a former member. That account still has access. ";
+        let access = "(ClinicAccount \"a-1\"). That account still has access. ";
         assert!(told(&former_with_access(may_reactivate)).contains(access));
         assert!(!told(&former(may_reactivate)).contains("still has access"));
     }
@@ -134,7 +141,7 @@ fn what_became_of_a_mail_is_told_with_its_stage_and_what_to_do() {
         (
             Standing::UnderWay { until: at(600) },
             State::Pending,
-            "The invitation was handed to the mail relay; whether it took it is not known yet. Unless that is known before, a copy is sent at 2027-01-15 08:10 UTC.".into(),
+            "The invitation is on its way to the mail relay; what the relay makes of it is not known yet. If that is not known 10 minutes later, a copy is sent.".into(),
         ),
     ] {
         assert_eq!(state(&invited(&zone, &standing)), Verdict { state: state_, message });

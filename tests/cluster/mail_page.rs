@@ -26,7 +26,7 @@ fn clinic_of_the_page() -> World {
     invite("mei-chen");
     world.member_told("mei-chen", "did not get through");
     invite("lena-roy");
-    world.member_told("lena-roy", "was handed to the mail relay");
+    world.member_told("lena-roy", "is on its way to the mail relay");
     world.relay.at(Stage::Auth).reply(535, "5.7.8 wrong");
     invite("joao-pinto");
     world.member_told("joao-pinto", "does not take mail");

@@ -58,11 +58,14 @@ fn two_operators_whose_mail_becomes_due_at_the_same_moment_send_it_once() {
     }
     assert_eq!(recipients(&world.relay), Vec::<String>::new());
     world.kubectl(&["patch", "clinic", "clinic", "--type=merge", "-p", "{\"spec\": {\"paused\": false}}"]);
-    each_has_one_mail_one_account_and_one_claim(&world, &names);
+    for name in &names {
+        world.member_in("Invited", name);
+    }
     let mut stale = world.operators_writes();
     stale
         .retain(|write| (write.resource.as_str(), write.verb.as_str(), write.code) == ("clinicaccounts", "patch", 409));
     assert!(!stale.is_empty(), "no write-ahead was refused as stale: the two never met, or nothing guards them");
+    each_has_one_mail_one_account_and_one_claim(&world, &names);
 }
 
 #[test]
@@ -75,5 +78,24 @@ fn two_operators_whose_clocks_differ_by_seconds_send_nobody_a_copy() {
     world.relay.at(Stage::RcptTo).delay(Duration::from_millis(300));
     let names = twenty();
     world.apply(&names.iter().map(|name| staff(name, &format!("{name}@maple.example"))).collect::<String>());
+    each_has_one_mail_one_account_and_one_claim(&world, &names);
+}
+
+/// A leader that stands still, and another replica that takes over with a clock of its own: the mail is still under way.
+#[test]
+fn an_operator_whose_clock_is_minutes_ahead_sends_no_copy_of_what_another_has_under_way() {
+    let world = World::at("ahead", "2027-03-01T12:00:00Z");
+    // Longer than the other needs to look at everything.
+    world.relay.at(Stage::AfterDot).delay(Duration::from_secs(15));
+    let names: Vec<String> = twenty().into_iter().take(6).collect();
+    world.apply(&names.iter().map(|name| staff(name, &format!("{name}@maple.example"))).collect::<String>());
+    eventually(PATIENCE, "a mail that is under way", || {
+        let open = |name: &String| world.attempts(name).iter().any(|attempt| attempt["outcome"] == "Sending");
+        names.iter().any(open).then_some(())
+    });
+    let ahead = TestClock::new();
+    ahead.set("2027-03-01T12:11:00Z");
+    let options = OperatorOptions { test_clock: Some(ahead.path()), ..OperatorOptions::default() };
+    let _second = Operator::start(&world.namespace, &world.relay, options);
     each_has_one_mail_one_account_and_one_claim(&world, &names);
 }

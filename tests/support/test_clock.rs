@@ -31,12 +31,12 @@ impl TestClock {
     /// Sets it so that it shows about `instant` now.
     pub(crate) fn set(&self, instant: &str) {
         let instant: Timestamp = instant.parse().expect("an instant, RFC 3339");
-        self.write(instant.duration_since(Clock.now()).as_secs());
+        self.write(instant.duration_since(Clock.now()).as_secs(), self.passed());
     }
 
-    /// Moves it, backwards if negative.
+    /// Lets time pass; if negative, somebody sets the clock back.
     pub(crate) fn advance(&self, by: SignedDuration) {
-        self.write(self.shift() + by.as_secs());
+        self.write(self.shift() + by.as_secs(), self.passed() + by.as_secs().max(0));
     }
 
     /// The time that it shows.
@@ -50,13 +50,22 @@ impl TestClock {
     }
 
     fn shift(&self) -> i64 {
-        std::fs::read_to_string(self.file.path()).expect("its own file").trim().parse().unwrap_or(0)
+        self.number(0)
     }
 
-    fn write(&self, seconds: i64) {
+    fn passed(&self) -> i64 {
+        self.number(1)
+    }
+
+    fn number(&self, index: usize) -> i64 {
+        let text = std::fs::read_to_string(self.file.path()).expect("its own file");
+        text.split_whitespace().nth(index).and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
+    fn write(&self, seconds: i64, passed: i64) {
         // In one step: the operator never reads half a number.
         let next = format!("{}.next", self.path());
-        std::fs::write(&next, seconds.to_string()).expect("its own folder");
+        std::fs::write(&next, format!("{seconds} {passed}")).expect("its own folder");
         std::fs::rename(&next, self.file.path()).expect("its own folder");
     }
 }

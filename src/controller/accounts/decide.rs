@@ -2,7 +2,7 @@
 //! The same function decides when an account is reconciled, when its turn in the mail queue comes and just before the
 //! relay is called, so that there is one answer to "may this mail go".
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::api::account::{Access, Attempt, ClinicAccountSpec};
 use crate::api::convert::ClinicView;
@@ -21,9 +21,16 @@ pub struct Observed {
     pub address_is_ours: bool,
     /// Whether the `ClinicUser` that holds the account is there and asks for its address.
     pub holder_asks_for_it: bool,
+    /// For how long the latest attempt has been seen without its outcome.
+    pub open_for: SignedDuration,
 }
 
 impl Observed {
+    /// What was mailed.
+    fn ledger(&self) -> Option<Ledger<'_>> {
+        self.account.ledger().map(|ledger| Ledger { open_for: self.open_for, ..ledger })
+    }
+
     /// What is wished for, against which the ledger is read.
     pub fn wish(&self) -> Wish<'_> {
         self.account.wish(self.clinic.as_ref().map_or(1, |clinic| clinic.spec.invitation_validity_days))
@@ -66,7 +73,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
 /// What the ledger says about the mail with a link (an invitation, or the confirmation of a changed address), and about the
 /// notice that follows a confirmation.
 fn standings(observed: &Observed, now: Timestamp) -> (Standing, Standing) {
-    let (ledger, wish) = (observed.account.ledger(), observed.wish());
+    let (ledger, wish) = (observed.ledger(), observed.wish());
     let mail = standing(ledger.as_ref(), &wish, now);
     let notice = notice(&mail, ledger.as_ref(), &wish, now);
     (mail, notice)
@@ -75,7 +82,7 @@ fn standings(observed: &Observed, now: Timestamp) -> (Standing, Standing) {
 /// The mail that a guard holds.
 fn held_mail(observed: &Observed, invitation: &Standing, now: Timestamp) -> Option<Due> {
     let Standing::Held { .. } = invitation else { return None };
-    let ledger = observed.account.ledger().map(|ledger| Ledger { held: None, ..ledger });
+    let ledger = observed.ledger().map(|ledger| Ledger { held: None, ..ledger });
     standing(ledger.as_ref(), &observed.wish(), now).due().cloned()
 }
 

@@ -28,6 +28,7 @@ fn clinic(changes: &Value) -> ClinicView {
 
 fn observed(account_changes: &Value) -> Observed {
     Observed {
+        open_for: jiff::SignedDuration::ZERO,
         account: account(account_changes),
         clinic: Some(clinic(&json!({}))),
         address_is_ours: true,

@@ -31,6 +31,7 @@ fn observed(changes: &[&Value]) -> Observed {
     let spec: Value = json!({"displayName": "Maple Clinic", "timeZone": "America/Toronto"});
     let clinic = json!({"apiVersion": "clinic-operator.dev/v1alpha1", "kind": "Clinic", "metadata": {"name": "clinic"}, "spec": spec});
     Observed {
+        open_for: jiff::SignedDuration::ZERO,
         account: serde_json::from_value(account).unwrap(),
         clinic: Some(ClinicView::new(&serde_json::from_value(clinic).unwrap())),
         address_is_ours: true,

@@ -99,6 +99,7 @@ pub fn observe(index: &Index, name: &str) -> Option<(ClinicAccount, Observed)> {
         account: account.spec.clone(),
         clinic: index.clinic().as_ref().map(ClinicView::new),
         address_is_ours,
+        open_for: index.open_for(name),
     };
     Some((account, observed))
 }

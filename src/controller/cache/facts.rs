@@ -7,8 +7,9 @@ use kube::core::ObjectMeta;
 use super::class::Class;
 use super::guards::Guarded;
 use super::kind::Kind;
+use super::open::open_attempt;
 use crate::adapters::kubernetes::Packed;
-use crate::api::account::Holder;
+use crate::api::account::{Attempt, Holder};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, EmailClaim, ServiceAccount};
 use crate::domain::email::{ClaimName, Email};
 use crate::domain::lifecycle::State;
@@ -27,6 +28,8 @@ pub(super) struct Facts {
     pub uid: String,
     /// What the guards count of an account.
     pub guarded: Guarded,
+    /// An account's latest attempt, if its outcome is not known.
+    pub open: Option<Attempt>,
     /// When an account's access ends, while it has any.
     pub ends: Option<Timestamp>,
     /// The state that a member's status names.
@@ -67,6 +70,7 @@ pub(super) fn facts(kind: Kind, packed: &Packed) -> Facts {
                 claims: spec.claims(),
                 guarded: Guarded::of(&spec),
                 ends: spec.granted_until(),
+                open: open_attempt(&spec).cloned(),
                 holder: spec.desired.holder,
                 ..Facts::default()
             }

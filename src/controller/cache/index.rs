@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use kube::api::DynamicObject;
 
 use super::class::Class;
@@ -12,6 +13,8 @@ use super::facts::{Facts, differ_in_status_only, facts};
 use super::guards::Guards;
 use super::holders::Holders;
 use super::kind::Kind;
+use super::open::OpenAttempts;
+use crate::adapters::clock::Clock;
 use crate::adapters::kubernetes::{Counts, Packed, Told};
 use crate::api::{Clinic, ClinicAccount, ClinicUser, ServiceAccount};
 use crate::controller::queue::Key;
@@ -44,6 +47,8 @@ pub struct Index {
     claims_by_account: BTreeSet<(Arc<str>, ClaimName)>,
     guards: Guards,
     ends: Ends,
+    open: OpenAttempts,
+    clock: Clock,
     pub(super) told: HashMap<Kind, Told>,
 }
 
@@ -84,7 +89,13 @@ impl Index {
     pub fn remove(&mut self, kind: Kind, name: &str, uid: Option<&str>) -> BTreeSet<Key> {
         let known = self.entry(kind, name).map(|entry| facts(kind, &entry.packed).uid);
         let is_it = known.is_some_and(|known| uid.is_none_or(|uid| uid == known));
-        if is_it { self.forget(kind, name) } else { BTreeSet::new() }
+        if !is_it {
+            return BTreeSet::new();
+        }
+        if kind == Kind::ClinicAccount {
+            self.open.forget(name);
+        }
+        self.forget(kind, name)
     }
 
     /// The clinic.
@@ -189,6 +200,11 @@ impl Index {
         census
     }
 
+    /// For how long this process has seen an account's latest attempt without its outcome.
+    pub fn open_for(&self, account: &str) -> SignedDuration {
+        SignedDuration::try_from(self.open.seen_for(account, self.clock.passed())).unwrap_or(SignedDuration::MAX)
+    }
+
     /// When access ends.
     pub fn ends(&self) -> &Ends {
         &self.ends
@@ -275,6 +291,7 @@ impl Index {
                 self.holders.learn(name, &facts.holder);
                 self.guards.learn(name, &facts.guarded);
                 self.ends.learn(name, facts.ends);
+                self.open.learn(name, facts.open.as_ref(), self.clock.passed());
                 if !self.has_member(&facts.holder.uid) {
                     self.guards.orphans.insert(Arc::clone(name));
                 }

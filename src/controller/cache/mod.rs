@@ -9,6 +9,7 @@ mod holders;
 mod index;
 mod kind;
 mod lists;
+mod open;
 mod urgency;
 mod watch;
 mod whose;

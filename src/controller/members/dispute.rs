@@ -52,6 +52,7 @@ pub fn another_account_has_the_address(
         }
         Ruling::FormerMember => Decision::stuck(Obstacle::FormerMember {
             account: account.spec.id.clone(),
+            manifest: desired.holder.name.clone(),
             approval,
             may_reactivate: claimant == Claimant::New,
             has_access: account.spec.access.as_ref().is_some_and(|access| access.granted),

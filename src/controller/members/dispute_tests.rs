@@ -117,8 +117,8 @@ fn a_former_members_account_goes_to_nobody_before_a_person_says_whose_it_is() {
     let decisions = json!({"desired": {"decisions": 2}});
     let stuck = next(&former(&json!({"clinic-operator.dev/reactivate": "a-0.1"}), &decisions));
     let obstacle = |has_access| {
-        let (account, approval) = ("a-0".into(), "a-0.2".into());
-        Some(Obstacle::FormerMember { account, approval, may_reactivate: true, has_access })
+        let (account, manifest, approval) = ("a-0".into(), "old".into(), "a-0.2".into());
+        Some(Obstacle::FormerMember { account, manifest, approval, may_reactivate: true, has_access })
     };
     assert_eq!((stuck.step, stuck.obstacle), (None, obstacle(false)));
     for granted in [false, true] {

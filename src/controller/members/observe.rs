@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
+
 use crate::api::ClinicUser;
 use crate::api::account::{ClinicAccount, Holder};
 use crate::api::convert::ClinicView;
@@ -29,6 +31,8 @@ pub struct Observed {
     pub address: Address,
     /// The claim of the login of an accepted member, where that is another address, and who has it.
     pub login: Option<(ClaimName, Address)>,
+    /// For how long the account's latest attempt has been seen without its outcome.
+    pub open_for: SignedDuration,
     /// What was read live so far.
     pub live: Live,
 }
@@ -135,6 +139,7 @@ pub fn observe(index: &Index, name: &str, live: &Live) -> Option<Observed> {
         left: if account.is_none() { left_to(index, &user).map(Box::new) } else { None },
         login: login.filter(|login| wanted != Some(*login)).map(|login| (login, address(login))),
         live: live.clone(),
+        open_for: index.open_for(&own_name),
         account,
         user,
     })

@@ -119,6 +119,7 @@ pub fn project(
             clinic: observed.clinic.clone(),
             address_is_ours: observed.address.is_claimed_by(&account.id),
             holder_asks_for_it: true,
+            open_for: observed.open_for,
         };
         accounts::decide::decide(&observed, now)
     });
@@ -129,7 +130,10 @@ pub fn project(
         finalizers: observed.user.metadata.finalizers.as_deref().unwrap_or_default(),
         hold: account.and_then(|account| account.desired.hold.as_ref()).map(|hold| hold.id.as_str()),
     });
+    let metadata = &observed.user.metadata;
+    let member = [&metadata.namespace, &metadata.name].map(|text| text.as_deref().unwrap_or_default());
     let verdict = state(&Situation {
+        member: member.into(),
         deletion,
         violations: &decision.violations,
         clinic: ClinicView::standing(observed.clinic.as_ref()),

@@ -83,6 +83,7 @@ pub(super) fn claim(address: &str) -> ClaimName {
 
 pub(super) fn new_member() -> Observed {
     Observed {
+        open_for: jiff::SignedDuration::ZERO,
         user: user(&json!({}), &json!({})),
         clinic: Some(clinic(&json!({}))),
         account: None,

@@ -74,7 +74,7 @@ impl Told {
             Blame::Unknown => (
                 "Sending",
                 "Pending",
-                "The invitation was handed to the mail relay; whether it took it is not known".to_owned(),
+                "The invitation is on its way to the mail relay; what the relay makes of it is not known yet.".to_owned(),
                 String::new(),
             ),
             Blame::NobodyOrUnknown => {

@@ -35,7 +35,14 @@ enum What {
 
 const NEW_WORDS_OF_HOLDS: &str = "a hold speaks of every mail to a new address, not of first invitations only";
 
-const CHANGES: [Change; 4] = [
+const THE_COMMAND: &str =
+    "whose decision is needed is told the command that decides, and by which file the other was known";
+const WHAT_IS_KNOWN: &str = "that the relay was reached is not said where nobody knows it";
+
+const CHANGES: [Change; 7] = [
+    Change { of: ("0.1", "open", "former"), what: What::Words, why: THE_COMMAND },
+    Change { of: ("0.1", "open", "identity"), what: What::Words, why: THE_COMMAND },
+    Change { of: ("0.1", "open", "unknown"), what: What::Words, why: WHAT_IS_KNOWN },
     Change { of: ("0.1", "open", "held-one"), what: What::Words, why: NEW_WORDS_OF_HOLDS },
     Change { of: ("0.1", "open", "held-two"), what: What::Words, why: NEW_WORDS_OF_HOLDS },
     Change { of: ("0.1", "guarded", "held"), what: What::Words, why: NEW_WORDS_OF_HOLDS },
