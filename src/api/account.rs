@@ -215,6 +215,10 @@ pub struct Delivery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::instant")]
     pub not_before: Option<Timestamp>,
+    /// Since when the relay refuses this round's mail at each try, by replies that do not tell whose fault it is, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub refused_since: Option<Timestamp>,
     /// Mails that the relay took, over all rounds.
     #[serde(default)]
     #[schemars(schema_with = "schema::count")]

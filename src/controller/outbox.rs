@@ -101,8 +101,16 @@ impl Outbox {
 
     /// Takes the next account out; its mail is under way until it is `done`.
     pub fn next(&self) -> Option<String> {
+        self.next_rather(|_| true)
+    }
+
+    /// The same, but rather the first of which this is true, if there is one.
+    pub fn next_rather(&self, rather: impl Fn(&str) -> bool) -> Option<String> {
         let mut waiting = self.waiting();
-        let (_, account) = waiting.order.pop_first()?;
+        let found =
+            waiting.order.iter().find(|(_, account)| rather(account)).or_else(|| waiting.order.first()).cloned();
+        let (turn, account) = found?;
+        waiting.order.remove(&(turn, account.clone()));
         waiting.places.remove(&account);
         waiting.under_way.insert(account.clone(), false);
         Some(account)
@@ -165,6 +173,18 @@ mod tests {
         outbox.add("not tried yet", turn(1, 50), at(0));
         let order: Vec<String> = std::iter::from_fn(|| outbox.next()).collect();
         assert_eq!(order, ["not tried yet", "failed before", "failed just now"]);
+    }
+
+    #[test]
+    fn while_a_domain_is_refused_the_next_is_rather_for_another_one_and_else_in_turn() {
+        let outbox = Outbox::default();
+        for (name, second) in [("ana@maple", 1), ("bea@maple", 2), ("cai@university", 3)] {
+            outbox.add(name, turn(1, second), at(second));
+        }
+        let elsewhere = |account: &str| !account.ends_with("@maple");
+        let order: Vec<String> = std::iter::from_fn(|| outbox.next_rather(elsewhere)).collect();
+        assert_eq!(order, ["cai@university", "ana@maple", "bea@maple"]);
+        assert_eq!((outbox.len(), outbox.oldest()), (0, None));
     }
 
     #[test]

@@ -192,13 +192,6 @@ impl Undelivered {
         whose_fault(self.stage, &self.failure)
     }
 
-    /// Whether the relay refused this very mail for good after it had let us in: what may lie in the mail or its recipient
-    /// as well as in us. A quota is ours.
-    pub fn is_a_refusal_of_the_mail(&self) -> bool {
-        let is_final = |reply: &Reply| reply.code >= 500 && !is_quota(*reply) && !is_about_us(*reply);
-        is_after_the_sender(self.stage) && matches!(&self.failure, Failure::Reply(reply) if is_final(reply))
-    }
-
     /// As the ledger keeps it.
     pub fn trouble(&self) -> Trouble {
         let (cause, code) = match &self.failure {
@@ -206,13 +199,6 @@ impl Undelivered {
             Failure::Unreadable(cause, _) | Failure::Other(cause) => (Some(*cause), None),
         };
         Trouble { stage: Some(self.stage), cause, code }
-    }
-}
-
-fn is_after_the_sender(stage: Stage) -> bool {
-    match stage {
-        Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::StartTls | Stage::Auth | Stage::MailFrom => false,
-        Stage::RcptTo | Stage::Data | Stage::Content | Stage::AfterDot => true,
     }
 }
 
@@ -228,15 +214,40 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    /// Who must act; `None`: it tells nothing.
+    pub fn fault(&self) -> Option<Fault> {
+        let failure = self.reply().map(Failure::Reply).or_else(|| self.cause.map(Failure::Other))?;
+        self.stage.map(|stage| whose_fault(stage, &failure))
+    }
+
     /// Whether the server refused the recipient, rather than the mail or us.
     pub fn is_of_the_address(&self) -> bool {
-        let (code, text) = self.code.as_deref().map_or(("", ""), |code| code.split_once(' ').unwrap_or((code, "")));
-        let failure = match (code.parse(), self.cause) {
-            (Ok(code), _) => Failure::Reply(Reply::parse(code, text)),
-            (Err(_), Some(cause)) => cause.into(),
-            (Err(_), None) => return true,
-        };
-        self.stage.is_none_or(|stage| whose_fault(stage, &failure) == Fault::Address)
+        self.fault().is_none_or(|fault| fault == Fault::Address)
+    }
+
+    /// Whether the server said no for good, rather than for now.
+    pub fn is_for_good(&self) -> bool {
+        self.reply().is_some_and(|reply| reply.code >= 500)
+    }
+
+    /// Whether the server refused this very mail for good after it had let us in: what may lie in the mail or its recipient
+    /// as well as in us. A quota is ours.
+    pub fn is_a_refusal_of_the_mail(&self) -> bool {
+        let is_of_it = |reply: Reply| reply.code >= 500 && !is_quota(reply) && !is_about_us(reply);
+        !self.is_before_the_recipient() && self.reply().is_some_and(is_of_it)
+    }
+
+    /// Whether a server that comes to speak of a recipient shows that this is over.
+    pub fn is_before_the_recipient(&self) -> bool {
+        self.stage.is_some_and(|stage| match stage {
+            Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::StartTls | Stage::Auth | Stage::MailFrom => true,
+            Stage::RcptTo | Stage::Data | Stage::Content | Stage::AfterDot => false,
+        })
+    }
+
+    fn reply(&self) -> Option<Reply> {
+        let (code, text) = self.code.as_deref().map(|code| code.split_once(' ').unwrap_or((code, "")))?;
+        Some(Reply::parse(code.parse().ok()?, text))
     }
 }
 
@@ -261,6 +272,8 @@ pub enum Fault {
     Mailer,
     /// The recipient's address: this member is `Undeliverable`.
     Address,
+    /// The relay's or this member's: what becomes of other mails shows which (`mailer`). Until then as if it were nobody's.
+    Undecided,
     /// Nobody: try again after [`back_off`].
     Nobody,
     /// It may have been delivered: wait, then send a copy.
@@ -282,10 +295,11 @@ pub fn whose_fault(stage: Stage, failure: &Failure) -> Fault {
 fn of_recipient(failure: &Failure) -> Fault {
     match failure {
         Failure::Reply(reply) if is_quota(*reply) || is_about_us(*reply) => Fault::Mailer,
-        Failure::Reply(reply) => match (reply.code, reply.enhanced) {
-            (500..=599, Some((5, 7, _))) => Fault::Mailer,
-            (500..=599, Some((5, 2, 2))) => Fault::Nobody,
-            (500..=599, _) => Fault::Address,
+        Failure::Reply(reply) => match reply.enhanced {
+            Some((5, 7, _)) => Fault::Mailer,
+            Some((5, 1, 1 | 3 | 6 | 10)) => Fault::Address,
+            Some((5, 2, 2)) => Fault::Nobody,
+            _ if is_a_no(*reply) => Fault::Undecided,
             _ => Fault::Nobody,
         },
         Failure::Other(Cause::InvalidAddress) => Fault::Address,
@@ -307,11 +321,15 @@ fn of_content(failure: &Failure) -> Option<Fault> {
         Failure::Reply(reply) if is_quota(*reply) => Some(Fault::Mailer),
         Failure::Reply(reply) => match reply.code {
             500..=599 => Some(Fault::Mailer),
-            400..=499 => Some(Fault::Nobody),
+            400..=499 => Some(Fault::Undecided),
             _ => None,
         },
         Failure::Unreadable(..) | Failure::Other(_) => None,
     }
+}
+
+fn is_a_no(reply: Reply) -> bool {
+    (400..600).contains(&reply.code)
 }
 
 /// Our quota with the relay, not a recipient's full mailbox (5.2.2): "mail system congestion" (x.4.5, which relays use

@@ -51,25 +51,50 @@ fn before_the_recipient_is_named_everything_is_the_mailers_fault() {
     }
 }
 
-/// One letter a reply of `REPLIES`: Mailer, Address, Nobody.
+/// One letter a reply of `REPLIES`: Mailer, Address, Undecided, Nobody.
 #[test]
 fn a_reply_is_blamed_as_the_table_says() {
     for (stage, faults) in [
-        (Stage::RcptTo, "NNNNNNMMAAAMMANMAAA"),
-        (Stage::Data, "NNNNNNMMMMMMMMMMMMM"),
-        (Stage::Content, "NNNNNNMMMMMMMMMMMMM"),
-        (Stage::AfterDot, "NNNNNNMMMMMMMMMMMMM"),
+        (Stage::RcptTo, "UUUUUUMMUAAMMUNMAUU"),
+        (Stage::Data, "UUUUUUMMMMMMMMMMMMM"),
+        (Stage::Content, "UUUUUUMMMMMMMMMMMMM"),
+        (Stage::AfterDot, "UUUUUUMMMMMMMMMMMMM"),
     ] {
         assert_eq!(faults.len(), REPLIES.len());
         for (line, letter) in REPLIES.into_iter().zip(faults.chars()) {
             let expected = match letter {
                 'M' => Fault::Mailer,
                 'A' => Fault::Address,
+                'U' => Fault::Undecided,
                 _ => Fault::Nobody,
             };
             assert_eq!(whose_fault(stage, &reply(line)), expected, "{stage:?} {line}");
         }
     }
+}
+
+/// The table that the tests with a relay play, too.
+#[test]
+fn each_reply_of_the_page_is_blamed_as_the_page_says() {
+    let page = include_str!("../../docs/reliability.md");
+    let rows = page.lines().skip_while(|line| !line.starts_with("| Reply | at |")).skip(2);
+    let mut told = 0;
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let [line, at, one] = [1, 2, 3].map(|column| row.split('|').nth(column).unwrap().trim());
+        let stage = Stage::ALL.into_iter().find(|stage| stage.to_string() == at).unwrap();
+        let expected = match one {
+            "mailer" => Fault::Mailer,
+            "address" => Fault::Address,
+            "nobody yet" => Fault::Undecided,
+            other => {
+                assert_eq!(other, "nobody");
+                Fault::Nobody
+            }
+        };
+        assert_eq!(whose_fault(stage, &reply(line.trim_matches('`'))), expected, "{row}");
+        told += 1;
+    }
+    assert!(told >= 15, "{told} rows");
 }
 
 #[test]
@@ -161,7 +186,7 @@ fn what_the_ledger_keeps_tells_and_blames_as_the_failure_itself() {
 #[test]
 fn only_a_refusal_for_good_after_the_sender_was_taken_can_be_of_this_mail_alone() {
     for stage in Stage::ALL {
-        let refuses = |line| Undelivered { stage, failure: reply(line) }.is_a_refusal_of_the_mail();
+        let refuses = |line| Undelivered { stage, failure: reply(line) }.trouble().is_a_refusal_of_the_mail();
         let after = !matches!(
             stage,
             Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::StartTls | Stage::Auth | Stage::MailFrom
@@ -176,6 +201,6 @@ fn only_a_refusal_for_good_after_the_sender_was_taken_can_be_of_this_mail_alone(
             "quotas and our address are ours"
         );
         let cut = Undelivered { stage, failure: Cause::Disconnected.into() };
-        assert!(!cut.is_a_refusal_of_the_mail());
+        assert!(!cut.trouble().is_a_refusal_of_the_mail());
     }
 }

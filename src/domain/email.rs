@@ -19,6 +19,13 @@ const CLAIM_BYTES: usize = 20;
 #[serde(transparent)]
 pub struct RawEmail(String);
 
+impl RawEmail {
+    /// What follows the `@`, in small letters.
+    pub fn domain(&self) -> String {
+        self.0.rsplit_once('@').map_or(String::new(), |(_, domain)| domain.to_ascii_lowercase())
+    }
+}
+
 impl Deref for RawEmail {
     type Target = str;
 

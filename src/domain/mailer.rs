@@ -6,13 +6,20 @@ use std::collections::{HashMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::delivery::{Cause, Stage, Trouble};
+use super::delivery::{Cause, Fault, Trouble};
 use super::invitation::Outcome;
 
 /// First wait after the relay failed; doubled with each failure in a row.
 pub const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(5);
 /// Longest wait: so long at most it takes to notice that the relay works again.
 pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(5);
+
+/// So many recipients, of two domains, must be refused before the relay is to blame for refusals that do not say why.
+const REFUSED_AT_LEAST: usize = 3;
+/// For so long a relay may put off a recipient whom it does not know yet.
+const GREYLISTED_AT_MOST: SignedDuration = SignedDuration::from_mins(5);
+/// A mail that is refused for so long, while nothing shows that the relay is to blame, is its member's trouble.
+const UNDECIDED_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
 
 /// Whether mail goes out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,12 +38,36 @@ pub enum Evidence {
     Took,
     /// It did its part up to the recipient, whom it refused.
     RefusedTheRecipient,
-    /// It refused this very mail for good, after it had let us in: its trouble, ours, or this member's.
-    RefusedTheMail(Trouble),
+    /// It refused this very mail for good, after it had let us in, by a reply that speaks of us.
+    RefusedTheMail(Refusal),
+    /// It refused this mail by a reply that tells nothing of why.
+    Refused(Refusal),
     /// It failed.
     Failed(Trouble),
     /// Nothing: the mail did not get that far, or what it said is nobody's fault.
     Nothing,
+}
+
+/// A refusal of one mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reply and its stage.
+    pub trouble: Trouble,
+    /// The domain of the recipient.
+    pub domain: String,
+    /// Since when this mail is refused so at each try; `None`: this was the first.
+    pub since: Option<Timestamp>,
+}
+
+/// Whose trouble the mail's is that has just failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The failure itself tells.
+    AsItSays,
+    /// The relay's, or ours with it: every mail waits.
+    Relay,
+    /// The member's: the relay takes the mail of others.
+    Member,
 }
 
 /// What was known when the turn of a mail came.
@@ -51,12 +82,26 @@ pub struct Begun {
 /// One attempt of a ledger, as far as it tells about the relay.
 #[derive(Clone, Debug)]
 pub struct Past {
+    /// The account.
+    pub account: String,
+    /// The domain that it was mailed at.
+    pub domain: String,
     /// When it was written ahead.
     pub at: Timestamp,
     /// What became of it.
     pub outcome: Outcome,
     /// Where and why it failed.
     pub trouble: Trouble,
+}
+
+/// That the relay refused the mail of an account, and has not taken it since.
+#[derive(Clone, Debug)]
+struct Refused {
+    /// How many mails had shown something.
+    known: u64,
+    domain: String,
+    /// Whether it speaks against the relay, if the relay refuses others too.
+    counts: bool,
 }
 
 /// What the mails so far have shown about the relay.
@@ -66,14 +111,18 @@ pub struct RelayHealth {
     failures: u32,
     /// How it failed last; `None`: it works.
     trouble: Option<Trouble>,
+    /// The domain of the recipient of whom it said so; `None`: it did not come so far.
+    troubled_domain: Option<String>,
     /// When the next mail may be tried while it fails.
     probe_at: Option<Timestamp>,
     /// How many mails have shown something.
     known: u64,
     /// What was known when the latest mail that it took began.
     took: Option<u64>,
-    /// The accounts whose mail it refused, and what was known then.
-    refused: HashMap<String, u64>,
+    /// What was known when it took a mail last.
+    took_last: u64,
+    /// The accounts whose mail it refused.
+    refused: HashMap<String, Refused>,
     /// What was known when a refusal was last put down to its member.
     convicted: u64,
 }
@@ -82,34 +131,36 @@ impl RelayHealth {
     /// What the ledgers of all accounts say when the operator starts. A relay that failed last is tried again soon: a restart
     /// may well be what mended the configuration. An instant that lies ahead was written by a clock that has been set back
     /// since, and tells nothing.
-    pub fn from_ledgers(past: impl Iterator<Item = Past>, now: Timestamp) -> Self {
+    pub fn from_ledgers(past: Vec<Past>, now: Timestamp) -> Self {
+        let mut past: Vec<Past> = past.into_iter().filter(|past| past.at <= now).collect();
+        past.sort_by_key(|past| (past.at, counts_more(past.outcome)));
         let mut health = Self::default();
-        let mut latest: Option<(Timestamp, bool)> = None;
-        let mut latest_works_to_recipient: Option<Timestamp> = None;
-        for Past { at, outcome, trouble } in past.filter(|past| past.at <= now) {
-            let fails = match outcome {
-                Outcome::Sent => false,
-                Outcome::MailerFailed => true,
-                Outcome::Refused if is_of_the_recipient(&trouble) => {
-                    latest_works_to_recipient = latest_works_to_recipient.max(Some(at));
-                    continue;
-                }
-                Outcome::Refused | Outcome::Sending | Outcome::Deferred | Outcome::Dropped => continue,
-            };
-            // Of two in one second the one that passed counts.
-            if latest.is_none_or(|known| (known.0, !known.1) <= (at, !fails)) {
-                latest = Some((at, fails));
-                health.trouble = fails.then_some(trouble);
-            }
-        }
-        let failed_at = latest.filter(|(_, fails)| *fails).map(|(at, _)| at);
-        if health.trouble.as_ref().is_some_and(is_before_the_recipient) && failed_at <= latest_works_to_recipient {
-            health.trouble = None;
+        for past in past {
+            health.recall(past, now);
         }
         if health.trouble.is_some() {
             health.fail(1, now);
         }
         health
+    }
+
+    fn recall(&mut self, past: Past, now: Timestamp) {
+        let Past { account, domain, at: _, outcome, trouble } = past;
+        self.known += 1;
+        match outcome {
+            Outcome::Sent => self.takes(&account, self.known - 1),
+            Outcome::MailerFailed => {
+                let begun = Begun { failures: 0, known: self.known };
+                self.failed(trouble, Some(domain), begun, now);
+            }
+            Outcome::Deferred if trouble.fault() == Some(Fault::Undecided) => {
+                self.speaks_of_the_recipient();
+                let refused = Refused { known: self.known, domain, counts: trouble.is_for_good() };
+                self.refused.insert(account, refused);
+            }
+            Outcome::Refused if is_of_the_recipient(&trouble) => self.speaks_of_the_recipient(),
+            Outcome::Deferred | Outcome::Refused | Outcome::Sending | Outcome::Dropped => {}
+        }
     }
 
     /// What is known now, for the mail whose turn it is.
@@ -118,48 +169,104 @@ impl RelayHealth {
     }
 
     /// Takes in what the mail of an account has shown that began so: mails that were under way together and fail together are
-    /// one failure. Returns whether a refusal of the mail is its member's trouble: the relay refused that member's mail
-    /// before, has taken another that began after that, and no other refusal was put down to that one. So a relay that
-    /// begins to refuse everybody costs one member at most before it counts as failing.
-    pub fn learn(&mut self, account: &str, evidence: Evidence, begun: Begun, now: Timestamp) -> bool {
+    /// one failure. Returns whose trouble it is where the reply alone does not tell.
+    pub fn learn(&mut self, account: &str, evidence: Evidence, begun: Begun, now: Timestamp) -> Blame {
         self.known += 1;
         match evidence {
-            Evidence::Nothing => false,
+            Evidence::Nothing => Blame::AsItSays,
             Evidence::Took => {
-                self.took = self.took.max(Some(begun.known));
-                self.refused.remove(account);
-                self.works();
-                false
+                self.takes(account, begun.known);
+                Blame::AsItSays
             }
             Evidence::RefusedTheRecipient => {
                 self.refused.remove(account);
-                if self.trouble.as_ref().is_some_and(is_before_the_recipient) {
-                    self.works();
-                }
-                false
+                self.speaks_of_the_recipient();
+                Blame::AsItSays
             }
-            Evidence::RefusedTheMail(trouble) => {
-                let before = self.refused.insert(account.to_owned(), self.known);
-                if before.is_some_and(|before| self.took >= Some(before.max(self.convicted))) {
-                    self.refused.remove(account);
-                    self.convicted = self.known;
-                    return true;
+            Evidence::RefusedTheMail(Refusal { trouble, domain, .. }) => {
+                if self.convicts(account) {
+                    return Blame::Member;
                 }
-                self.failed(trouble, begun, now);
-                false
+                let refused = Refused { known: self.known, domain: domain.clone(), counts: false };
+                self.refused.insert(account.to_owned(), refused);
+                self.failed(trouble, Some(domain), begun, now);
+                Blame::Relay
             }
+            Evidence::Refused(refusal) => self.weigh(account, refusal, begun, now),
             Evidence::Failed(trouble) => {
-                self.failed(trouble, begun, now);
-                false
+                self.failed(trouble, None, begun, now);
+                Blame::Relay
             }
         }
     }
 
-    fn works(&mut self) {
-        (self.failures, self.trouble, self.probe_at) = (0, None, None);
+    /// Weighs a refusal whose reply does not tell whose fault it is. A temporary one convicts nobody while it may pass: a relay that
+    /// puts off each recipient that it does not know yet (greylisting) takes the same mail minutes later.
+    fn weigh(&mut self, account: &str, refusal: Refusal, begun: Begun, now: Timestamp) -> Blame {
+        let Refusal { trouble, domain, since } = refusal;
+        self.speaks_of_the_recipient();
+        let refused_for = since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
+        let is_for_good = trouble.is_for_good();
+        if is_for_good && self.convicts(account) {
+            return Blame::Member;
+        }
+        let counts = is_for_good || refused_for >= GREYLISTED_AT_MOST;
+        self.refused.insert(account.to_owned(), Refused { known: self.known, domain: domain.clone(), counts });
+        if self.fails() || self.refuses_everybody() {
+            self.failed(trouble, Some(domain), begun, now);
+            return Blame::Relay;
+        }
+        if refused_for >= UNDECIDED_AT_MOST {
+            self.refused.remove(account);
+            return Blame::Member;
+        }
+        Blame::AsItSays
     }
 
-    fn failed(&mut self, trouble: Trouble, begun: Begun, now: Timestamp) {
+    /// Whether so many recipients were refused, of more than one domain, since it took a mail last, that it refuses everybody.
+    fn refuses_everybody(&self) -> bool {
+        let since = self.refused.values().filter(|refused| refused.counts && refused.known > self.took_last);
+        let domains: Vec<&str> = since.map(|refused| refused.domain.as_str()).collect();
+        domains.len() >= REFUSED_AT_LEAST && domains.iter().any(|domain| Some(domain) != domains.first())
+    }
+
+    /// Whether a refusal of this account's mail is its member's trouble: the relay refused that member's mail before, has taken
+    /// another that began after that, and no other refusal was put down to that one. So a relay that begins to refuse everybody costs
+    /// one member at most before it counts as failing.
+    fn convicts(&mut self, account: &str) -> bool {
+        let before = self.refused.get(account);
+        let is_its_own = before.is_some_and(|before| self.took >= Some(before.known.max(self.convicted)));
+        if is_its_own {
+            self.refused.remove(account);
+            self.convicted = self.known;
+        }
+        is_its_own
+    }
+
+    /// The domain that the next mail is better not for: another one tells more.
+    pub fn troubled_domain(&self) -> Option<&str> {
+        self.troubled_domain.as_deref()
+    }
+
+    fn takes(&mut self, account: &str, known_before: u64) {
+        self.took = self.took.max(Some(known_before));
+        self.took_last = self.known;
+        self.refused.remove(account);
+        self.works();
+    }
+
+    fn speaks_of_the_recipient(&mut self) {
+        if self.trouble.as_ref().is_some_and(Trouble::is_before_the_recipient) {
+            self.works();
+        }
+    }
+
+    fn works(&mut self) {
+        (self.failures, self.trouble, self.troubled_domain, self.probe_at) = (0, None, None, None);
+    }
+
+    fn failed(&mut self, trouble: Trouble, domain: Option<String>, begun: Begun, now: Timestamp) {
+        self.troubled_domain = domain.filter(|_| !trouble.is_before_the_recipient());
         self.trouble = Some(trouble);
         let failures = begun.failures.saturating_add(1);
         if failures > self.failures {
@@ -194,12 +301,13 @@ fn is_of_the_recipient(trouble: &Trouble) -> bool {
     trouble.is_of_the_address() && trouble.cause != Some(Cause::InvalidAddress)
 }
 
-/// Whether a relay that refuses a recipient shows that this is over.
-fn is_before_the_recipient(trouble: &Trouble) -> bool {
-    trouble.stage.is_some_and(|stage| match stage {
-        Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::StartTls | Stage::Auth | Stage::MailFrom => true,
-        Stage::RcptTo | Stage::Data | Stage::Content | Stage::AfterDot => false,
-    })
+/// Of two attempts of one second, which comes after the other: the one that shows that it works.
+fn counts_more(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::MailerFailed | Outcome::Deferred | Outcome::Sending | Outcome::Dropped => 0,
+        Outcome::Refused => 1,
+        Outcome::Sent => 2,
+    }
 }
 
 /// How long to wait after so many failures in a row: 5 s, doubled each time, at most 5 min.

@@ -1,6 +1,7 @@
 //! What mails show about the relay, mail by mail, and how fast they follow.
 
 use super::*;
+use crate::domain::delivery::Stage;
 use proptest::prelude::*;
 
 fn at(second: i64) -> Timestamp {
@@ -16,7 +17,14 @@ fn failed() -> Evidence {
 }
 
 fn refused() -> Evidence {
-    Evidence::RefusedTheMail(trouble(Stage::Data, "554 5.6.0"))
+    let (trouble, domain) = (trouble(Stage::Data, "554 5.6.0"), "maple.example".into());
+    Evidence::RefusedTheMail(Refusal { trouble, domain, since: None })
+}
+
+/// A refusal at RCPT, by a reply that does not say why.
+fn unexplained(code: &str, domain: &str, since: Option<i64>) -> Evidence {
+    let (trouble, domain) = (trouble(Stage::RcptTo, code), domain.into());
+    Evidence::Refused(Refusal { trouble, domain, since: since.map(at) })
 }
 
 #[test]
@@ -64,7 +72,7 @@ fn tried_in_turn(mails: &str) -> (String, bool) {
     let mut convicted = String::new();
     for mail in mails.chars() {
         let evidence = if mail.is_lowercase() { refused() } else { Evidence::Took };
-        if health.learn(&mail.to_lowercase().to_string(), evidence, health.begin(), at(0)) {
+        if health.learn(&mail.to_lowercase().to_string(), evidence, health.begin(), at(0)) == Blame::Member {
             convicted.push(mail);
         }
     }
@@ -96,9 +104,121 @@ fn a_mail_taken_that_began_before_the_refusal_was_known_tells_nothing_about_it()
     let together = health.begin();
     health.learn("a", refused(), together, at(0));
     health.learn("b", Evidence::Took, together, at(0));
-    assert!(!health.learn("a", refused(), health.begin(), at(10)));
+    assert_eq!(health.learn("a", refused(), health.begin(), at(10)), Blame::Relay);
     health.learn("b", Evidence::Took, health.begin(), at(20));
-    assert!(health.learn("a", refused(), health.begin(), at(30)));
+    assert_eq!(health.learn("a", refused(), health.begin(), at(30)), Blame::Member);
+}
+
+const DAY: i64 = 24 * 3600;
+
+/// Refusals that do not say why, one a line: `account@domain code`, since when (a second, or nothing), at which second; or `account took`.
+/// What each is put down to: the relay (R), its member (M), nobody yet (-).
+fn weighed(lines: &[(&str, &str, Option<i64>, i64)]) -> (String, RelayHealth) {
+    let mut health = RelayHealth::default();
+    let mut blamed = String::new();
+    for (address, said, since, second) in lines {
+        let (account, domain) = address.split_once('@').unwrap_or((address, ""));
+        let evidence = if *said == "took" { Evidence::Took } else { unexplained(said, domain, *since) };
+        blamed.push(match health.learn(account, evidence, health.begin(), at(*second)) {
+            Blame::Relay => 'R',
+            Blame::Member => 'M',
+            Blame::AsItSays => '-',
+        });
+    }
+    (blamed, health)
+}
+
+#[test]
+fn three_recipients_of_two_domains_that_are_refused_for_good_are_the_relays_trouble() {
+    for (why, lines, expected, fails) in [
+        ("two", vec![("a@x", "550", None, 0), ("b@y", "550", None, 1)], "--", false),
+        ("three", vec![("a@x", "550", None, 0), ("b@y", "550", None, 1), ("c@x", "550 5.1.90", None, 2)], "--R", true),
+        (
+            "of one domain, which may be what is down",
+            vec![("a@x", "550", None, 0), ("b@x", "550", None, 1), ("c@x", "550", None, 2), ("d@x", "550", None, 3)],
+            "----",
+            false,
+        ),
+        (
+            "one passed since",
+            vec![("a@x", "550", None, 0), ("b@y", "550", None, 1), ("l@x", "took", None, 2), ("c@x", "550", None, 3)],
+            "----",
+            false,
+        ),
+        (
+            "the same ones again are no more",
+            vec![("a@x", "550", None, 0), ("b@y", "550", None, 1), ("a@x", "550", Some(0), 61)],
+            "---",
+            false,
+        ),
+        (
+            "as row 1 from then on, until one passes",
+            vec![
+                ("a@x", "550", None, 0),
+                ("b@y", "550", None, 1),
+                ("c@x", "550", None, 2),
+                ("d@y", "550", None, 8),
+                ("e@x", "took", None, 20),
+                ("f@x", "450", None, 21),
+            ],
+            "--RR--",
+            false,
+        ),
+    ] {
+        let (blamed, health) = weighed(&lines);
+        assert_eq!((blamed.as_str(), health.fails()), (expected, fails), "{why}");
+    }
+}
+
+#[test]
+fn a_relay_that_puts_off_whom_it_does_not_know_yet_is_not_to_blame_and_one_that_goes_on_is() {
+    let first = |second| [("a@x", "450", None, second), ("b@y", "450", None, second), ("c@z", "450", None, second)];
+    let again =
+        |second| [("a@x", "450", Some(0), second), ("b@y", "450", Some(0), second), ("c@z", "450", Some(0), second)];
+    assert_eq!(weighed(&first(0)).0, "---");
+    assert_eq!(weighed(&[first(0), again(180)].concat()).0, "------", "three minutes later");
+    let (blamed, health) = weighed(&[first(0), again(420)].concat());
+    assert_eq!(blamed, "-----R", "seven minutes later");
+    assert_eq!(health.troubled_domain(), Some("z"), "the probe goes elsewhere");
+    let passed = [("l@x", "took", None, 500), ("d@x", "454 4.7.1", None, 501)];
+    assert_eq!(
+        weighed(&[&first(0)[..], &again(420)[..], &passed].concat()).0,
+        "-----R--",
+        "one passed, and all goes on"
+    );
+}
+
+#[test]
+fn what_is_refused_for_good_while_another_passed_is_its_members_trouble_and_for_now_only_after_a_day() {
+    let took = ("l@x", "took", None, 30);
+    assert_eq!(weighed(&[("a@x", "550", None, 0), took, ("a@x", "550", Some(0), 60)]).0, "--M");
+    assert_eq!(weighed(&[("a@x", "550", None, 0), ("a@x", "550", Some(0), 60)]).0, "--", "nobody else was mailed");
+    assert_eq!(weighed(&[("a@x", "450", None, 0), took, ("a@x", "450", Some(0), 600)]).0, "---", "it may be full");
+    for code in ["450", "550"] {
+        assert_eq!(weighed(&[("a@x", code, Some(0), DAY - 1)]).0, "-", "{code}");
+        assert_eq!(weighed(&[("a@x", code, Some(0), DAY)]).0, "M", "{code}");
+    }
+    let down =
+        [("b@y", "550", None, 0), ("c@z", "550", None, 0), ("d@x", "550", None, 0), ("a@x", "550", Some(0), DAY)];
+    assert_eq!(weighed(&down).0, "--RR", "no member's while the relay is to blame");
+}
+
+#[test]
+fn a_restart_goes_on_with_what_was_refused_before() {
+    let past = |account: &str, domain: &str, second, outcome, code: &str| Past {
+        account: account.into(),
+        domain: domain.into(),
+        at: at(second),
+        outcome,
+        trouble: trouble(Stage::RcptTo, code),
+    };
+    let refused = |account: &str, domain: &str, second| past(account, domain, second, Outcome::Deferred, "550");
+    let mut health = RelayHealth::from_ledgers(vec![refused("a", "x", 0), refused("b", "y", 1)], at(10));
+    assert_eq!(health.standing(), MailerStanding::Up);
+    assert_eq!(health.learn("c", unexplained("550", "x", None), health.begin(), at(11)), Blame::Relay);
+    let ledgers = vec![refused("a", "x", 0), past("b", "y", 1, Outcome::Sent, "250")];
+    let mut health = RelayHealth::from_ledgers(ledgers, at(10));
+    assert_eq!(health.learn("a", unexplained("550", "x", Some(0)), health.begin(), at(60)), Blame::Member);
 }
 
 #[test]
@@ -131,11 +251,13 @@ fn a_restart_finds_in_the_ledgers_how_the_relay_stood() {
         ),
     ] {
         let past = past.into_iter().map(|(second, outcome, trouble)| Past {
+            account: format!("a-{second}"),
+            domain: "maple.example".into(),
             at: at(second),
             outcome,
             trouble: trouble.clone(),
         });
-        let health = RelayHealth::from_ledgers(past, at(100));
+        let health = RelayHealth::from_ledgers(past.collect(), at(100));
         assert_eq!(health.standing(), expected, "{why}");
         let probe = (expected != MailerStanding::Up).then(|| at(105));
         assert_eq!(health.next_probe(at(100)), probe, "{why}");

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::delivery::Fault;
 use super::invitation::Standing;
 use super::lifecycle::{AccessReason, ClinicStanding, State};
 use super::mailer::MailerStanding;
@@ -293,6 +294,12 @@ fn verdict_of_invitation(situation: &Situation<'_>) -> Verdict {
             format!(
                 "The email address was refused{}. Correct it in the manifest, or {resend} to try again.",
                 trouble.code.as_ref().map_or(String::new(), |code| format!(" ({code})"))
+            ),
+        ),
+        Standing::Refused { trouble } if trouble.fault() == Some(Fault::Undecided) => say(
+            State::Undeliverable,
+            format!(
+                "The mail relay refuses the mail to this member again and again ({trouble}), and nothing shows that the relay is to blame. Check the address in the manifest, or ask whoever runs the relay; to try again, {resend}."
             ),
         ),
         Standing::Refused { trouble } => say(

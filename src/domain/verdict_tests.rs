@@ -134,6 +134,11 @@ fn what_became_of_a_mail_is_told_with_its_stage_and_what_to_do() {
             format!("The mail relay refuses the mail to this member (failed to deliver at DATA: the server answered 554 5.6.0), while it takes others. Ask whoever runs the relay; to try again, {resend}."),
         ),
         (
+            refused(trouble(Stage::RcptTo, None, Some("550"))),
+            State::Undeliverable,
+            format!("The mail relay refuses the mail to this member again and again (failed to deliver at RCPT TO: the server answered 550), and nothing shows that the relay is to blame. Check the address in the manifest, or ask whoever runs the relay; to try again, {resend}."),
+        ),
+        (
             Standing::BackingOff { until: at(0), trouble: trouble(Stage::Content, Some(Cause::Disconnected), None) },
             State::Pending,
             "The invitation did not get through (failed to deliver at the message: the connection was lost); next try at 2027-01-15 08:00 UTC.".into(),

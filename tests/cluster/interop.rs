@@ -17,8 +17,9 @@ use crate::support::certificate::certificate;
 use crate::support::control_plane::control_plane;
 use crate::support::interceptor::{Interceptor, Meddling, Overheard};
 use crate::support::mail::Mail;
-use crate::support::operator::OperatorOptions;
+use crate::support::operator::{Operator, OperatorOptions};
 use crate::support::postfix::{Postfix, postfix};
+use crate::support::smtp::SmtpServer;
 use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{World, condition, staff};
 
@@ -166,6 +167,39 @@ fn who_does_not_sign_in_is_told_that_the_relay_serves_its_own_users_only() {
     let (world, address) = clinic("stranger", options);
     the_mailer_fails(&world, "failed to deliver at RCPT TO: the server answered 554 5.7.1.");
     assert!(postfix().mails_to(&address).is_empty());
+}
+
+/// Postfix says `454 4.7.1 Relay access denied` to each recipient of a client that it does not serve.
+#[test]
+fn whom_postfix_puts_off_since_it_does_not_serve_us_is_mailed_once_it_does() {
+    let route = Route::start_tls(postfix().defers);
+    let options = OperatorOptions { credentials: None, ..route.options() };
+    let mut world = World::at_with("deferred", "2027-03-01T12:00:00Z", SmtpServer::start(), options);
+    let names = ["ana", "bea", "cai"];
+    let address =
+        |name: &str| format!("{name}.deferred@{}", if name == "bea" { "university.example" } else { "maple.example" });
+    world.apply(&names.map(|name| staff(name, &address(name))).concat());
+    for name in names {
+        world.member_told(name, "(failed to deliver at RCPT TO: the server answered 454 4.7.1); next try at ");
+    }
+    world.clock().advance(SignedDuration::from_mins(2));
+    for name in names {
+        world.outcomes_are(name, &["Deferred", "Deferred"]);
+    }
+    world.clock().advance(SignedDuration::from_mins(6));
+    let told = world.mailer_is("False")["message"].as_str().unwrap().to_owned();
+    assert!(told.contains("failed to deliver at RCPT TO: the server answered 454 4.7.1."), "{told}");
+
+    world.operator.terminate();
+    let test_clock = Some(world.clock().path());
+    world.operator = Operator::start(&world.namespace, &world.relay, OperatorOptions { test_clock, ..route.options() });
+    world.clock().advance(SignedDuration::from_mins(10));
+    for name in names {
+        postfix().mail_to(&address(name), RECOVERY);
+        world.member_in("Invited", name);
+        assert_eq!(postfix().mails_to(&address(name)).len(), 1, "{name}");
+    }
+    world.mailer_is("True");
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(crate) struct Postfix {
     pub(crate) starttls: u16,
     /// The port on 127.0.0.1 with TLS from the first byte, then AUTH LOGIN.
     pub(crate) tls: u16,
+    /// The port on 127.0.0.1 where who does not sign in is put off (454 4.7.1).
+    pub(crate) defers: u16,
     /// The authority that signed its certificate, which names localhost and 127.0.0.1.
     pub(crate) ca: PathBuf,
     /// Whom it lets in.
@@ -71,6 +73,7 @@ impl Postfix {
         Ok(Self {
             starttls: port("starttls")?,
             tls: port("tls")?,
+            defers: port("defers")?,
             ca: text("ca")?.into(),
             user: text("user")?,
             password: text("password")?,

@@ -49,6 +49,7 @@ pub(super) fn begun(account: &ClinicAccountSpec, due: &Due, id: String, limit: u
             resend: account.desired.resend.clone(),
             attempts: Vec::new(),
             not_before: None,
+            refused_since: None,
             sent: 0,
             failed: 0,
             hold,

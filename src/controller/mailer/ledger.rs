@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::account::{Attempt, ClinicAccountSpec, Delivery};
-use crate::domain::delivery::{Trouble, back_off};
+use crate::domain::delivery::{Fault, LONGEST_BACK_OFF, Trouble, back_off};
 use crate::domain::invitation::{Due, MailKind, Outcome, attempts_kept};
 use crate::domain::rounds::remembered;
 
@@ -60,6 +60,7 @@ pub fn written_ahead(
         cause: None,
         code: None,
     });
+    let refused_since = before.as_ref().and_then(|delivery| still_refused_since(delivery, due, now));
     let kept =
         attempts_kept(&attempts.iter().map(|attempt| (attempt.round, attempt.outcome)).collect::<Vec<_>>(), due.round);
     let mut keep = kept.into_iter();
@@ -79,7 +80,17 @@ pub fn written_ahead(
         // A hold is of the round that is to begin, and spent with that.
         hold: before.and_then(|delivery| delivery.hold).filter(|_| beginning.is_none()),
         begun: beginning.map_or_else(|| begun.clone(), |by| remembered(&begun, by, now)),
+        refused_since,
     })
+}
+
+/// Since when each try of the round was refused by a reply that does not tell why; `None`: this is another round, or it was not tried
+/// again for so long that nobody knows what the relay would have said.
+fn still_refused_since(before: &Delivery, due: &Due, now: Timestamp) -> Option<Timestamp> {
+    let last = before.attempts.last()?;
+    let goes_on =
+        last.round == due.round && last.kind == due.kind && now.duration_since(last.at) <= LONGEST_BACK_OFF * 2;
+    before.refused_since.filter(|_| goes_on)
 }
 
 fn message_id(account: &ClinicAccountSpec, due: &Due, domain: &str, token_digest: &str) -> String {
@@ -106,10 +117,19 @@ pub fn concluded(delivery: &Delivery, ahead: &Attempt, conclusion: &Conclusion, 
     let Trouble { stage, cause, code } = conclusion.trouble.clone();
     (attempt.stage, attempt.cause, attempt.code) = (stage, cause, code);
     match conclusion.outcome {
-        Outcome::Sent => after.sent += 1,
-        Outcome::Refused | Outcome::MailerFailed => after.failed += 1,
+        Outcome::Sent => {
+            after.sent += 1;
+            after.refused_since = None;
+        }
+        Outcome::Refused | Outcome::MailerFailed => {
+            after.failed += 1;
+            after.refused_since = None;
+        }
         Outcome::Deferred => {
             after.failed += 1;
+            if conclusion.trouble.fault() == Some(Fault::Undecided) {
+                after.refused_since = after.refused_since.or(Some(ahead.at));
+            }
             after.not_before = Some(now.saturating_add(next_try(&after)).unwrap_or(Timestamp::MAX));
         }
         Outcome::Sending | Outcome::Dropped => {}

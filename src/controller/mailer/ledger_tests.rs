@@ -1,6 +1,7 @@
 //! The ledger before and after a mail.
 
 use super::*;
+use crate::domain::delivery::Stage;
 use serde_json::json;
 
 fn at(minute: i64) -> Timestamp {
@@ -28,8 +29,10 @@ fn write(account: &mut ClinicAccountSpec, due: &Due, digest: &str, minute: i64) 
 }
 
 fn conclude(account: &mut ClinicAccountSpec, digest: &str, outcome: Outcome, minute: i64) {
-    let conclusion =
-        Conclusion { outcome, trouble: Trouble { stage: None, cause: None, code: Some("450 4.2.1".into()) } };
+    let conclusion = Conclusion {
+        outcome,
+        trouble: Trouble { stage: Some(Stage::RcptTo), cause: None, code: Some("450 4.2.1".into()) },
+    };
     let delivery = account.delivery.as_ref().unwrap();
     let ahead = delivery.attempts.iter().find(|attempt| attempt.token_digest == digest).unwrap();
     account.delivery = concluded(delivery, ahead, &conclusion, at(minute));
@@ -71,6 +74,24 @@ fn each_try_that_is_put_off_doubles_the_wait_up_to_an_hour() {
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     assert_eq!(account.delivery.as_ref().unwrap().attempts.len(), 8);
     assert_eq!(account.delivery.unwrap().failed, 9);
+}
+
+#[test]
+fn it_is_kept_since_when_each_try_of_a_round_is_refused_without_saying_why() {
+    let again = || due(1, Some(("<a-1.1@maple.example>".into(), at(0))));
+    let since = |account: &ClinicAccountSpec| account.delivery.as_ref().unwrap().refused_since;
+    let tried = |account: &mut ClinicAccountSpec, due: &Due, minute: i64, outcome| {
+        write(account, due, &format!("d{minute}"), minute);
+        conclude(account, &format!("d{minute}"), outcome, minute);
+        since(account)
+    };
+    let mut account = account();
+    assert_eq!(tried(&mut account, &due(1, None), 0, Outcome::Deferred), Some(at(0)));
+    assert_eq!(tried(&mut account, &again(), 60, Outcome::Deferred), Some(at(0)));
+    assert_eq!(tried(&mut account, &again(), 181, Outcome::Deferred), Some(at(181)), "not tried for two hours");
+    assert_eq!(tried(&mut account, &again(), 182, Outcome::MailerFailed), None, "the relay was to blame");
+    assert_eq!(tried(&mut account, &again(), 183, Outcome::Deferred), Some(at(183)));
+    assert_eq!(tried(&mut account, &due(2, None), 184, Outcome::Deferred), Some(at(184)), "another round");
 }
 
 #[test]

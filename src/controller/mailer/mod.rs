@@ -21,7 +21,8 @@ use super::queue::Key;
 use super::spans::of_a_mail;
 use crate::adapters::heart::TURNS_AT_LEAST_EVERY;
 use crate::adapters::mail::Relay;
-use crate::domain::mailer::{Begun, Evidence, MailerStanding, Pace, Past, RelayHealth};
+use crate::api::account::{Attempt, Delivery};
+use crate::domain::mailer::{Begun, Blame, Evidence, MailerStanding, Pace, Past, RelayHealth};
 
 /// Longer than the time within which mails are counted.
 const LATELY: SignedDuration = SignedDuration::from_mins(5);
@@ -64,19 +65,14 @@ impl Mailer {
     pub fn recollect(&self) -> Pace {
         let now = self.context.clock.now();
         let index = self.context.cache.read();
-        let attempts = index.all_accounts().filter_map(|account| account.spec.delivery);
-        let attempts = attempts.flat_map(|delivery| delivery.attempts);
-        let mut left = Vec::new();
-        let past = attempts.map(|attempt| {
-            if now.duration_since(attempt.at) <= LATELY {
-                left.push(attempt.at);
-            }
-            Past { trouble: attempt.trouble(), at: attempt.at, outcome: attempt.outcome }
-        });
+        let ledgers = index.all_accounts().filter_map(|account| Some((account.spec.id, account.spec.delivery?)));
+        let past: Vec<Past> = ledgers.flat_map(|(account, delivery)| past(&account, &delivery)).collect();
+        let left = past.iter().map(|past| past.at).filter(|at| now.duration_since(*at) <= LATELY);
+        let pace = Pace::new(self.settings.per_minute.get(), left);
         let health = RelayHealth::from_ledgers(past, now);
         self.standing.send_replace(health.standing());
         *self.health() = health;
-        Pace::new(self.settings.per_minute.get(), left.into_iter())
+        pace
     }
 
     /// Mails until it is to stop; then takes no new mail and ends the ones under way.
@@ -109,7 +105,7 @@ impl Mailer {
                 Some(_) = under_way.join_next() => {}
                 () = sleep(TURNS_AT_LEAST_EVERY) => {}
                 Ok(slot) = turn => {
-                    if let Some(account) = self.context.outbox.next() {
+                    if let Some(account) = self.next() {
                         pace.leaves(self.context.clock.now());
                         under_way.spawn(Arc::clone(&self).mail(account, slot));
                     }
@@ -117,6 +113,19 @@ impl Mailer {
             }
         }
         while under_way.join_next().await.is_some() {}
+    }
+
+    /// The account whose turn it is. While the relay fails, somebody at another domain than the one that it failed for goes first.
+    fn next(&self) -> Option<String> {
+        let Some(troubled) = self.health().troubled_domain().map(str::to_owned) else {
+            return self.context.outbox.next();
+        };
+        let index = self.context.cache.read();
+        let is_elsewhere = |account: &str| {
+            let address = index.account(account).and_then(|account| account.spec.desired.email);
+            address.is_some_and(|address| address.domain() != troubled)
+        };
+        self.context.outbox.next_rather(is_elsewhere)
     }
 
     async fn mail(self: Arc<Self>, account: String, slot: OwnedSemaphorePermit) {
@@ -137,12 +146,12 @@ impl Mailer {
         *self.stop.borrow()
     }
 
-    /// Takes in what the mail of an account has shown. Returns whether a refusal of the mail is its member's trouble.
-    fn learn(&self, account: &str, evidence: Evidence, begun: Begun) -> bool {
-        let (is_its_members, now_standing) = {
+    /// Takes in what the mail of an account has shown. Returns whose trouble it is.
+    fn learn(&self, account: &str, evidence: Evidence, begun: Begun) -> Blame {
+        let (blame, now_standing) = {
             let mut health = self.health();
-            let is_its_members = health.learn(account, evidence, begun, self.context.clock.now());
-            (is_its_members, health.standing())
+            let blame = health.learn(account, evidence, begun, self.context.clock.now());
+            (blame, health.standing())
         };
         let changed = self.standing.send_if_modified(|was| {
             let changed = *was != now_standing;
@@ -156,6 +165,19 @@ impl Mailer {
             }
             MailerStanding::Up | MailerStanding::Down(_) => {}
         }
-        is_its_members
+        blame
     }
+}
+
+/// What the ledger of an account tells about the relay.
+fn past(account: &str, delivery: &Delivery) -> Vec<Past> {
+    let domain = delivery.address.domain();
+    let past = |attempt: &Attempt| Past {
+        account: account.to_owned(),
+        domain: domain.clone(),
+        at: attempt.at,
+        outcome: attempt.outcome,
+        trouble: attempt.trouble(),
+    };
+    delivery.attempts.iter().map(past).collect()
 }

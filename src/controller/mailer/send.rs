@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::time::sleep;
@@ -28,7 +29,7 @@ use crate::domain::email::RawEmail;
 use crate::domain::invitation::{
     Due, MailKind, OUTCOME_KNOWN_WITHIN, Outcome, Question, Token, WRITE_AHEAD_VALID, link_expires, validity_ends,
 };
-use crate::domain::mailer::{Begun, Evidence};
+use crate::domain::mailer::{Begun, Blame, Evidence, Refusal};
 
 /// Longest wait between tries to write an outcome; the first is a second, and each doubles it.
 const LONGEST_OUTCOME_WAIT: Duration = Duration::from_secs(16);
@@ -51,19 +52,25 @@ pub async fn send(mailer: &Mailer, name: &str, begun: Begun) {
             return again_soon();
         }
     };
-    let ahead = match write_ahead(mailer, &account, &observed, &due, &decision.access, &token).await {
-        Ok(Some(ahead)) => ahead,
-        Ok(None) => return,
-        Err(error) => {
-            warn!(account = name, %error, "failed to write ahead; nothing was sent");
-            return again_soon();
-        }
+    let Ahead { ahead, refused_since } =
+        match write_ahead(mailer, &account, &observed, &due, &decision.access, &token).await {
+            Ok(Some(written)) => written,
+            Ok(None) => return,
+            Err(error) => {
+                warn!(account = name, %error, "failed to write ahead; nothing was sent");
+                return again_soon();
+            }
+        };
+    let result = hand_over(mailer, name, &observed, &ahead, &token).await;
+    let domain = addressee(&observed, ahead.kind).map(|address| address.domain()).unwrap_or_default();
+    let (mut conclusion, evidence) =
+        conclude(name, &result, |trouble| Refusal { trouble, domain, since: refused_since });
+    conclusion.outcome = match mailer.learn(name, evidence, begun) {
+        Blame::AsItSays => conclusion.outcome,
+        Blame::Relay => Outcome::MailerFailed,
+        // The relay takes others, or has refused this one for a day.
+        Blame::Member => Outcome::Refused,
     };
-    let (mut conclusion, evidence) = conclude(name, &hand_over(mailer, name, &observed, &ahead, &token).await);
-    if mailer.learn(name, evidence, begun) {
-        // The relay refuses it while it takes others.
-        conclusion.outcome = Outcome::Refused;
-    }
     let Conclusion { outcome, trouble } = &conclusion;
     let (stage, cause) = (trouble.stage.map(display), trouble.cause.map(display));
     let code = trouble.code.as_deref();
@@ -87,6 +94,13 @@ enum HandedOver {
     Dropped,
 }
 
+/// An attempt that is written ahead.
+struct Ahead {
+    ahead: Attempt,
+    /// Since when each try of this mail was refused by a reply that does not tell why.
+    refused_since: Option<Timestamp>,
+}
+
 /// Writes the attempt to the ledger. `None`: somebody else wrote first, so nothing may be sent, and the change that they made
 /// brings the account back if a mail is still due.
 async fn write_ahead(
@@ -96,7 +110,7 @@ async fn write_ahead(
     due: &Due,
     access: &Access,
     token: &Token,
-) -> Result<Option<Attempt>, ReconcileError> {
+) -> Result<Option<Ahead>, ReconcileError> {
     let context = &mailer.context;
     let domain = mailer.settings.relay.from.email.domain();
     let now = context.clock.now();
@@ -114,7 +128,10 @@ async fn write_ahead(
         patch["access"] = serde_json::to_value(access)?;
     }
     match context.patch_account(account, &patch).await? {
-        Guarded::Written => Ok(delivery.attempts.last().cloned()),
+        Guarded::Written => {
+            let refused_since = delivery.refused_since;
+            Ok(delivery.attempts.last().cloned().map(|ahead| Ahead { ahead, refused_since }))
+        }
         Guarded::Stale => {
             context.cache.work_on(Key::Account(account.spec.id.as_str().into()), Duration::ZERO);
             Ok(None)
@@ -146,7 +163,7 @@ async fn hand_over(mailer: &Mailer, name: &str, observed: &Observed, ahead: &Att
 }
 
 /// What it means for the member, as far as this mail tells, and what it shows about the relay.
-fn conclude(name: &str, result: &HandedOver) -> (Conclusion, Evidence) {
+fn conclude(name: &str, result: &HandedOver, refusal: impl FnOnce(Trouble) -> Refusal) -> (Conclusion, Evidence) {
     let concluded = |outcome, trouble| Conclusion { outcome, trouble };
     match result {
         HandedOver::Taken(reply) => {
@@ -166,10 +183,11 @@ fn conclude(name: &str, result: &HandedOver) -> (Conclusion, Evidence) {
             let (outcome, evidence) = match undelivered.fault() {
                 Fault::Address if trouble.cause == Some(Cause::InvalidAddress) => (Outcome::Refused, Evidence::Nothing),
                 Fault::Address => (Outcome::Refused, Evidence::RefusedTheRecipient),
+                Fault::Undecided => (Outcome::Deferred, Evidence::Refused(refusal(trouble.clone()))),
                 Fault::Nobody => (Outcome::Deferred, Evidence::Nothing),
                 Fault::Unknown => (Outcome::Sending, Evidence::Nothing),
-                Fault::Mailer if undelivered.is_a_refusal_of_the_mail() => {
-                    (Outcome::MailerFailed, Evidence::RefusedTheMail(trouble.clone()))
+                Fault::Mailer if trouble.is_a_refusal_of_the_mail() => {
+                    (Outcome::MailerFailed, Evidence::RefusedTheMail(refusal(trouble.clone())))
                 }
                 Fault::Mailer => (Outcome::MailerFailed, Evidence::Failed(trouble.clone())),
             };
@@ -210,6 +228,14 @@ fn time_from_apply(context: &Context, observed: &Observed, ahead: &Attempt) {
     }
 }
 
+/// To whom a mail goes.
+fn addressee(observed: &Observed, kind: MailKind) -> Option<RawEmail> {
+    match kind {
+        MailKind::Invitation | MailKind::EmailConfirmation => observed.account.desired.email.clone(),
+        MailKind::EmailChangeNotice => observed.account.acceptance.as_ref().map(|acceptance| acceptance.login.clone()),
+    }
+}
+
 /// The recipient and the message; `None`: there is no address or no clinic.
 fn letter(
     settings: &Settings,
@@ -227,20 +253,18 @@ fn letter(
     let expires = link_expires(ahead.at, ahead.valid_until, &account.wish(clinic.spec.invitation_validity_days));
     let is_repeated = account.was_mailed_before(ahead.kind, ahead.round);
     let occasion = if is_repeated { Occasion::Again } else { Occasion::First };
-    let (address, content) = match ahead.kind {
+    let address = addressee(observed, ahead.kind)?;
+    let content = match ahead.kind {
         MailKind::Invitation => {
             let two_factor = clinic.spec.two_factor;
             let invitation = Invitation { first_name, link: &invitation, expires, zone, two_factor, occasion };
-            (desired.email.clone()?, Content::Invitation(invitation))
+            Content::Invitation(invitation)
         }
         MailKind::EmailConfirmation => {
             let confirmation = EmailConfirmation { first_name, link: &confirmation, expires, zone, occasion };
-            (desired.email.clone()?, Content::EmailConfirmation(confirmation))
+            Content::EmailConfirmation(confirmation)
         }
-        MailKind::EmailChangeNotice => {
-            let login = account.acceptance.as_ref()?.login.clone();
-            (login, Content::EmailChangeNotice(EmailChangeNotice { first_name }))
-        }
+        MailKind::EmailChangeNotice => Content::EmailChangeNotice(EmailChangeNotice { first_name }),
     };
     let mail = render(&Letter {
         from: &settings.relay.from,

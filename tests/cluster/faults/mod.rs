@@ -2,6 +2,7 @@
 //! blamed, what the Clinic, the member and the ledger say, that a restart changes nothing of it, and that in the end the
 //! member has one mail. Never here: crashes of the operator.
 
+mod everybody;
 mod relay;
 mod table;
 
@@ -67,14 +68,15 @@ impl Told {
                 format!("The mail relay does not take mail: {failure}. All mails wait"),
             ),
             Blame::Address => ("Refused", "Undeliverable", "The email address was refused (".to_owned(), String::new()),
-            Blame::Nobody => {
+            Blame::Nobody | Blame::Undecided => {
                 let next = "; next try at ";
                 ("Deferred", "Pending", format!("The invitation did not get through ({failure}){next}"), String::new())
             }
             Blame::Unknown => (
                 "Sending",
                 "Pending",
-                "The invitation is on its way to the mail relay; what the relay makes of it is not known yet.".to_owned(),
+                "The invitation is on its way to the mail relay; what the relay makes of it is not known yet."
+                    .to_owned(),
                 String::new(),
             ),
             Blame::NobodyOrUnknown => {
@@ -99,7 +101,9 @@ impl Told {
         let instant = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
         match (blame, instant(&self.not_before), instant(&self.attempt["at"])) {
             // A minute from when it was known, and the dialogue before.
-            (Blame::Nobody, Some(next), Some(at)) => (60..90).contains(&next.duration_since(at).as_secs()),
+            (Blame::Nobody | Blame::Undecided, Some(next), Some(at)) => {
+                (60..90).contains(&next.duration_since(at).as_secs())
+            }
             (_, next, _) => next.is_none(),
         }
     }
@@ -152,7 +156,7 @@ impl Case {
         let (outcome, stage) = match self.blame {
             Blame::Mailer => ("mailer_failed", self.stage),
             Blame::Address => ("refused", self.stage),
-            Blame::Nobody => ("deferred", self.stage),
+            Blame::Nobody | Blame::Undecided => ("deferred", self.stage),
             Blame::Unknown => ("unknown", Stage::AfterDot),
             Blame::NobodyOrUnknown | Blame::None => return None,
         };
@@ -165,7 +169,7 @@ impl Case {
         world.relay.take_everything();
         match self.blame {
             Blame::Mailer => world.clock().advance(SignedDuration::from_mins(5)),
-            Blame::Nobody => world.clock().advance(SignedDuration::from_mins(2)),
+            Blame::Nobody | Blame::Undecided => world.clock().advance(SignedDuration::from_mins(2)),
             Blame::Unknown | Blame::NobodyOrUnknown => world.clock().advance(SignedDuration::from_mins(10)),
             Blame::Address => {
                 let connections = world.relay.connections();
@@ -230,7 +234,7 @@ fn a_reply_that_comes_late_at_every_stage() {
 #[test]
 fn a_code_is_blamed_as_it_says() {
     let mut troubled = Troubled::new(Fault::Refusal);
-    for (stage, reply, blame) in CODES {
+    for (stage, reply, blame, _) in CODES {
         let name = format!("{stage:?}-{reply}").to_lowercase().replace([' ', '.'], "-");
         let (code, rest) = reply.split_once(' ').unwrap_or((reply, ""));
         let text = format!("{rest} <{ADDRESS}.{name}@maple.example> said so").trim_start().to_owned();

@@ -1,0 +1,172 @@
+//! A reply that everybody gets: who is blamed, that the queue stops where it is the relay, and that after the repair everybody is mailed
+//! without a person (the last column of docs/reliability.md's table of codes). Never here: a reply that one recipient alone gets.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use super::relay::named;
+use super::table::{Blame, CODES};
+use crate::support::smtp::{Answer, Stage};
+use crate::support::wait::{PATIENCE, eventually_ok};
+use crate::world::{World, condition, staff};
+
+/// Members at two domains of whom nobody was mailed before.
+struct Newcomers {
+    names: Vec<String>,
+}
+
+impl Newcomers {
+    fn apply(world: &World, tag: &str) -> Self {
+        let names: Vec<String> = (1..=4).map(|number| format!("{tag}-{number}")).collect();
+        let manifest = |name: &String| staff(name, &Self::address(name));
+        world.apply(&names.iter().map(manifest).collect::<String>());
+        Self { names }
+    }
+
+    fn address(name: &str) -> String {
+        let domain = if name.ends_with(['1', '3']) { "maple.example" } else { "university.example" };
+        format!("{name}@{domain}")
+    }
+
+    /// Waits until each was tried so often, and returns what became of all tries.
+    #[track_caller]
+    fn tried(&self, world: &World, times: usize) -> BTreeSet<String> {
+        eventually_ok(PATIENCE, &format!("{times} tries of each"), || {
+            let all: Vec<_> = self.names.iter().map(|name| outcomes(world, name)).collect();
+            let known = |outcomes: &Vec<String>| outcomes.len() >= times && !outcomes.contains(&"Sending".to_owned());
+            if all.iter().all(known) { Ok(all.into_iter().flatten().collect()) } else { Err(all) }
+        })
+    }
+
+    /// Waits until all are invited, by one mail each.
+    #[track_caller]
+    fn are_invited(&self, world: &World) {
+        for name in &self.names {
+            world.member_in("Invited", name);
+            assert_eq!(world.relay.mails_to(&Self::address(name)).len(), 1, "{name}");
+        }
+    }
+}
+
+/// What became of all tries so far; the account may not be there yet.
+fn outcomes(world: &World, member: &str) -> Vec<String> {
+    let accounts = world.objects("clinicaccounts");
+    let account = accounts.iter().find(|account| account["spec"]["desired"]["holder"]["name"] == member);
+    let attempts = account.and_then(|account| account["spec"]["delivery"]["attempts"].as_array());
+    let outcome = |attempt: &Value| attempt["outcome"].as_str().unwrap_or_default().to_owned();
+    attempts.into_iter().flatten().map(outcome).collect()
+}
+
+/// `MailerReady` is False, at this stage and with this code.
+#[track_caller]
+fn the_relay_is_blamed(world: &World, stage: Stage, reply: &str) {
+    let told = world.mailer_is("False")["message"].as_str().unwrap_or_default().to_owned();
+    let why = format!("failed to deliver at {}: the server answered {reply}.", named(stage));
+    assert!(told.contains(&why), "{reply}: {told}");
+}
+
+#[test]
+fn a_reply_that_everybody_gets_is_blamed_on_the_relay_and_after_the_repair_everybody_is_mailed() {
+    let mut world = World::at("everybody", "2027-03-01T12:00:00Z");
+    let pass = |world: &World, minutes| world.clock().advance(SignedDuration::from_mins(minutes));
+    for (stage, reply, _, blame) in CODES {
+        if blame != Blame::Mailer {
+            continue;
+        }
+        let (code, rest) = reply.split_once(' ').unwrap_or((reply, ""));
+        world
+            .relay
+            .at(stage)
+            .answer(Answer::Reply(code.parse().unwrap(), format!("{rest} no").trim_start().to_owned()));
+        let tag = format!("{stage:?}-{reply}").to_lowercase().replace([' ', '.'], "-");
+        let newcomers = Newcomers::apply(&world, &tag);
+        let is_decided_by_others = CODES.contains(&(stage, reply, Blame::Undecided, Blame::Mailer));
+        if is_decided_by_others && reply.starts_with('4') {
+            let deferred = BTreeSet::from(["Deferred".to_owned()]);
+            assert_eq!(newcomers.tried(&world, 1), deferred, "{reply}");
+            pass(&world, 2);
+            assert_eq!(newcomers.tried(&world, 2), deferred, "{reply}, three minutes later");
+            assert_eq!(
+                condition(&world.object("clinic", "clinic"), "MailerReady").unwrap()["status"],
+                "True",
+                "{reply}"
+            );
+            pass(&world, 6);
+        }
+        the_relay_is_blamed(&world, stage, reply);
+        for name in &newcomers.names {
+            assert!(!outcomes(&world, name).contains(&"Refused".to_owned()), "{reply}: nobody is Undeliverable");
+        }
+        world.operator.restart();
+        the_relay_is_blamed(&world, stage, reply);
+        world.relay.take_everything();
+        pass(&world, 10);
+        world.mailer_is("True");
+        newcomers.are_invited(&world);
+        // So the guard of invitations lets the next ones through.
+        pass(&world, 61);
+    }
+}
+
+#[test]
+fn a_relay_that_puts_off_whom_it_does_not_know_yet_is_not_blamed_and_takes_everybody_minutes_later() {
+    let world = World::at("greylisting", "2027-03-01T12:00:00Z");
+    let newcomers = Newcomers { names: (1..=4).map(|number| format!("new-{number}")).collect() };
+    for name in &newcomers.names {
+        world.relay.at(Stage::RcptTo).of(&Newcomers::address(name)).times(2).reply(450, "4.2.0 greylisted");
+    }
+    Newcomers::apply(&world, "new");
+    newcomers.tried(&world, 1);
+    world.clock().advance(SignedDuration::from_mins(2));
+    newcomers.tried(&world, 2);
+    world.clock().advance(SignedDuration::from_mins(3));
+    newcomers.are_invited(&world);
+    for name in &newcomers.names {
+        assert_eq!(outcomes(&world, name), ["Deferred", "Deferred", "Sent"], "{name}: the relay was never to blame");
+    }
+}
+
+#[test]
+fn who_is_refused_without_a_reason_while_another_is_taken_is_undeliverable_and_who_is_put_off_after_a_day() {
+    let mut world = World::at("oneofmany", "2027-03-01T12:00:00Z");
+    world.relay.at(Stage::RcptTo).of("ana@maple.example").reply(550, "no such user");
+    world.relay.at(Stage::RcptTo).of("cai@maple.example").reply(452, "4.2.2 mailbox full");
+    world.apply(&(staff("ana", "ana@maple.example") + &staff("cai", "cai@maple.example")));
+    for name in ["ana", "cai"] {
+        world.outcomes_are(name, &["Deferred"]);
+    }
+    world.apply(&staff("bea", "bea@maple.example"));
+    world.member_in("Invited", "bea");
+    world.operator.restart();
+    world.clock().advance(SignedDuration::from_mins(2));
+    let ana = world.member_in("Undeliverable", "ana");
+    assert_eq!(
+        condition(&ana, "Stalled").unwrap()["message"],
+        "The mail relay refuses the mail to this member again and again (failed to deliver at RCPT TO: the server answered 550), \
+         and nothing shows that the relay is to blame. Check the address in the manifest, or ask whoever runs the relay; to try \
+         again, set the annotation clinic-operator.dev/resend to a new value."
+    );
+    world.outcomes_are("cai", &["Deferred", "Deferred"]);
+    // Tried once an hour at least, for a day and a bit.
+    for tries in 3..=28 {
+        world.clock().advance(SignedDuration::from_mins(61));
+        let attempts = || world.account_of("cai")["spec"]["delivery"]["failed"].as_u64();
+        eventually_ok(PATIENCE, &format!("try {tries}"), || {
+            let done = attempts();
+            if done >= Some(tries) || world.object("clinicuser", "cai")["status"]["state"] == "Undeliverable" {
+                Ok(())
+            } else {
+                Err(done)
+            }
+        });
+    }
+    world.member_in("Undeliverable", "cai");
+    assert_eq!(world.mailer_is("True")["status"], "True");
+    world.relay.take_everything();
+    for name in ["ana", "cai"] {
+        world.kubectl(&["annotate", "clinicuser", name, "clinic-operator.dev/resend=again"]);
+        world.member_in("Invited", name);
+    }
+}
