@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clinic_operator::adapters::mail::{Limits, Relay, TlsMode, deliver};
+use clinic_operator::adapters::mail::{EhloName, Limits, Relay, TlsMode, deliver};
 use clinic_operator::api::{CLINIC_NAME, Clinic, ClinicAccount, ClinicUser, EmailClaim};
 use k8s_openapi::api::core::v1::Event;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -215,6 +215,7 @@ pub(crate) async fn relay_alone() -> f64 {
     let relay = &Relay {
         host: "127.0.0.1".to_owned(),
         port: server.port,
+        ehlo_name: EhloName::parse("mail.maple.example").expect("a host name"),
         tls: TlsMode::None,
         from: "Maple Clinic <no-reply@maple.example>".parse().expect("a mailbox"),
         reply_to: None,

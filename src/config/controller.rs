@@ -10,7 +10,7 @@ use lettre::message::Mailbox;
 use serde::Deserialize;
 
 use super::{ConfigError, LogConfig, file, portal_url, read, value};
-use crate::adapters::mail::{Limits, Relay, SecretKind, SignIn, TlsMode, authorities};
+use crate::adapters::mail::{EhloName, Limits, Relay, SecretKind, SignIn, TlsMode, authorities};
 use crate::controller::mailer;
 use crate::domain::delivery::Failure;
 
@@ -42,6 +42,8 @@ pub struct MailConfig {
     /// TCP port.
     #[serde(default = "default_port")]
     pub port: u16,
+    /// What the controller calls itself in EHLO; absent: the host's name, or the domain of `from`.
+    pub ehlo_name: Option<EhloName>,
     /// How the connection is protected.
     #[serde(default)]
     pub tls: Tls,
@@ -172,6 +174,7 @@ impl Config {
             relay: Relay {
                 host: mail.host.clone(),
                 port: mail.port,
+                ehlo_name: mail.ehlo_name.clone().unwrap_or_else(|| EhloName::default_for(&mail.from.email)),
                 tls: match mail.tls {
                     Tls::StartTls => TlsMode::StartTls,
                     Tls::Tls => TlsMode::Tls,

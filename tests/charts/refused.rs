@@ -78,6 +78,8 @@ fn a_wrong_value_is_named_and_what_is_right() {
         ("mail.port=65536", "'/mail/port'", "maximum: got 65,536, want 65,535"),
         ("mail.port=smtp", "'/mail/port'", "got string, want integer"),
         ("mail.host=smtp.maple.example:587/x", "'/mail/host'", "name_or_IP_address"),
+        ("mail.ehloName=10.1.2.3", "'/mail/ehloName'", "or_address_in_brackets"),
+        ("mail.ehloName=mail_1", "'/mail/ehloName'", "host_name"),
         ("mail.from=Maple Clinic", "'/mail/from'", "name_and_address_in_angle_brackets_or_address"),
         ("mail.timeoutSeconds=81", "'/mail/timeoutSeconds'", "maximum: got 81, want 80"),
         ("mail.mailsPerMinute=0", "'/mail/mailsPerMinute'", "minimum: got 0, want 1"),

@@ -220,7 +220,7 @@ fn a_recipient_that_postfix_refuses_or_puts_off_is_the_only_one_who_waits() {
 #[track_caller]
 fn in_the_clear_came_only(overheard: &Overheard, expected: &[&str], address: &str) {
     let (mut commands, only_tls_after) = overheard.in_the_clear();
-    if let Some(first) = commands.first_mut().filter(|first| *first == "EHLO [127.0.0.1]") {
+    if let Some(first) = commands.first_mut().filter(|first| first.starts_with("EHLO ") && !first.contains('[')) {
         "EHLO".clone_into(first);
     }
     assert_eq!((commands.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), only_tls_after), (expected, true));

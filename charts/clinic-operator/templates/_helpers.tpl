@@ -83,6 +83,9 @@ log:
 mail:
   host: {{ required "mail.host is required: the relay that takes the clinic's mail" .Values.mail.host | quote }}
   port: {{ .Values.mail.port }}
+  {{- with .Values.mail.ehloName }}
+  ehloName: {{ . | quote }}
+  {{- end }}
   tls: {{ .Values.mail.tls | quote }}
   from: {{ required "mail.from is required: the sender of every mail" .Values.mail.from | quote }}
   {{- with .Values.mail.replyTo }}

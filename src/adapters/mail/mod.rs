@@ -1,6 +1,7 @@
 //! Mail to people: what a letter looks like (`letter`, `wording`, `templates/`, `message`) and how it reaches a relay (`smtp`, `wire`,
-//! `relay`). When a mail may be sent, and what its outcome means for a member, is decided elsewhere.
+//! `ehlo`, `relay`). When a mail may be sent, and what its outcome means for a member, is decided elsewhere.
 
+mod ehlo;
 mod letter;
 mod message;
 mod relay;
@@ -15,6 +16,7 @@ mod scripted_relay;
 #[cfg(test)]
 mod smtp_tests;
 
+pub use ehlo::{EhloName, InvalidEhloName};
 pub use letter::{Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, RenderError};
 pub use message::{RenderedMail, render};
 pub use relay::{Credentials, Limits, Relay, SecretKind, SignIn, TlsMode};

@@ -10,6 +10,7 @@ use std::{
 use lettre::message::Mailbox;
 use secrecy::SecretString;
 
+use super::ehlo::EhloName;
 use crate::domain::delivery::{Cause, Failure};
 
 /// The SMTP server that takes our mail. Debug leaves its addresses out (I7).
@@ -19,6 +20,8 @@ pub struct Relay {
     pub host: String,
     /// 587 for STARTTLS, 465 for TLS, as a rule.
     pub port: u16,
+    /// Our own name in EHLO.
+    pub ehlo_name: EhloName,
     /// How the connection is protected.
     pub tls: TlsMode,
     /// Header From, and the envelope's sender.

@@ -84,7 +84,7 @@ impl Dialogue<'_> {
     }
 
     async fn hello(&mut self) -> Result<Offers, Failure> {
-        let name = self.wire()?.local_literal();
+        let name = &self.relay.ehlo_name;
         let answer = self.command(Stage::Ehlo, &format!("EHLO {name}")).await?;
         let offers = Offers::parse(&answer);
         positive(&answer).map(|_| offers)

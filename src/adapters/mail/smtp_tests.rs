@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::{
-    Accepted, Limits, Relay, SecretKind, SignIn, TlsMode, deliver,
+    Accepted, EhloName, Limits, Relay, SecretKind, SignIn, TlsMode, deliver,
     scripted_relay::{Script, Trouble},
 };
 use crate::domain::delivery::{Cause, Failure, Fault, Reply, Stage, Undelivered};
@@ -24,6 +24,7 @@ fn relay(port: u16) -> Relay {
     Relay {
         host: "127.0.0.1".to_owned(),
         port,
+        ehlo_name: EhloName::parse("mail.elm-street.example").unwrap(),
         tls: TlsMode::None,
         from: "Elm Street Clinic <invitations@elm-street.example>".parse().unwrap(),
         reply_to: None,
@@ -76,7 +77,7 @@ async fn a_message_is_handed_over_whole_and_said_good_bye() {
     let accepted = clean(deliver(&relay(port), TO, MESSAGE).await).unwrap();
     assert_eq!(accepted.reply.to_string(), "250 2.0.0");
     let expected = [
-        "EHLO [127.0.0.1]",
+        "EHLO mail.elm-street.example",
         "MAIL FROM:<invitations@elm-street.example>",
         "RCPT TO:<canary.zoe@people.example>",
         "DATA",

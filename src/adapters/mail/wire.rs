@@ -1,7 +1,7 @@
 //! One connection to a relay: lines out, replies in, TLS in between. Knows how SMTP looks on the wire (RFC 5321 §2.3.8,
 //! §4.2); which command comes when is `smtp`'s business. Sets no time limits and writes no logs.
 
-use std::{fmt, net::SocketAddr, path::Path, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
 use futures::FutureExt as _;
 use rustls_platform_verifier::BuilderVerifierExt as _;
@@ -31,7 +31,6 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// An open connection.
 pub(super) struct Wire {
     stream: BufReader<Box<dyn Stream>>,
-    local: SocketAddr,
 }
 
 /// A whole reply with its text, which never leaves this folder.
@@ -52,10 +51,9 @@ impl Wire {
     /// TCP only.
     pub(super) async fn connect(host: &str, port: u16) -> Result<Self, Failure> {
         let stream = TcpStream::connect((host, port)).await.map_err(|_| Failure::Other(Cause::Unreachable))?;
-        let local = stream.local_addr().map_err(|_| Failure::Other(Cause::Disconnected))?;
         // Commands are small and each waits for its reply: never hold one back.
         stream.set_nodelay(true).map_err(|_| Failure::Other(Cause::Disconnected))?;
-        Ok(Self { stream: BufReader::new(Box::new(stream)), local })
+        Ok(Self { stream: BufReader::new(Box::new(stream)) })
     }
 
     /// The TLS handshake. Whatever was received before it is an answer that somebody slipped in (CVE-2011-0411): refused.
@@ -66,15 +64,7 @@ impl Wire {
         let name = ServerName::try_from(relay.host.clone()).map_err(|_| Failure::Other(Cause::Tls))?;
         let connector = TlsConnector::from(Arc::new(client_config(relay).await?));
         let stream = connector.connect(name, self.stream.into_inner()).await.map_err(|_| Failure::Other(Cause::Tls))?;
-        Ok(Self { stream: BufReader::new(Box::new(stream)), local: self.local })
-    }
-
-    /// Our end as an address literal, for a client without a name of its own (RFC 5321 §4.1.3, §4.1.4).
-    pub(super) fn local_literal(&self) -> String {
-        match self.local {
-            SocketAddr::V4(address) => format!("[{}]", address.ip()),
-            SocketAddr::V6(address) => format!("[IPv6:{}]", address.ip()),
-        }
+        Ok(Self { stream: BufReader::new(Box::new(stream)) })
     }
 
     /// One line out, without its line break, and the reply to it.
