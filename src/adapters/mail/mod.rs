@@ -1,6 +1,7 @@
 //! Mail to people: what a letter looks like (`letter`, `wording`, `templates/`, `message`) and how it reaches a relay (`smtp`, `wire`,
-//! `ehlo`, `relay`). When a mail may be sent, and what its outcome means for a member, is decided elsewhere.
+//! `connect`, `ehlo`, `relay`). When a mail may be sent, and what its outcome means for a member, is decided elsewhere.
 
+mod connect;
 mod ehlo;
 mod letter;
 mod message;

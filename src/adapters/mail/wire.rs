@@ -5,10 +5,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use futures::FutureExt as _;
 use rustls_platform_verifier::BuilderVerifierExt as _;
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
-    net::TcpStream,
-};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio_rustls::{
     TlsConnector,
     rustls::{
@@ -18,7 +15,10 @@ use tokio_rustls::{
     },
 };
 
-use super::relay::{Relay, unreadable};
+use super::{
+    connect::connect,
+    relay::{Relay, unreadable},
+};
 use crate::domain::delivery::{Cause, Failure, Reply};
 
 /// Bytes; RFC 5321 §4.5.3.1.5 allows 512, servers are chattier.
@@ -50,7 +50,7 @@ impl Answer {
 impl Wire {
     /// TCP only.
     pub(super) async fn connect(host: &str, port: u16) -> Result<Self, Failure> {
-        let stream = TcpStream::connect((host, port)).await.map_err(|_| Failure::Other(Cause::Unreachable))?;
+        let stream = connect(host, port).await.map_err(|_| Failure::Other(Cause::Unreachable))?;
         // Commands are small and each waits for its reply: never hold one back.
         stream.set_nodelay(true).map_err(|_| Failure::Other(Cause::Disconnected))?;
         Ok(Self { stream: BufReader::new(Box::new(stream)) })
