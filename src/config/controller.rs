@@ -10,7 +10,7 @@ use lettre::message::Mailbox;
 use serde::Deserialize;
 
 use super::{ConfigError, LogConfig, file, portal_url, read, value};
-use crate::adapters::mail::{EhloName, Limits, Relay, SecretKind, SignIn, TlsMode, authorities};
+use crate::adapters::mail::{EhloName, Limits, Relay, SecretKind, SignIn, TlsMode, check_authorities};
 use crate::controller::mailer;
 use crate::domain::delivery::Failure;
 
@@ -136,7 +136,7 @@ impl Config {
             sign_in.read().await.map_err(|error: Failure| file("mail.credentials", &error))?;
         }
         if let Some(authority) = &config.mail.ca_file {
-            authorities(authority).await.map_err(|error| file("mail.caFile", &error))?;
+            check_authorities(authority).await.map_err(|error| file("mail.caFile", &error))?;
         }
         Ok(config)
     }

@@ -116,8 +116,22 @@ pub enum Cause {
     Disconnected,
     /// The stage's time was up.
     TimedOut,
-    /// The handshake failed: certificate, name, version.
+    /// The handshake failed otherwise: version, ciphers, or what version 0.1 did not tell apart.
     Tls,
+    /// The server answers the handshake with something else, such as a greeting in the clear.
+    NotTls,
+    /// The certificate's last day is over.
+    CertificateExpired,
+    /// The certificate's first day is still to come.
+    CertificateNotYetValid,
+    /// The certificate has names, and `mail.host` is none of them.
+    CertificateOfOtherName,
+    /// The certificate has no subjectAltName that a host could have.
+    CertificateWithoutName,
+    /// No authority that is trusted signed the certificate.
+    CertificateOfUnknownAuthority,
+    /// The server shows an authority's own certificate, and `mail.caFile` does not hold this very one.
+    CertificateOfAuthority,
     /// The server does not offer what we insist on: STARTTLS, or an AUTH mechanism that we speak.
     NotOffered,
     /// The server does not speak SMTP, or gave an answer that means nothing here.
@@ -138,7 +152,18 @@ impl fmt::Display for Cause {
             Self::Unreachable => "the server cannot be reached",
             Self::Disconnected => "the connection was lost",
             Self::TimedOut => "the server did not answer in time",
-            Self::Tls => "no trusted TLS connection could be made",
+            Self::Tls => "no trusted TLS connection could be made; the log says why",
+            Self::NotTls => "the server does not speak TLS here; mail.port and mail.tls do not belong together",
+            Self::CertificateExpired => "the server's certificate has expired",
+            Self::CertificateNotYetValid => "the server's certificate is not valid yet, or the clock of this host is wrong",
+            Self::CertificateOfOtherName => "the server's certificate is for other names than mail.host; the log has them",
+            Self::CertificateWithoutName => "the server's certificate has no name of a host (subjectAltName)",
+            Self::CertificateOfUnknownAuthority => {
+                "the server's certificate is of an authority that is not trusted; mail.caFile names those to trust"
+            }
+            Self::CertificateOfAuthority => {
+                "the server shows the certificate of an authority (CA:TRUE), and mail.caFile does not hold this very one"
+            }
             Self::NotOffered => "the server does not offer it",
             Self::Malformed => "the server's answer made no sense",
             Self::UnreadableCredentials => "failed to read the files of mail.credentials; the log says why",
@@ -306,6 +331,13 @@ fn of_recipient(failure: &Failure) -> Fault {
         Failure::Unreadable(..)
         | Failure::Other(
             Cause::Tls
+            | Cause::NotTls
+            | Cause::CertificateExpired
+            | Cause::CertificateNotYetValid
+            | Cause::CertificateOfOtherName
+            | Cause::CertificateWithoutName
+            | Cause::CertificateOfUnknownAuthority
+            | Cause::CertificateOfAuthority
             | Cause::NotOffered
             | Cause::UnreadableCredentials
             | Cause::UnreadableAuthorities

@@ -155,6 +155,13 @@ fn failures() -> impl Iterator<Item = Failure> {
         Cause::Disconnected,
         Cause::TimedOut,
         Cause::Tls,
+        Cause::NotTls,
+        Cause::CertificateExpired,
+        Cause::CertificateNotYetValid,
+        Cause::CertificateOfOtherName,
+        Cause::CertificateWithoutName,
+        Cause::CertificateOfUnknownAuthority,
+        Cause::CertificateOfAuthority,
         Cause::NotOffered,
         Cause::Malformed,
         Cause::InvalidAddress,
@@ -202,5 +209,25 @@ fn only_a_refusal_for_good_after_the_sender_was_taken_can_be_of_this_mail_alone(
         );
         let cut = Undelivered { stage, failure: Cause::Disconnected.into() };
         assert!(!cut.trouble().is_a_refusal_of_the_mail());
+    }
+}
+
+/// A ledger outlives the version that wrote it: no word may go.
+#[test]
+fn every_word_of_the_ledgers_of_version_0_1_is_understood() {
+    for word in [
+        "Unreachable",
+        "Disconnected",
+        "TimedOut",
+        "Tls",
+        "NotOffered",
+        "Malformed",
+        "UnreadableCredentials",
+        "UnreadableAuthorities",
+        "InvalidAddress",
+        "NotRendered",
+    ] {
+        let cause: Cause = serde_json::from_value(word.into()).unwrap();
+        assert_eq!(serde_json::to_value(cause).unwrap(), word);
     }
 }

@@ -26,6 +26,9 @@ use crate::world::{World, condition, staff};
 /// The second look at a relay that failed comes after 5 s, the third 10 s later, the fourth 20 s later.
 const RECOVERY: Duration = Duration::from_secs(60);
 
+const UNKNOWN_AUTHORITY: &str =
+    "the server's certificate is of an authority that is not trusted; mail.caFile names those to trust.";
+
 /// How the operator reaches postfix, or somebody before it.
 struct Route<'a> {
     host: &'static str,
@@ -235,14 +238,21 @@ fn in_the_clear_came_only(overheard: &Overheard, expected: &[&str], address: &st
 /// The operator does not trust the certificate that it is shown: the mail waits, why is told, and postfix hears these commands
 /// only, which it counts like that.
 #[track_caller]
-fn mistrust_stops_the_mail(name: &str, interceptor: &Interceptor, route: &Route, heard: &[&str], counted: &str) {
+fn mistrust_stops_the_mail(
+    name: &str,
+    interceptor: &Interceptor,
+    route: &Route,
+    why: &str,
+    (heard, counted): (&[&str], &str),
+) -> World {
     let (world, address) = clinic(name, route.options());
     let overheard = &interceptor.overheard()[0];
     in_the_clear_came_only(overheard, heard, &address);
     assert_eq!(postfix().commands_of(overheard.port), counted);
     let stage = heard.last().unwrap_or(&"connecting");
-    the_mailer_fails(&world, &format!("failed to deliver at {stage}: no trusted TLS connection could be made."));
+    the_mailer_fails(&world, &format!("failed to deliver at {stage}: {why}"));
     assert!(postfix().mails_to(&address).is_empty());
+    world
 }
 
 #[test]
@@ -251,7 +261,7 @@ fn postfix_hears_nothing_after_starttls_from_who_does_not_trust_its_authority() 
     let interceptor = Interceptor::before(postfix().starttls, Meddling::None);
     let route = Route { ca: Some(&other), ..Route::start_tls(interceptor.port()) };
     let counted = "ehlo=1 starttls=0/1 commands=1/2";
-    mistrust_stops_the_mail("authority", &interceptor, &route, &["EHLO", "STARTTLS"], counted);
+    mistrust_stops_the_mail("authority", &interceptor, &route, UNKNOWN_AUTHORITY, (&["EHLO", "STARTTLS"], counted));
 }
 
 #[test]
@@ -259,7 +269,7 @@ fn postfix_hears_nothing_at_all_behind_tls_from_who_does_not_trust_its_authority
     let other = another_authority("other-still");
     let interceptor = Interceptor::before(postfix().tls, Meddling::None);
     let route = Route { tls: "TLS", ca: Some(&other), ..Route::start_tls(interceptor.port()) };
-    mistrust_stops_the_mail("first-byte", &interceptor, &route, &[], "commands=0/0");
+    mistrust_stops_the_mail("first-byte", &interceptor, &route, UNKNOWN_AUTHORITY, (&[], "commands=0/0"));
 }
 
 #[test]
@@ -267,7 +277,10 @@ fn postfix_hears_nothing_after_starttls_from_who_knows_it_by_a_name_that_its_cer
     let interceptor = Interceptor::on([127, 0, 0, 2], postfix().starttls, Meddling::None);
     let route = Route { host: "127.0.0.2", ..Route::start_tls(interceptor.port()) };
     let counted = "ehlo=1 starttls=0/1 commands=1/2";
-    mistrust_stops_the_mail("name", &interceptor, &route, &["EHLO", "STARTTLS"], counted);
+    let why = "the server's certificate is for other names than mail.host; the log has them.";
+    let world = mistrust_stops_the_mail("name", &interceptor, &route, why, (&["EHLO", "STARTTLS"], counted));
+    let log = world.operator.log();
+    assert!(log.contains("DNS:localhost, IP:127.0.0.1"), "{log}");
 }
 
 /// Somebody between the operator and postfix meddles with STARTTLS: the mail waits, why is told, and nothing but these
@@ -304,7 +317,7 @@ fn no_mail_leaves_while_somebody_refuses_starttls_in_the_name_of_postfix() {
 
 #[test]
 fn no_mail_leaves_while_somebody_takes_starttls_and_goes_on_in_the_clear() {
-    let why = "no trusted TLS connection could be made";
+    let why = "the server does not speak TLS here; mail.port and mail.tls do not belong together";
     meddling_stops_the_mail("faked", Meddling::FakesStartTls, why, &["EHLO", "STARTTLS"]);
 }
 
@@ -331,7 +344,7 @@ fn without_a_ca_file_the_authorities_of_the_platform_are_trusted_and_no_others()
     let file = |path: &Path| ("SSL_CERT_FILE", path.to_str().unwrap().to_owned());
     let cases = [
         ("platform", vec![file(&postfix().ca)], None),
-        ("elsewhere", vec![file(&other)], Some("no trusted TLS connection could be made.")),
+        ("elsewhere", vec![file(&other)], Some(UNKNOWN_AUTHORITY)),
         // As the machine has them: perhaps it has none.
         ("machine", vec![], Some("")),
     ];

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::control_plane::{ControlPlane, Namespace, Output, control_plane, crd_files, crds};
 use crate::support::operator::{OperatorOptions, Prepared};
@@ -137,37 +138,46 @@ fn a_cluster_without_our_crds_or_with_older_ones_says_which_to_apply() {
         "the custom resources of clinic-operator.dev are not installed in this cluster: kubectl apply -f crds/"
     );
 
+    // New definitions are served a moment later.
+    let complains = |expected: &str| {
+        eventually_ok(PATIENCE, expected, || {
+            let complaint = ground.complaint();
+            if complaint == expected { Ok(()) } else { Err(complaint) }
+        });
+    };
+    let code = with_older_attempts(|attempt| drop(attempt.as_object_mut().unwrap().remove("code")));
+    let word = with_older_attempts(|attempt| {
+        attempt["cause"]["enum"].as_array_mut().unwrap().retain(|word| word != "CertificateExpired");
+    });
+    for (older, missing) in [(code, "code"), (word, "cause CertificateExpired")] {
+        bare.install_kinds(older.path());
+        complains(&format!(
+            "the CRD of ClinicAccount in this cluster is older than this operator: spec.delivery.attempts[].{missing} is \
+             missing; apply the crds/ of this version"
+        ));
+    }
+
+    bare.install_kinds(&crds());
+    // Now nothing but the port is in the way.
+    let listen = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listen.local_addr().unwrap().to_string();
+    change_configuration(&ground, "/listen", &json!(taken));
+    complains(&format!("listen: failed to serve on {taken}: Address already in use (os error 98)"));
+}
+
+/// A folder with our definitions, in which the properties of an attempt are changed.
+fn with_older_attempts(change: impl Fn(&mut Value)) -> TempDir {
     let older = tempfile::tempdir().unwrap();
     for file in crd_files() {
         let mut crd: Value = serde_yaml::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         if crd["spec"]["names"]["kind"] == "ClinicAccount" {
             let spec = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
-            let attempt = &mut spec["properties"]["delivery"]["properties"]["attempts"]["items"]["properties"];
-            attempt.as_object_mut().unwrap().remove("code").unwrap();
+            change(&mut spec["properties"]["delivery"]["properties"]["attempts"]["items"]["properties"]);
         }
         fs::write(older.path().join(file.file_name().unwrap()), crd.to_string()).unwrap();
     }
     fs::copy(crds().join("policies.yaml"), older.path().join("policies.yaml")).unwrap();
-    bare.install_kinds(older.path());
-    assert_eq!(
-        ground.complaint(),
-        "the CRD of ClinicAccount in this cluster is older than this operator: spec.delivery.attempts[].code is missing; \
-         apply the crds/ of this version"
-    );
-
-    bare.install_kinds(&crds());
-    // The right ones are served a moment later; then nothing but the port is in the way.
-    let listen = TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = listen.local_addr().unwrap().to_string();
-    change_configuration(&ground, "/listen", &json!(taken));
-    eventually_ok(PATIENCE, "the newer CRDs to be enough", || {
-        let complaint = ground.complaint();
-        if complaint == format!("listen: failed to serve on {taken}: Address already in use (os error 98)") {
-            Ok(())
-        } else {
-            Err(complaint)
-        }
-    });
+    older
 }
 
 fn change_configuration(ground: &Ground, pointer: &str, value: &Value) {

@@ -23,14 +23,14 @@ pub enum PreflightError {
     /// The group is not served.
     #[error("the custom resources of {GROUP} are not installed in this cluster: kubectl apply -f crds/")]
     NoCrds,
-    /// A field that this version needs is not in the served schema.
+    /// A field that this version needs, or a word that it may hold, is not in the served schema.
     #[error(
         "the CRD of {kind} in this cluster is older than this operator: {field} is missing; apply the crds/ of this version"
     )]
     OldCrd {
         /// The kind.
         kind: String,
-        /// The first field that is missing.
+        /// The first field or word that is missing.
         field: String,
     },
     /// Rights are missing.
@@ -100,8 +100,13 @@ fn a_served_schema_has_every_field(document: &Value) -> Result<(), PreflightErro
     Ok(())
 }
 
-/// The first field of `needed` that `served` does not have.
+/// The first field of `needed`, or word of an enum, that `served` does not have.
 fn missing_field(needed: &Value, served: &Value, path: &str) -> Option<String> {
+    if let (Some(needed), Some(served)) = (needed["enum"].as_array(), served["enum"].as_array())
+        && let Some(word) = needed.iter().find(|word| !served.contains(word))
+    {
+        return Some(format!("{path} {}", word.as_str().unwrap_or_default()));
+    }
     if let Some(fields) = needed["properties"].as_object() {
         for (name, schema) in fields {
             let path = format!("{path}.{name}");

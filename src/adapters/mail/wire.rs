@@ -1,23 +1,16 @@
-//! One connection to a relay: lines out, replies in, TLS in between. Knows how SMTP looks on the wire (RFC 5321 §2.3.8,
+//! One connection to a relay: lines out, replies in. Knows how SMTP looks on the wire (RFC 5321 §2.3.8,
 //! §4.2); which command comes when is `smtp`'s business. Sets no time limits and writes no logs.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::sync::Arc;
 
 use futures::FutureExt as _;
-use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{
-        ClientConfig, RootCertStore,
-        crypto::aws_lc_rs,
-        pki_types::{CertificateDer, ServerName, pem::PemObject as _},
-    },
-};
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use super::{
     connect::connect,
-    relay::{Relay, unreadable},
+    relay::Relay,
+    tls::{client_config, refused},
 };
 use crate::domain::delivery::{Cause, Failure, Reply};
 
@@ -63,7 +56,8 @@ impl Wire {
         }
         let name = ServerName::try_from(relay.host.clone()).map_err(|_| Failure::Other(Cause::Tls))?;
         let connector = TlsConnector::from(Arc::new(client_config(relay).await?));
-        let stream = connector.connect(name, self.stream.into_inner()).await.map_err(|_| Failure::Other(Cause::Tls))?;
+        let stream = connector.connect(name, self.stream.into_inner()).await;
+        let stream = stream.map_err(|error| Failure::Other(refused(&relay.host, &error)))?;
         Ok(Self { stream: BufReader::new(Box::new(stream)) })
     }
 
@@ -145,35 +139,6 @@ pub(super) fn with_doubled_dots(message: &[u8]) -> Vec<u8> {
         rest = after.strip_prefix(b"\r\n").or_else(|| after.get(1..)).unwrap_or_default();
     }
     out
-}
-
-async fn client_config(relay: &Relay) -> Result<ClientConfig, Failure> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| Failure::Other(Cause::Tls))?;
-    let Some(path) = &relay.ca_file else {
-        let platform = builder.with_platform_verifier();
-        let platform = platform.map_err(|_| {
-            Failure::Unreadable(Cause::UnreadableAuthorities, "the platform's trusted certificates".to_owned())
-        })?;
-        return Ok(platform.with_no_client_auth());
-    };
-    Ok(builder.with_root_certificates(authorities(path).await?).with_no_client_auth())
-}
-
-/// Reads the authorities of a PEM file.
-///
-/// # Errors
-/// Names the file and what is wrong with it.
-pub async fn authorities(path: &Path) -> Result<RootCertStore, Failure> {
-    let unreadable = |path: &Path, why: &dyn fmt::Display| unreadable(Cause::UnreadableAuthorities, path, why);
-    let pem = tokio::fs::read(path).await.map_err(|error| unreadable(path, &error.kind()))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|_| unreadable(path, &"not PEM"))?;
-        roots.add(certificate).map_err(|_| unreadable(path, &"not a certificate"))?;
-    }
-    if roots.is_empty() { Err(unreadable(path, &"holds no certificate")) } else { Ok(roots) }
 }
 
 #[cfg(test)]
