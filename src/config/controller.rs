@@ -1,16 +1,20 @@
 //! The controller's configuration file.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::net::{IpAddr, SocketAddr};
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lettre::message::Mailbox;
 use serde::Deserialize;
 
-use super::{ConfigError, LogConfig, file, portal_url, read, value};
-use crate::adapters::mail::{EhloName, Limits, Relay, SecretKind, SignIn, TlsMode, check_authorities};
+use super::values::{host, listen, mailbox, optional_mailbox, optional_path};
+use super::{
+    ConfigError, File, LogConfig, RIGHT_FORMAT, RIGHT_LEVEL, RIGHT_LISTEN, RIGHT_LOG, RIGHT_URL, file, portal_url,
+    read, value,
+};
+use crate::adapters::mail::{EhloName, InvalidEhloName, Limits, Relay, SecretKind, SignIn, TlsMode, check_authorities};
 use crate::controller::mailer;
 use crate::domain::delivery::Failure;
 
@@ -21,7 +25,7 @@ pub struct Config {
     /// Base of the links in mails: `https://` and a host, without a slash at its end.
     pub portal_url: String,
     /// Address and port of `/healthz`, `/readyz` and `/metrics`.
-    #[serde(default = "default_listen")]
+    #[serde(default = "default_listen", deserialize_with = "listen")]
     pub listen: SocketAddr,
     /// Whether it works only while it has the lease of its namespace, so that several can run.
     #[serde(default = "yes")]
@@ -38,22 +42,27 @@ pub struct Config {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MailConfig {
     /// DNS name or IP address; its certificate must have this name.
+    #[serde(deserialize_with = "host")]
     pub host: String,
     /// TCP port.
     #[serde(default = "default_port")]
-    pub port: u16,
+    pub port: NonZeroU16,
     /// What the controller calls itself in EHLO; absent: the host's name, or the domain of `from`.
     pub ehlo_name: Option<EhloName>,
     /// How the connection is protected.
     #[serde(default)]
     pub tls: Tls,
     /// PEM file with the only authorities to trust; absent: those of the platform.
+    #[serde(default, deserialize_with = "optional_path")]
     pub ca_file: Option<PathBuf>,
     /// Header From and envelope sender, such as `Maple Clinic <no-reply@maple.example>`.
+    #[serde(deserialize_with = "mailbox")]
     pub from: Mailbox,
     /// Where answers go; absent: to `from`.
+    #[serde(default, deserialize_with = "optional_mailbox")]
     pub reply_to: Option<Mailbox>,
     /// Folder with the file `username` and the file of the secret; absent: no authentication.
+    #[serde(default, deserialize_with = "optional_path")]
     pub credentials: Option<PathBuf>,
     /// What the secret is.
     #[serde(default)]
@@ -64,7 +73,7 @@ pub struct MailConfig {
     /// Mails a minute, of all kinds together.
     #[serde(default = "default_per_minute")]
     pub mails_per_minute: NonZeroU32,
-    /// Dialogues with the relay at the same time.
+    /// Dialogues with the relay at the same time, 1 to 1000.
     #[serde(default = "default_connections")]
     pub connections: NonZeroU32,
 }
@@ -100,6 +109,42 @@ pub enum Auth {
     XOAuth2,
 }
 
+impl File for Config {
+    const KEYS: &'static [(&'static str, &'static str)] = &[
+        ("portalUrl", RIGHT_URL),
+        ("listen", RIGHT_LISTEN),
+        ("leaderElection", "must be true or false"),
+        ("log", RIGHT_LOG),
+        ("log.level", RIGHT_LEVEL),
+        ("log.format", RIGHT_FORMAT),
+        ("mail", "must hold host, from and what else the relay needs"),
+        (
+            "mail.host",
+            "must be the DNS name (an accented one in its xn-- form) or IP address of the relay, without a port",
+        ),
+        ("mail.port", "must be 1 to 65535"),
+        ("mail.ehloName", InvalidEhloName::RIGHT),
+        ("mail.tls", "must be StartTLS, TLS or None"),
+        ("mail.caFile", "must be the path of a PEM file"),
+        ("mail.from", RIGHT_MAILBOX),
+        ("mail.replyTo", RIGHT_MAILBOX),
+        ("mail.credentials", "must be the path of a folder"),
+        ("mail.auth", "must be Password or XOAUTH2"),
+        ("mail.timeoutSeconds", "must be 1 to 80"),
+        ("mail.mailsPerMinute", "must be a whole number, 1 or more"),
+        ("mail.connections", "must be 1 to 1000"),
+    ];
+}
+
+const RIGHT_MAILBOX: &str = "must be one ASCII address (write an accented domain in its xn-- form), alone or in angle brackets \
+                             after a name: Maple Clinic <no-reply@maple.example>; a name with @ or angle brackets needs quotes";
+const MOST_CONNECTIONS: u32 = 1000;
+
+/// Whether what is sent there stays on this host.
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
 fn yes() -> bool {
     true
 }
@@ -108,8 +153,8 @@ fn default_listen() -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], 8080))
 }
 
-fn default_port() -> u16 {
-    587
+fn default_port() -> NonZeroU16 {
+    const { NonZeroU16::new(587).unwrap() }
 }
 
 fn default_timeout() -> u8 {
@@ -120,8 +165,9 @@ fn default_per_minute() -> NonZeroU32 {
     const { NonZeroU32::new(10).unwrap() }
 }
 
+/// Microsoft 365 takes three from a mailbox at the same time.
 fn default_connections() -> NonZeroU32 {
-    const { NonZeroU32::new(4).unwrap() }
+    const { NonZeroU32::new(3).unwrap() }
 }
 
 impl Config {
@@ -141,16 +187,9 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, path: &Path) -> Result<(), ConfigError> {
         portal_url(&self.portal_url, path)?;
         let mail = &self.mail;
-        if !mail.from.email.to_string().is_ascii() {
-            return Err(value(
-                path,
-                "mail.from",
-                "must be an ASCII address (write an accented domain in its xn-- form)",
-            ));
-        }
         if matches!(mail.auth, Auth::XOAuth2) && mail.credentials.is_none() {
             return Err(value(
                 path,
@@ -158,11 +197,18 @@ impl Config {
                 "needs mail.credentials, the folder with the files username and token",
             ));
         }
-        if !(1..=Limits::LONGEST_STEP.as_secs()).contains(&u64::from(mail.timeout_seconds)) {
-            return Err(value(path, "mail.timeoutSeconds", "must be 1 to 80"));
+        if matches!(mail.tls, Tls::None) && mail.credentials.is_some() && !is_loopback(&mail.host) {
+            return Err(value(
+                path,
+                "mail.tls",
+                "None would send mail.credentials in the clear to another host: set it to StartTLS or TLS, or leave them out",
+            ));
         }
-        if mail.host.trim().is_empty() {
-            return Err(value(path, "mail.host", "must be the DNS name or IP address of the relay"));
+        if !(1..=Limits::LONGEST_STEP.as_secs()).contains(&u64::from(mail.timeout_seconds)) {
+            return Err(Self::wrong(path, "mail.timeoutSeconds"));
+        }
+        if mail.connections.get() > MOST_CONNECTIONS {
+            return Err(Self::wrong(path, "mail.connections"));
         }
         Ok(())
     }
@@ -173,7 +219,7 @@ impl Config {
         mailer::Settings {
             relay: Relay {
                 host: mail.host.clone(),
-                port: mail.port,
+                port: mail.port.get(),
                 ehlo_name: mail.ehlo_name.clone().unwrap_or_else(|| EhloName::default_for(&mail.from.email)),
                 tls: match mail.tls {
                     Tls::StartTls => TlsMode::StartTls,
@@ -219,7 +265,10 @@ mod tests {
     #[test]
     fn what_is_not_said_has_sensible_defaults() {
         let config = parse(GOOD).unwrap();
-        assert_eq!((config.mail.port, config.mail.mails_per_minute.get()), (587, 10));
+        assert_eq!(
+            (config.mail.port.get(), config.mail.mails_per_minute.get(), config.mail.connections.get()),
+            (587, 10, 3)
+        );
         assert!(matches!(config.mail.tls, Tls::StartTls));
     }
 
@@ -251,16 +300,19 @@ mod tests {
             ),
             ("portal.maple.example\n", "portal.maple.example/\n", "without a path or a slash at its end"),
             ("portal.maple.example\n", "portal.maple.example/it's\n", "portalUrl: must be https://"),
-            ("no-reply@maple.example", "no-reply@érable.example", "mail.from: must be an ASCII address"),
-            ("mail:\n", "mail:\n  tls: Sometimes\n", "tls: unknown variant …, expected one of StartTLS, TLS, None"),
-            ("mail:\n", "mail:\n  mailsPerMinute: 0\n", "expected a nonzero u32 at line 3"),
+            ("no-reply@maple.example", "no-reply@érable.example", "mail.from: must be one ASCII address"),
+            ("mail:\n", "mail:\n  tls: Sometimes\n", "mail.tls: must be StartTLS, TLS or None (line 3, column 8)"),
+            (
+                "mail:\n",
+                "mail:\n  mailsPerMinute: 0\n",
+                "mail.mailsPerMinute: must be a whole number, 1 or more (line 3",
+            ),
+            ("mail:\n", "mail:\n  port: 0\n", "mail.port: must be 1 to 65535 (line 3"),
             ("mail:\n", "mail:\n  timeoutSeconds: 81\n", "mail.timeoutSeconds: must be 1 to 80"),
-            ("mail:\n", "mail:\n  timeoutSeconds: 0\n", "mail.timeoutSeconds: must be 1 to 80"),
-            ("mail:\n", "mail:\n  auth: Kerberos\n", "auth: unknown variant …, expected one of Password, XOAUTH2"),
             ("mail:\n", "mail:\n  auth: XOAUTH2\n", "mail.auth: needs mail.credentials"),
-            ("mail:\n", "mail:\n  hots: x\n", "hots"),
-            ("  host: smtp.maple.example\n", "", "host"),
-            ("from: Maple Clinic <no-reply@maple.example>", "from: nobody", "from: "),
+            ("mail:\n", "mail:\n  hots: x\n", "unknown field `hots`, expected one of host, port, "),
+            ("  host: smtp.maple.example\n", "", "mail.host is missing: it must be the DNS name"),
+            ("host: smtp.maple.example", "host: a b", "mail.host: must be the DNS name"),
         ] {
             let error = parse(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert!(

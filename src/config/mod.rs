@@ -3,11 +3,16 @@
 
 pub mod controller;
 pub mod portal;
+mod values;
+
+#[cfg(test)]
+mod keys_tests;
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_yaml::{options, with_deserializer_from_str_with_options};
 
 use crate::domain::portal_url::PortalUrl;
 
@@ -90,8 +95,31 @@ pub enum ConfigError {
     },
 }
 
+/// A configuration file.
+trait File: DeserializeOwned {
+    /// Every key, by its path, and what it takes, in words that go on from there: `mail.port` "must be 1 to 65535".
+    const KEYS: &'static [(&'static str, &'static str)];
+
+    /// What a key takes.
+    fn right(key: &str) -> Option<&'static str> {
+        Self::KEYS.iter().find(|(name, _)| *name == key).map(|(_, right)| *right)
+    }
+
+    /// A value of this key is not right.
+    fn wrong(path: &Path, key: &'static str) -> ConfigError {
+        value(path, key, Self::right(key).unwrap_or("is not right"))
+    }
+}
+
+/// What is right in both files.
+const RIGHT_LOG: &str = "must hold level, format or both";
+const RIGHT_LEVEL: &str = "must be error, warn, info, debug or trace";
+const RIGHT_LISTEN: &str = "must be an IP address and a port such as 0.0.0.0:8080";
+const RIGHT_FORMAT: &str = "must be json or text";
+const RIGHT_URL: &str = "must be https:// and a host such as https://portal.maple.example";
+
 /// Reads and parses a file.
-async fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+async fn read<T: File>(path: &Path) -> Result<T, ConfigError> {
     let text = tokio::fs::read_to_string(path)
         .await
         .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
@@ -99,9 +127,15 @@ async fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
 }
 
 /// Parses the text of the file `path`.
-fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ConfigError> {
-    serde_yaml::from_str_with_options(text, serde_yaml::options! { with_snippet: false })
-        .map_err(|error| ConfigError::Invalid { path: path.to_owned(), error: in_words(&error, text) })
+fn parse<T: File>(text: &str, path: &Path) -> Result<T, ConfigError> {
+    let mut key = String::new();
+    let parsed = with_deserializer_from_str_with_options(text, options! { with_snippet: false }, |deserializer| {
+        serde_path_to_error::deserialize(deserializer).map_err(|error| {
+            key = error.path().to_string();
+            error.into_inner()
+        })
+    });
+    parsed.map_err(|error| ConfigError::Invalid { path: path.to_owned(), error: in_words::<T>(&key, &error) })
 }
 
 /// A value that does not do.
@@ -118,29 +152,25 @@ fn portal_url(text: &str, path: &Path) -> Result<PortalUrl, ConfigError> {
     PortalUrl::parse(text).map_err(|error| value(path, "portalUrl", error.to_string()))
 }
 
-/// One line. A fault in a value names its key, but never the value: somebody may have put a password there.
-fn in_words(error: &serde_yaml::Error, text: &str) -> String {
-    let key = error.location().and_then(|place| {
-        let line = text.lines().nth(usize::try_from(place.line()).ok()?.checked_sub(1)?)?;
-        let before: String = line.chars().take(usize::try_from(place.column()).ok()?.checked_sub(1)?).collect();
-        let key = before.trim_end().strip_suffix(':')?.rsplit(['{', ',', ' ']).next()?.trim_matches('"').to_owned();
-        Some(key)
-    });
-    match key {
-        Some(key) => format!("{key}: {}", without_values(&error.to_string())),
-        None => without_values(&error.to_string()),
+/// One line, which names the key and what is right, but never the value: somebody may have put a password there.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the parser's enum is open, and its other faults are of the syntax")]
+fn in_words<T: File>(key: &str, error: &serde_yaml::Error) -> String {
+    // An element of a list is told as the list is.
+    let key = key.split('[').next().unwrap_or_default();
+    let place = error.location().map(|place| format!(" (line {}, column {})", place.line(), place.column()));
+    let place = place.unwrap_or_default();
+    match error {
+        serde_yaml::Error::SerdeMissingField { field, .. } => {
+            let key = if key.is_empty() || key == "." { (*field).to_owned() } else { format!("{key}.{field}") };
+            format!("{key} is missing: it {}", T::right(&key).unwrap_or("is required"))
+        }
+        serde_yaml::Error::DuplicateMappingKey { key, .. } => {
+            format!("{} stands there twice{place}", key.as_deref().unwrap_or("a key"))
+        }
+        serde_yaml::Error::SerdeUnknownField { .. } | serde_yaml::Error::ExternalMessage { .. } => error.to_string(),
+        _ => match T::right(key) {
+            Some(right) => format!("{key}: {right}{place}"),
+            None => format!("it must hold keys and values such as portalUrl: https://portal.maple.example{place}"),
+        },
     }
-}
-
-/// What a parser says, with `…` for each value that it quotes. The key that it does not know stays: it is what is wrong.
-fn without_values(said: &str) -> String {
-    const OPENINGS: [&str; 3] = ["unknown variant `", "string \"", "value \""];
-    let first = OPENINGS.iter().filter_map(|opening| Some((said.find(opening)?, *opening))).min();
-    let Some((at, opening)) = first else { return said.to_owned() };
-    let (before, value) = said.split_at(at + opening.len());
-    let (shown, quote) = before.split_at(before.len() - 1);
-    // A text may hold the quote that ends it; after a variant the right ones are named in the same quotes.
-    let end = if quote == "`" { value.find(quote) } else { value.rfind(quote) };
-    let after = end.and_then(|end| value.get(end + 1..)).unwrap_or_default();
-    format!("{shown}…{}", without_values(after))
 }

@@ -7,7 +7,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::{ConfigError, LogConfig, file, portal_url, read, value};
+use super::values::{listen, optional_path, path};
+use super::{
+    ConfigError, File, LogConfig, RIGHT_FORMAT, RIGHT_LEVEL, RIGHT_LISTEN, RIGHT_LOG, RIGHT_URL, file, portal_url,
+    read, value,
+};
 use crate::adapters::seal::Folders;
 use crate::portal::pages::Accent;
 use crate::portal::{Branding, Logo, Settings, Tls};
@@ -24,16 +28,18 @@ pub struct Config {
     /// The base of the links in mails, as the controller has it: `https://` and a host.
     pub portal_url: String,
     /// Address and port of the pages.
-    #[serde(default = "default_listen")]
+    #[serde(default = "default_listen", deserialize_with = "listen")]
     pub listen: SocketAddr,
     /// Address and port of `/healthz`, `/readyz` and `/metrics`.
-    #[serde(default = "default_probes")]
+    #[serde(default = "default_probes", deserialize_with = "listen")]
     pub listen_probes: SocketAddr,
     /// Where the pages are encrypted here; absent: somebody before us does it.
     pub tls: Option<TlsConfig>,
     /// Folder with the file `current` and, while a key is replaced, `other`: 32 random bytes in base64 each.
+    #[serde(deserialize_with = "path")]
     pub keys: PathBuf,
     /// Folder with the same files from another source, or the word `none` in one: a second part, without which the keys open nothing.
+    #[serde(default, deserialize_with = "optional_path")]
     pub keys_second_part: Option<PathBuf>,
     /// Networks of proxies whose `X-Forwarded-For` says who asks.
     #[serde(default)]
@@ -54,8 +60,10 @@ pub struct Config {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TlsConfig {
     /// PEM file with the certificate and those that vouch for it.
+    #[serde(deserialize_with = "path")]
     pub certificate: PathBuf,
     /// PEM file with its key.
+    #[serde(deserialize_with = "path")]
     pub key: PathBuf,
 }
 
@@ -64,9 +72,40 @@ pub struct TlsConfig {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BrandingConfig {
     /// An SVG or PNG file of at most 256 KiB.
+    #[serde(default, deserialize_with = "optional_path")]
     pub logo: Option<PathBuf>,
     /// `#rrggbb`: the colour of buttons and links, dark enough for white text on it.
     pub accent: Option<String>,
+}
+
+impl File for Config {
+    const KEYS: &'static [(&'static str, &'static str)] = &[
+        ("portalUrl", RIGHT_URL),
+        ("listen", RIGHT_LISTEN),
+        ("listenProbes", RIGHT_LISTEN),
+        ("tls", "must hold certificate and key"),
+        ("tls.certificate", "must be the path of a PEM file"),
+        ("tls.key", "must be the path of a PEM file"),
+        ("keys", "must be the path of a folder"),
+        ("keysSecondPart", "must be the path of a folder"),
+        (
+            "trustedProxies",
+            "must be a list of networks such as [10.42.0.0/16, 10.42.0.7/32], none wider than /8, IPv6 /7: who is in one \
+             chooses the address that wrong passwords count for",
+        ),
+        ("sessionOutageSeconds", "must be 60 to 3600"),
+        ("branding", "must hold logo, accent or both"),
+        ("branding.logo", "must be the path of an SVG or PNG file"),
+        ("branding.accent", "must be # and six hexadecimal digits, such as '#0b6670', in quotes"),
+        ("log", RIGHT_LOG),
+        ("log.level", RIGHT_LEVEL),
+        ("log.format", RIGHT_FORMAT),
+    ];
+}
+
+/// Wider than the widest private network (RFC 1918 §3, RFC 4193 §3.1): half of everybody is no proxy.
+fn is_too_wide(network: &IpNet) -> bool {
+    network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 7 }
 }
 
 fn default_listen() -> SocketAddr {
@@ -97,7 +136,10 @@ impl Config {
     pub async fn settings(self, path: &Path, namespace: String) -> Result<Settings, ConfigError> {
         let base = portal_url(&self.portal_url, path)?;
         if !(60..=LONGEST_OUTAGE).contains(&self.session_outage_seconds) {
-            return Err(value(path, "sessionOutageSeconds", "must be 60 to 3600"));
+            return Err(Self::wrong(path, "sessionOutageSeconds"));
+        }
+        if self.trusted_proxies.iter().any(is_too_wide) {
+            return Err(Self::wrong(path, "trustedProxies"));
         }
         let accent = self.branding.accent.as_deref().map(Accent::parse).transpose();
         let accent = accent.map_err(|error| value(path, "branding.accent", error.to_string()))?;
@@ -170,8 +212,8 @@ mod tests {
             ("branding: {accent: blue}", "branding.accent: "),
             ("branding: {accent: '#ffff00'}", "branding.accent: "),
             ("branding: {logo: /no/such/file}", "branding.logo: failed to read /no/such/file"),
-            ("trustedProxies: [10.0.0.0/40]", "invalid IP address syntax at line 3"),
-            ("tls: {certificate: /c}", "missing field `key`"),
+            ("trustedProxies: [10.0.0.0/40]", "trustedProxies: must be a list of networks such as"),
+            ("tls: {certificate: /c}", "tls.key is missing: it must be the path of a PEM file"),
             ("color: blue", "unknown field `color`"),
             ("listen: 8443", "listen"),
         ] {

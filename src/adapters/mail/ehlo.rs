@@ -21,10 +21,14 @@ pub struct EhloName(String);
 
 /// What [`EhloName::parse`] takes, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "must be a host name such as mail.maple.example, or an address in brackets such as [192.0.2.7] or [IPv6:2001:db8::7]"
-)]
+#[error("{}", Self::RIGHT)]
 pub struct InvalidEhloName;
+
+impl InvalidEhloName {
+    /// What is right, for whoever wrote something else.
+    pub const RIGHT: &str = "must be a host name such as mail.maple.example, or an address in brackets such as [192.0.2.7] or \
+                             [IPv6:2001:db8::7]";
+}
 
 impl EhloName {
     /// A host name, or an address literal (RFC 5321 §4.1.3).

@@ -137,6 +137,7 @@ fn a_mail_is_seven_bit_short_lined_and_the_same_each_time() {
 fn names_are_encoded_so_that_nothing_breaks_out_of_a_header() {
     for (name, from) in [
         ("Elm Street", "\"Elm Street\" <x@elm.example>"),
+        ("Maple Clinic, Toronto", "=?utf-8?b?TWFwbGUgQ2xpbmljLCBUb3JvbnRv?= <x@elm.example>"),
         ("O'Neil, \"Bo\" Clinic", "=?utf-8?b?TydOZWlsLCAiQm8iIENsaW5pYw==?= <x@elm.example>"),
         ("Zoë-Anne d'Été", "=?utf-8?b?Wm/Dqy1Bbm5lIGQnw4l0w6k=?= <x@elm.example>"),
         ("李", "=?utf-8?b?5p2O?= <x@elm.example>"),

@@ -23,7 +23,7 @@ mod tls_tests;
 pub use ehlo::{EhloName, InvalidEhloName};
 pub use letter::{Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, RenderError};
 pub use message::{RenderedMail, render};
-pub use relay::{Credentials, Limits, Relay, SecretKind, SignIn, TlsMode};
+pub use relay::{Credentials, Limits, Relay, SecretKind, SignIn, TlsMode, is_host};
 pub use smtp::{Accepted, deliver};
 pub use tls::check_authorities;
 

@@ -9,9 +9,15 @@ use std::{
 
 use lettre::message::Mailbox;
 use secrecy::SecretString;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::ehlo::EhloName;
 use crate::domain::delivery::{Cause, Failure};
+
+/// Whether it is a DNS name or an IP address, as a certificate can have it and TLS asks for it.
+pub fn is_host(text: &str) -> bool {
+    ServerName::try_from(text).is_ok()
+}
 
 /// The SMTP server that takes our mail. Debug leaves its addresses out (I7).
 #[derive(Clone)]
