@@ -206,6 +206,17 @@ fn whom_postfix_puts_off_since_it_does_not_serve_us_is_mailed_once_it_does() {
 }
 
 #[test]
+fn who_gives_an_address_in_ehlo_is_refused_and_a_name_is_given_without_being_configured() {
+    let mut options = Route::start_tls(postfix().starttls).options();
+    options.configuration.push(("/mail/ehloName", json!("[127.0.0.1]")));
+    let (world, address) = clinic("address", options);
+    the_mailer_fails(&world, "failed to deliver at RCPT TO: the server answered 550 5.7.1.");
+    assert!(postfix().mails_to(&address).is_empty());
+    let (world, address) = clinic("named", Route::start_tls(postfix().starttls).options());
+    the_mail_arrives(&world, &address);
+}
+
+#[test]
 fn a_recipient_that_postfix_refuses_or_puts_off_is_the_only_one_who_waits() {
     let (world, address) = clinic("recipients", Route::start_tls(postfix().starttls).options());
     world.apply(&(staff("bea", "nobody@maple.example") + &staff("cai", "full@maple.example")));
