@@ -371,11 +371,11 @@ fn is_quota(reply: Reply) -> bool {
 }
 
 /// A refusal at RCPT that is of the sender's address (5.1.7, 5.1.8), of the dialogue (5.5.x, 503) or for want of a sign-in
-/// (530): many servers say only then what they hold against the sender.
+/// (530), or of our name in EHLO (504): many servers say only then what they hold against the sender.
 fn is_about_us(reply: Reply) -> bool {
     match reply.enhanced {
         Some(enhanced) => matches!(enhanced, (5, 1, 7 | 8) | (5, 5, _)),
-        None => matches!(reply.code, 503 | 530),
+        None => matches!(reply.code, 503 | 504 | 530),
     }
 }
 

@@ -99,7 +99,7 @@ fn each_reply_of_the_page_is_blamed_as_the_page_says() {
 
 #[test]
 fn what_a_server_says_only_to_rcpt_about_the_sender_is_not_the_recipients_fault() {
-    for line in ["553 5.1.7", "550 5.1.8", "503 5.5.1", "503", "530", "530 5.5.1"] {
+    for line in ["553 5.1.7", "550 5.1.8", "503 5.5.1", "503", "504", "530", "530 5.5.1"] {
         assert_eq!(whose_fault(Stage::RcptTo, &reply(line)), Fault::Mailer, "{line}");
     }
 }
