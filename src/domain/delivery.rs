@@ -305,7 +305,7 @@ pub enum Fault {
     Unknown,
 }
 
-/// The tables of docs/reliability.md, read from the top: the first row that applies.
+/// As the tables of docs/reliability.md have it for one recipient.
 pub fn whose_fault(stage: Stage, failure: &Failure) -> Fault {
     match stage {
         Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::StartTls | Stage::Auth | Stage::MailFrom => {
@@ -323,7 +323,7 @@ fn of_recipient(failure: &Failure) -> Fault {
         Failure::Reply(reply) => match reply.enhanced {
             Some((5, 7, _)) => Fault::Mailer,
             Some((5, 1, 1 | 3 | 6 | 10)) => Fault::Address,
-            Some((5, 2, 2)) => Fault::Nobody,
+            Some((4 | 5, 2, 2)) => Fault::Nobody,
             _ if is_a_no(*reply) => Fault::Undecided,
             _ => Fault::Nobody,
         },

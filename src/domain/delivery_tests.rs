@@ -55,7 +55,7 @@ fn before_the_recipient_is_named_everything_is_the_mailers_fault() {
 #[test]
 fn a_reply_is_blamed_as_the_table_says() {
     for (stage, faults) in [
-        (Stage::RcptTo, "UUUUUUMMUAAMMUNMAUU"),
+        (Stage::RcptTo, "UUUUNUMMUAAMMUNMAUU"),
         (Stage::Data, "UUUUUUMMMMMMMMMMMMM"),
         (Stage::Content, "UUUUUUMMMMMMMMMMMMM"),
         (Stage::AfterDot, "UUUUUUMMMMMMMMMMMMM"),

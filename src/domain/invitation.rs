@@ -56,9 +56,9 @@ pub enum Outcome {
     Sending,
     /// The relay took it (250 after the final dot).
     Sent,
-    /// The address was refused, or the mail while others passed.
+    /// The address was refused, or the mail while others passed, or for a day.
     Refused,
-    /// Nobody's fault: try again later.
+    /// Nobody's fault, or not known whose: try again later.
     Deferred,
     /// The relay or our access to it failed, whoever the mail was for.
     MailerFailed,
@@ -179,6 +179,8 @@ pub enum Standing {
     UnderWay {
         /// When another copy may be sent, by the clock of whoever asks: not to be told.
         until: Timestamp,
+        /// Whether no copy follows.
+        is_the_last: bool,
     },
     /// It did not get through, which is nobody's fault.
     BackingOff {
@@ -301,7 +303,7 @@ fn standing_of_mail(ledger: &Ledger<'_>, kind: MailKind, wish: &Wish<'_>, now: T
                 COPIES_WITHOUT_OUTCOME.. => (true, Standing::Unknown),
             };
             let until = given_up_at(last.at, ledger.open_for, is_the_last, now);
-            if now < until { Standing::UnderWay { until } } else { then }
+            if now < until { Standing::UnderWay { until, is_the_last } } else { then }
         }
         Outcome::Refused => Standing::Refused { trouble: last.trouble.clone() },
         Outcome::Deferred => match ledger.not_before {

@@ -76,7 +76,7 @@ fn the_ledger_says_what_is_to_be_done() {
 fn an_attempt_without_outcome_counts_as_lost_once_it_was_seen_so_for_ten_minutes_or_is_an_hour_old() {
     use Outcome::Sending;
     let open = |minutes: &[i64]| minutes.iter().map(|minute| attempt(1, *minute, Sending)).collect::<Vec<_>>();
-    let under_way = |minute| Standing::UnderWay { until: at(minute) };
+    let under_way = |minute| Standing::UnderWay { until: at(minute), is_the_last: false };
     // Minutes: of the attempts, for how long the last is seen, and now.
     for (name, tries, seen, minute, expected) in [
         ("just written ahead", open(&[0]), 0, 0, under_way(10)),
@@ -89,7 +89,7 @@ fn an_attempt_without_outcome_counts_as_lost_once_it_was_seen_so_for_ten_minutes
         ("written by a clock that was far ahead", open(&[1000]), 0, 0, under_way(10)),
         ("the second copy", open(&[0, 10]), 9, 19, under_way(20)),
         ("two copies", open(&[0, 10]), 10, 20, due_again()),
-        ("three copies", open(&[0, 10, 20]), 9, 29, under_way(30)),
+        ("three copies", open(&[0, 10, 20]), 9, 29, Standing::UnderWay { until: at(30), is_the_last: true }),
         ("three copies, none known", open(&[0, 10, 20]), 10, 30, Standing::Unknown),
         ("three copies, after a restart", open(&[0, 10, 20]), 0, 30, Standing::Unknown),
     ] {

@@ -73,7 +73,7 @@ pub enum State {
     Suspended,
     /// Has access.
     Active,
-    /// The address was refused.
+    /// The address was refused, or the relay takes the mail of others and not this one's.
     Undeliverable,
     /// Nobody knows whether the invitation left.
     DeliveryUnknown,

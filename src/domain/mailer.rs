@@ -1,6 +1,6 @@
 //! What the mailer must know before it takes the next mail: whether the relay takes mail, as the mails before have shown, and
-//! how many mails left within the last minute. Both are read back from the ledgers after a restart. Who is to blame for one
-//! failure is in `delivery`; nothing is sent here.
+//! how many mails left within the last minute. Both are read back from the ledgers after a restart. What
+//! one reply says of itself is in `delivery`, what those to several mails say together is here; nothing is sent here.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -38,7 +38,8 @@ pub enum Evidence {
     Took,
     /// It did its part up to the recipient, whom it refused.
     RefusedTheRecipient,
-    /// It refused this very mail for good, after it had let us in, by a reply that speaks of us.
+    /// It refused this very mail for good, after it had let us in, by a reply that blames the sender but may lie in the mail or its
+    /// recipient.
     RefusedTheMail(Refusal),
     /// It refused this mail by a reply that tells nothing of why.
     Refused(Refusal),
@@ -75,7 +76,7 @@ pub enum Blame {
 pub struct Begun {
     /// How often in a row the relay had failed.
     failures: u32,
-    /// How many mails had shown something.
+    /// How many mails had ended.
     known: u64,
 }
 
@@ -84,8 +85,10 @@ pub struct Begun {
 pub struct Past {
     /// The account.
     pub account: String,
-    /// The domain that it was mailed at.
+    /// The domain of the address to which its present round goes.
     pub domain: String,
+    /// Since when each try of that round was refused by a reply that does not say why.
+    pub refused_since: Option<Timestamp>,
     /// When it was written ahead.
     pub at: Timestamp,
     /// What became of it.
@@ -97,7 +100,7 @@ pub struct Past {
 /// That the relay refused the mail of an account, and has not taken it since.
 #[derive(Clone, Debug)]
 struct Refused {
-    /// How many mails had shown something.
+    /// How many mails had ended.
     known: u64,
     domain: String,
     /// Whether it speaks against the relay, if the relay refuses others too.
@@ -111,11 +114,11 @@ pub struct RelayHealth {
     failures: u32,
     /// How it failed last; `None`: it works.
     trouble: Option<Trouble>,
-    /// The domain of the recipient of whom it said so; `None`: it did not come so far.
+    /// The domain of the recipient whose mail it refused; `None`: it failed otherwise.
     troubled_domain: Option<String>,
     /// When the next mail may be tried while it fails.
     probe_at: Option<Timestamp>,
-    /// How many mails have shown something.
+    /// How many mails have ended.
     known: u64,
     /// What was known when the latest mail that it took began.
     took: Option<u64>,
@@ -124,7 +127,7 @@ pub struct RelayHealth {
     /// The accounts whose mail it refused.
     refused: HashMap<String, Refused>,
     /// What was known when a refusal was last put down to its member.
-    convicted: u64,
+    settled: u64,
 }
 
 impl RelayHealth {
@@ -138,28 +141,41 @@ impl RelayHealth {
         for past in past {
             health.recall(past, now);
         }
-        if health.trouble.is_some() {
-            health.fail(1, now);
-        }
         health
     }
 
+    /// As [`Self::learn`] took it in when it happened, but that each mail ended before the next began.
     fn recall(&mut self, past: Past, now: Timestamp) {
-        let Past { account, domain, at: _, outcome, trouble } = past;
+        let Past { account, domain, refused_since, at, outcome, trouble } = past;
         self.known += 1;
+        let fault = trouble.fault();
+        let is_undecided = fault == Some(Fault::Undecided);
+        let is_of_the_mail = is_undecided || (fault == Some(Fault::Mailer) && trouble.is_a_refusal_of_the_mail());
+        let is_put_down_to_it = outcome == Outcome::MailerFailed;
+        let counts = is_undecided && (is_put_down_to_it || speaks_against_the_relay(&trouble, refused_since, at));
+        let refused = Refused { known: self.known, domain: domain.clone(), counts };
+        if is_of_the_mail || is_of_the_recipient(&trouble) {
+            self.speaks_of_the_recipient();
+        }
         match outcome {
             Outcome::Sent => self.takes(&account, self.known - 1),
             Outcome::MailerFailed => {
-                let begun = Begun { failures: 0, known: self.known };
-                self.failed(trouble, Some(domain), begun, now);
+                self.refused.remove(&account);
+                if is_of_the_mail {
+                    self.refused.insert(account, refused);
+                }
+                self.failed(trouble, is_of_the_mail.then_some(domain), Begun::default(), now);
             }
-            Outcome::Deferred if trouble.fault() == Some(Fault::Undecided) => {
-                self.speaks_of_the_recipient();
-                let refused = Refused { known: self.known, domain, counts: trouble.is_for_good() };
+            Outcome::Deferred if is_undecided => {
                 self.refused.insert(account, refused);
             }
-            Outcome::Refused if is_of_the_recipient(&trouble) => self.speaks_of_the_recipient(),
-            Outcome::Deferred | Outcome::Refused | Outcome::Sending | Outcome::Dropped => {}
+            Outcome::Refused => {
+                self.refused.remove(&account);
+                if is_of_the_mail {
+                    self.settled = self.known;
+                }
+            }
+            Outcome::Deferred | Outcome::Sending | Outcome::Dropped => {}
         }
     }
 
@@ -184,7 +200,8 @@ impl RelayHealth {
                 Blame::AsItSays
             }
             Evidence::RefusedTheMail(Refusal { trouble, domain, .. }) => {
-                if self.convicts(account) {
+                self.speaks_of_the_recipient();
+                if self.settle_on_its_member(account) {
                     return Blame::Member;
                 }
                 let refused = Refused { known: self.known, domain: domain.clone(), counts: false };
@@ -194,30 +211,30 @@ impl RelayHealth {
             }
             Evidence::Refused(refusal) => self.weigh(account, refusal, begun, now),
             Evidence::Failed(trouble) => {
+                self.refused.remove(account);
                 self.failed(trouble, None, begun, now);
                 Blame::Relay
             }
         }
     }
 
-    /// Weighs a refusal whose reply does not tell whose fault it is. A temporary one convicts nobody while it may pass: a relay that
+    /// Weighs a refusal whose reply does not tell whose fault it is. A temporary one is no member's while it may pass: a relay that
     /// puts off each recipient that it does not know yet (greylisting) takes the same mail minutes later.
     fn weigh(&mut self, account: &str, refusal: Refusal, begun: Begun, now: Timestamp) -> Blame {
         let Refusal { trouble, domain, since } = refusal;
         self.speaks_of_the_recipient();
-        let refused_for = since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
-        let is_for_good = trouble.is_for_good();
-        if is_for_good && self.convicts(account) {
+        if trouble.is_for_good() && self.settle_on_its_member(account) {
             return Blame::Member;
         }
-        let counts = is_for_good || refused_for >= GREYLISTED_AT_MOST;
+        let counts = self.fails() || speaks_against_the_relay(&trouble, since, now);
         self.refused.insert(account.to_owned(), Refused { known: self.known, domain: domain.clone(), counts });
         if self.fails() || self.refuses_everybody() {
             self.failed(trouble, Some(domain), begun, now);
             return Blame::Relay;
         }
-        if refused_for >= UNDECIDED_AT_MOST {
+        if refused_for(since, now) >= UNDECIDED_AT_MOST {
             self.refused.remove(account);
+            self.settled = self.known;
             return Blame::Member;
         }
         Blame::AsItSays
@@ -230,15 +247,15 @@ impl RelayHealth {
         domains.len() >= REFUSED_AT_LEAST && domains.iter().any(|domain| Some(domain) != domains.first())
     }
 
-    /// Whether a refusal of this account's mail is its member's trouble: the relay refused that member's mail before, has taken
-    /// another that began after that, and no other refusal was put down to that one. So a relay that begins to refuse everybody costs
-    /// one member at most before it counts as failing.
-    fn convicts(&mut self, account: &str) -> bool {
+    /// Puts a refusal of this account's mail down to its member, if it is theirs: the relay refused that member's mail before, has
+    /// taken another that began after that, and no other refusal was put down to that one. So a relay that begins to refuse everybody
+    /// costs one member at most before it counts as failing.
+    fn settle_on_its_member(&mut self, account: &str) -> bool {
         let before = self.refused.get(account);
-        let is_its_own = before.is_some_and(|before| self.took >= Some(before.known.max(self.convicted)));
+        let is_its_own = before.is_some_and(|before| self.took >= Some(before.known.max(self.settled)));
         if is_its_own {
             self.refused.remove(account);
-            self.convicted = self.known;
+            self.settled = self.known;
         }
         is_its_own
     }
@@ -294,6 +311,15 @@ impl RelayHealth {
     pub fn standing(&self) -> MailerStanding {
         self.trouble.as_ref().map_or(MailerStanding::Up, |trouble| MailerStanding::Down(trouble.to_string()))
     }
+}
+
+fn refused_for(since: Option<Timestamp>, now: Timestamp) -> SignedDuration {
+    since.map_or(SignedDuration::ZERO, |since| now.duration_since(since))
+}
+
+/// Whether a refusal that does not say why speaks against the relay, if it refuses others too.
+fn speaks_against_the_relay(trouble: &Trouble, since: Option<Timestamp>, now: Timestamp) -> bool {
+    trouble.is_for_good() || refused_for(since, now) >= GREYLISTED_AT_MOST
 }
 
 /// Whether a refusal was of the recipient, by the relay: then everything before it works.

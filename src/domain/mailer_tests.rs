@@ -152,7 +152,7 @@ fn three_recipients_of_two_domains_that_are_refused_for_good_are_the_relays_trou
             false,
         ),
         (
-            "as row 1 from then on, until one passes",
+            "from then on each refusal is the relay's, until one mail passes",
             vec![
                 ("a@x", "550", None, 0),
                 ("b@y", "550", None, 1),
@@ -208,6 +208,7 @@ fn a_restart_goes_on_with_what_was_refused_before() {
     let past = |account: &str, domain: &str, second, outcome, code: &str| Past {
         account: account.into(),
         domain: domain.into(),
+        refused_since: None,
         at: at(second),
         outcome,
         trouble: trouble(Stage::RcptTo, code),
@@ -219,6 +220,89 @@ fn a_restart_goes_on_with_what_was_refused_before() {
     let ledgers = vec![refused("a", "x", 0), past("b", "y", 1, Outcome::Sent, "250")];
     let mut health = RelayHealth::from_ledgers(ledgers, at(10));
     assert_eq!(health.learn("a", unexplained("550", "x", Some(0)), health.begin(), at(60)), Blame::Member);
+}
+
+/// What a relay answers to a mail.
+const ANSWERS: [(&str, Stage); 7] = [
+    ("250", Stage::AfterDot),
+    ("550 5.1.1", Stage::RcptTo),
+    ("550", Stage::RcptTo),
+    ("450", Stage::RcptTo),
+    ("554 5.6.0", Stage::AfterDot),
+    ("535 5.7.8", Stage::Auth),
+    ("552 5.2.2", Stage::RcptTo),
+];
+
+/// An account's ledger, as far as it is read back.
+#[derive(Clone, Default)]
+struct Kept {
+    since: Option<Timestamp>,
+    past: Vec<Past>,
+}
+
+fn account(number: usize) -> (String, String) {
+    (format!("a-{number}"), ["maple.example", "university.example"][number % 2].to_owned())
+}
+
+/// Takes in what the relay answered to the mail of an account at a second: whose trouble it is.
+fn answered(health: &mut RelayHealth, number: usize, answer: usize, since: Option<Timestamp>, second: i64) -> Blame {
+    let (code, stage) = ANSWERS[answer];
+    let (account, domain) = account(number);
+    let (trouble, refusal) = {
+        let trouble = trouble(stage, code);
+        (trouble.clone(), Refusal { trouble, domain, since })
+    };
+    let evidence = match (code, trouble.fault()) {
+        ("250", _) => Evidence::Took,
+        (_, Some(Fault::Address)) => Evidence::RefusedTheRecipient,
+        (_, Some(Fault::Undecided)) => Evidence::Refused(refusal),
+        (_, Some(Fault::Mailer)) if trouble.is_a_refusal_of_the_mail() => Evidence::RefusedTheMail(refusal),
+        (_, Some(Fault::Mailer)) => Evidence::Failed(trouble),
+        (_, Some(Fault::Nobody | Fault::Unknown) | None) => Evidence::Nothing,
+    };
+    health.learn(&account, evidence, health.begin(), at(second))
+}
+
+proptest! {
+    /// A restart changes nothing: whatever the relay answers next is put down as it would have been without one.
+    #[test]
+    fn what_the_ledgers_say_is_what_was_known(
+        mails in prop::collection::vec((0_usize..5, 0_usize..7), 0..24), next in (0_usize..5, 0_usize..7),
+    ) {
+        let mut health = RelayHealth::default();
+        let mut ledgers: Vec<Kept> = vec![Kept::default(); 5];
+        let mut second = 0;
+        for (number, answer) in mails {
+            second += 200;
+            let kept = &mut ledgers[number];
+            let blame = answered(&mut health, number, answer, kept.since, second);
+            let (code, stage) = ANSWERS[answer];
+            let fault = trouble(stage, code).fault();
+            let outcome = match (blame, fault) {
+                _ if code == "250" => Outcome::Sent,
+                (Blame::Member, _) | (_, Some(Fault::Address)) => Outcome::Refused,
+                (Blame::Relay, _) => Outcome::MailerFailed,
+                (Blame::AsItSays, _) => Outcome::Deferred,
+            };
+            kept.since = match outcome {
+                Outcome::Deferred if fault == Some(Fault::Undecided) => kept.since.or(Some(at(second))),
+                Outcome::Deferred => kept.since,
+                Outcome::Sent | Outcome::Refused | Outcome::MailerFailed | Outcome::Sending | Outcome::Dropped => None,
+            };
+            let (account, domain) = account(number);
+            let trouble = trouble(stage, code);
+            kept.past.push(Past { account, domain, refused_since: None, at: at(second), outcome, trouble });
+        }
+        let past = ledgers.iter().flat_map(|kept| {
+            kept.past.iter().map(|past| Past { refused_since: kept.since, ..past.clone() })
+        });
+        let mut restarted = RelayHealth::from_ledgers(past.collect(), at(second));
+        prop_assert_eq!(restarted.standing(), health.standing());
+        let since = ledgers[next.0].since;
+        let as_before = answered(&mut health, next.0, next.1, since, second + 200);
+        prop_assert_eq!(answered(&mut restarted, next.0, next.1, since, second + 200), as_before);
+        prop_assert_eq!(restarted.standing(), health.standing());
+    }
 }
 
 #[test]
@@ -242,7 +326,7 @@ fn a_restart_finds_in_the_ledgers_how_the_relay_stood() {
         ("it had refused one before", vec![(3, MailerFailed, &auth), (2, Refused, &address)], down(&auth)),
         ("which tells nothing of DATA", vec![(1, MailerFailed, &content), (2, Refused, &address)], down(&content)),
         ("one that was never tried", vec![(1, MailerFailed, &auth), (2, Refused, &never_sent)], down(&auth)),
-        ("it refused a mail later", vec![(1, MailerFailed, &auth), (2, Refused, &content)], down(&auth)),
+        ("it refused a mail later", vec![(1, MailerFailed, &auth), (2, Refused, &content)], up.clone()),
         ("by a clock that was ahead", vec![(1, MailerFailed, &auth), (101, Sent, &auth)], down(&auth)),
         (
             "what shows nothing",
@@ -253,6 +337,7 @@ fn a_restart_finds_in_the_ledgers_how_the_relay_stood() {
         let past = past.into_iter().map(|(second, outcome, trouble)| Past {
             account: format!("a-{second}"),
             domain: "maple.example".into(),
+            refused_since: None,
             at: at(second),
             outcome,
             trouble: trouble.clone(),

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::delivery::Fault;
-use super::invitation::Standing;
+use super::invitation::{OUTCOME_KNOWN_WITHIN, Standing};
 use super::lifecycle::{AccessReason, ClinicStanding, State};
 use super::mailer::MailerStanding;
 use super::member::Violation;
@@ -151,7 +151,7 @@ fn verdict_before_any_account(situation: &Situation<'_>) -> Option<Verdict> {
     }
 }
 
-/// The command by which a person who uses no manifest sets the annotation that decides.
+/// The command that sets the annotation which decides, for whoever works without Git.
 fn command((namespace, name): (&str, &str), decision: &str, approval: &str) -> String {
     format!("kubectl annotate -n {namespace} clinicuser {name} --overwrite clinic-operator.dev/{decision}={approval}")
 }
@@ -182,7 +182,7 @@ fn verdict_of_obstacle(obstacle: &Obstacle, member: (&str, &str)) -> Verdict {
             say(
                 State::FormerMember,
                 format!(
-                    "The email address belongs to the former member of the manifest \"{manifest}\" (ClinicAccount \"{account}\").{access} {decide}"
+                    "The email address belongs to a former member, whose manifest was \"{manifest}\" (ClinicAccount \"{account}\").{access} {decide}"
                 ),
             )
         }
@@ -268,11 +268,14 @@ fn about_a_changed_address(situation: &Situation<'_>) -> String {
             " The changed email address was not confirmed by {}; {old}. To mail the link again, {RESEND}.",
             show(situation, *at)
         ),
-        Standing::Refused { .. } => {
+        Standing::Refused { trouble } if trouble.is_of_the_address() => {
             format!(
                 " The changed email address was refused; {old}. Correct it in the manifest, or {RESEND} to try again."
             )
         }
+        Standing::Refused { trouble } => format!(
+            " The mail relay refuses the mail to the changed email address ({trouble}); {old}. Check the address in the manifest, or ask whoever runs the relay; to try again, {RESEND}."
+        ),
         Standing::Unknown => format!(
             " Nobody knows whether the mail to the changed email address left; {old}. To send it again, {RESEND}."
         ),
@@ -327,13 +330,28 @@ fn verdict_of_invitation(situation: &Situation<'_>) -> Verdict {
         Standing::Sent { at, expires } => {
             say(State::Invited, format!("Invited at {}; the link works until {}.", show(*at), show(*expires)))
         }
+        Standing::BackingOff { until, trouble }
+            if trouble.fault() == Some(Fault::Undecided) && trouble.is_for_good() =>
+        {
+            say(
+                State::Pending,
+                format!(
+                    "The invitation was refused ({trouble}), which does not tell whether this address or the relay is to blame: check the address; next try at {}.",
+                    show(*until)
+                ),
+            )
+        }
         Standing::BackingOff { until, trouble } => say(
             State::Pending,
             format!("The invitation did not get through ({trouble}); next try at {}.", show(*until)),
         ),
-        Standing::UnderWay { .. } => say(
+        Standing::UnderWay { is_the_last, .. } => say(
             State::Pending,
-            "The invitation is on its way to the mail relay; what the relay makes of it is not known yet. If that is not known 10 minutes later, a copy is sent.",
+            format!(
+                "The invitation is on its way to the mail relay, whose answer is not known yet. If it stays unknown for {} minutes, {}.",
+                OUTCOME_KNOWN_WITHIN.as_mins(),
+                if *is_the_last { "nothing more is sent" } else { "a copy is sent" }
+            ),
         ),
         Standing::Due(_) | Standing::NoAddress | Standing::Settled => match situation.mailer {
             MailerStanding::Down(_) => say(

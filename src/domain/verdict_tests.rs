@@ -139,14 +139,19 @@ fn what_became_of_a_mail_is_told_with_its_stage_and_what_to_do() {
             format!("The mail relay refuses the mail to this member again and again (failed to deliver at RCPT TO: the server answered 550), and nothing shows that the relay is to blame. Check the address in the manifest, or ask whoever runs the relay; to try again, {resend}."),
         ),
         (
+            Standing::BackingOff { until: at(0), trouble: trouble(Stage::RcptTo, None, Some("550")) },
+            State::Pending,
+            "The invitation was refused (failed to deliver at RCPT TO: the server answered 550), which does not tell whether this address or the relay is to blame: check the address; next try at 2027-01-15 08:00 UTC.".into(),
+        ),
+        (
             Standing::BackingOff { until: at(0), trouble: trouble(Stage::Content, Some(Cause::Disconnected), None) },
             State::Pending,
             "The invitation did not get through (failed to deliver at the message: the connection was lost); next try at 2027-01-15 08:00 UTC.".into(),
         ),
         (
-            Standing::UnderWay { until: at(600) },
+            Standing::UnderWay { until: at(600), is_the_last: false },
             State::Pending,
-            "The invitation is on its way to the mail relay; what the relay makes of it is not known yet. If that is not known 10 minutes later, a copy is sent.".into(),
+            "The invitation is on its way to the mail relay, whose answer is not known yet. If it stays unknown for 10 minutes, a copy is sent.".into(),
         ),
     ] {
         assert_eq!(state(&invited(&zone, &standing)), Verdict { state: state_, message });
@@ -168,7 +173,7 @@ fn an_accepted_member_with_a_changed_address_is_told_how_it_stands_and_what_to_d
         (Standing::Expired { at: at(0) }, "clinic-operator.dev/resend"),
         (Standing::Refused { trouble: Trouble::default() }, "was refused"),
         (Standing::Unknown, "To send it again"),
-        (Standing::UnderWay { until: at(0) }, "about to be mailed"),
+        (Standing::UnderWay { until: at(0), is_the_last: true }, "about to be mailed"),
     ] {
         let message = told(&standing);
         assert!(
@@ -198,7 +203,7 @@ fn who_has_access_is_mailed_again_only_while_a_changed_address_waits() {
         (Standing::Settled, false),
         (Standing::Due(due), true),
         (Standing::Held { id: "invitations-1".into() }, false),
-        (Standing::UnderWay { until: at(0) }, true),
+        (Standing::UnderWay { until: at(0), is_the_last: true }, true),
         (Standing::BackingOff { until: at(0), trouble: trouble.clone() }, true),
         (sent(), true),
         (Standing::Expired { at: at(0) }, true),

@@ -81,7 +81,7 @@ fn two_operators_whose_clocks_differ_by_seconds_send_nobody_a_copy() {
     each_has_one_mail_one_account_and_one_claim(&world, &names);
 }
 
-/// A leader that stands still, and another replica that takes over with a clock of its own: the mail is still under way.
+/// As a leader that stands still and a replica that takes over with a clock of its own, but without a lease: the mail is still under way.
 #[test]
 fn an_operator_whose_clock_is_minutes_ahead_sends_no_copy_of_what_another_has_under_way() {
     let world = World::at("ahead", "2027-03-01T12:00:00Z");

@@ -217,7 +217,7 @@ fn a_250_that_comes_too_late_counts_as_unknown_and_both_copies_are_good() {
         let address = format!("{name}@maple.example");
         world.relay.at(Stage::AfterDot).of(&address).times(1).delay(std::time::Duration::from_secs(4));
         world.apply(&staff(name, &address));
-        world.member_told(name, "what the relay makes of it is not known yet");
+        world.member_told(name, "whose answer is not known yet");
         eventually(PATIENCE, "the relay to take it", || (world.relay.mails_to(&address).len() == 1).then_some(()));
         world.outcomes_are(name, &["Sending"]);
         world.clock().advance(UNTIL_UNKNOWN);

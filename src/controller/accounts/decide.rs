@@ -94,7 +94,7 @@ fn a_mail_may_go(observed: &Observed, kind: MailKind, reason: AccessReason) -> b
 
 fn changes_at(standing: &Standing) -> Option<Timestamp> {
     match standing {
-        Standing::UnderWay { until } | Standing::BackingOff { until, .. } => Some(*until),
+        Standing::UnderWay { until, .. } | Standing::BackingOff { until, .. } => Some(*until),
         Standing::Sent { expires, .. } => Some(*expires),
         Standing::NoAddress
         | Standing::Settled

@@ -93,6 +93,7 @@ impl Index {
             return BTreeSet::new();
         }
         if kind == Kind::ClinicAccount {
+            // Not in `forget`: a changed account is forgotten and learned anew, and its time goes on.
             self.open.forget(name);
         }
         self.forget(kind, name)

@@ -66,7 +66,7 @@ impl Mailer {
         let now = self.context.clock.now();
         let index = self.context.cache.read();
         let ledgers = index.all_accounts().filter_map(|account| Some((account.spec.id, account.spec.delivery?)));
-        let past: Vec<Past> = ledgers.flat_map(|(account, delivery)| past(&account, &delivery)).collect();
+        let past: Vec<Past> = ledgers.flat_map(|(account, delivery)| attempts_of(&account, &delivery)).collect();
         let left = past.iter().map(|past| past.at).filter(|at| now.duration_since(*at) <= LATELY);
         let pace = Pace::new(self.settings.per_minute.get(), left);
         let health = RelayHealth::from_ledgers(past, now);
@@ -170,11 +170,12 @@ impl Mailer {
 }
 
 /// What the ledger of an account tells about the relay.
-fn past(account: &str, delivery: &Delivery) -> Vec<Past> {
+fn attempts_of(account: &str, delivery: &Delivery) -> Vec<Past> {
     let domain = delivery.address.domain();
     let past = |attempt: &Attempt| Past {
         account: account.to_owned(),
         domain: domain.clone(),
+        refused_since: delivery.refused_since,
         at: attempt.at,
         outcome: attempt.outcome,
         trouble: attempt.trouble(),

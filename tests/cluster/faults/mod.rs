@@ -68,6 +68,10 @@ impl Told {
                 format!("The mail relay does not take mail: {failure}. All mails wait"),
             ),
             Blame::Address => ("Refused", "Undeliverable", "The email address was refused (".to_owned(), String::new()),
+            Blame::Undecided if self.attempt["code"].as_str().is_some_and(|code| code.starts_with('5')) => {
+                let unknown = "which does not tell whether this address or the relay is to blame: check the address; next try at ";
+                ("Deferred", "Pending", format!("The invitation was refused ({failure}), {unknown}"), String::new())
+            }
             Blame::Nobody | Blame::Undecided => {
                 let next = "; next try at ";
                 ("Deferred", "Pending", format!("The invitation did not get through ({failure}){next}"), String::new())
@@ -75,8 +79,7 @@ impl Told {
             Blame::Unknown => (
                 "Sending",
                 "Pending",
-                "The invitation is on its way to the mail relay; what the relay makes of it is not known yet."
-                    .to_owned(),
+                "The invitation is on its way to the mail relay, whose answer is not known yet.".to_owned(),
                 String::new(),
             ),
             Blame::NobodyOrUnknown => {

@@ -61,9 +61,9 @@ pub(super) const TABLE: [(Fault, [Blame; 10]); 7] = [
     (Fault::LateReply, [S, S, S, S, S, S, S, S, S, S]),
 ];
 
-/// Replies whose code says more, with those that look alike: who is blamed when one recipient gets it while nobody else is mailed, and
-/// when everybody does, at two domains; a temporary one at each try for five minutes and more.
-pub(super) const CODES: [(Stage, &str, Blame, Blame); 18] = [
+/// Replies whose code says more, with those that look alike: who is blamed when one recipient gets it, or several at one domain, while
+/// nobody else is mailed, and when everybody does, at two domains; a temporary one at each try for five minutes and more.
+pub(super) const CODES: [(Stage, &str, Blame, Blame); 19] = [
     (Stage::RcptTo, "550 5.7.1", M, M),
     (Stage::RcptTo, "550 5.1.8", M, M),
     (Stage::RcptTo, "530 5.5.1", M, M),
@@ -82,13 +82,17 @@ pub(super) const CODES: [(Stage, &str, Blame, Blame); 18] = [
     (Stage::RcptTo, "550 5.1.1", Blame::Address, Blame::Address),
     (Stage::RcptTo, "550 5.1.10", Blame::Address, Blame::Address),
     (Stage::RcptTo, "552 5.2.2", N, N),
+    (Stage::RcptTo, "452 4.2.2", N, N),
 ];
 
 /// The codes as docs/reliability.md has them.
 pub(super) fn codes_documented() -> String {
-    let mut text = String::from("| Reply | at | To one recipient | To everybody |\n|---|---|---|---|\n");
+    let mut text = String::from(
+        "| Reply | at | To one recipient, or several at one domain | To everybody | After the repair, mailed |\n|---|---|---|---|---|\n",
+    );
     for (stage, reply, one, all) in CODES {
-        writeln!(text, "| `{reply}` | {} | {} | {} |", named(stage), one.in_words(), all.in_words())
+        let again = if one == Blame::Address { "after an edit or a resend" } else { "by itself" };
+        writeln!(text, "| `{reply}` | {} | {} | {} | {again} |", named(stage), one.in_words(), all.in_words())
             .expect("a string takes everything");
     }
     text
