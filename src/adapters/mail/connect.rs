@@ -1,7 +1,7 @@
 //! TCP to a relay that has several addresses, some of which may be dead: "happy eyeballs" (RFC 8305). Called by `wire`, which
 //! bounds it by the time of a step.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{future::Future, io, net::SocketAddr, time::Duration};
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::{
@@ -17,17 +17,20 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// # Errors
 /// No such host, or the last attempt's if every address refuses. An address that says nothing is waited for.
 pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    first_to_answer(lookup_host((host, port)).await?.collect()).await
+    first_to_answer(lookup_host((host, port)).await?.collect(), TcpStream::connect).await
 }
 
 /// Begins an attempt for each address in turn: the next one after [`ATTEMPT_DELAY`], or at once when one fails. The first
 /// connection wins and the other attempts are given up.
-async fn first_to_answer(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+async fn first_to_answer<Connection, Attempt: Future<Output = io::Result<Connection>>>(
+    addresses: Vec<SocketAddr>,
+    connect: impl Fn(SocketAddr) -> Attempt,
+) -> io::Result<Connection> {
     let mut waiting = interleaved(addresses).into_iter();
     let mut attempts = FuturesUnordered::new();
     let mut failure = io::ErrorKind::NotFound.into();
     loop {
-        attempts.extend(waiting.next().map(TcpStream::connect));
+        attempts.extend(waiting.next().map(&connect));
         tokio::select! {
             attempt = attempts.next() => match attempt {
                 Some(Ok(stream)) => return Ok(stream),
@@ -87,7 +90,8 @@ mod tests {
     }
 
     async fn reached(addresses: Vec<SocketAddr>) -> io::Result<SocketAddr> {
-        let connection = timeout(PATIENCE, first_to_answer(addresses)).await.expect("an answer before long");
+        let connection =
+            timeout(PATIENCE, first_to_answer(addresses, TcpStream::connect)).await.expect("an answer before long");
         connection.and_then(|stream| stream.peer_addr())
     }
 
@@ -109,11 +113,24 @@ mod tests {
         assert_eq!(reached(Vec::new()).await.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_answer_that_comes_while_others_are_tried_still_counts() {
-        let (dead, _kept) = dead().await;
-        let (live, _listener) = alive().await;
-        assert_eq!(reached(vec![live, dead, refusing().await]).await.unwrap(), live);
+        let addresses = ["192.0.2.1:25", "192.0.2.2:25", "192.0.2.3:25"].map(|address| address.parse().unwrap());
+        let [slow, silent, refusing] = addresses;
+        let tried = std::sync::Mutex::new(Vec::new());
+        let connect = |address: SocketAddr| {
+            tried.lock().unwrap().push(address);
+            async move {
+                match address {
+                    _ if address == slow => sleep(ATTEMPT_DELAY * 2).await,
+                    _ if address == silent => std::future::pending().await,
+                    _ => return Err(io::ErrorKind::ConnectionRefused.into()),
+                }
+                Ok(address)
+            }
+        };
+        assert_eq!(first_to_answer(vec![slow, silent, refusing], connect).await.unwrap(), slow);
+        assert_eq!(tried.into_inner().unwrap()[..2], [slow, silent], "the second is tried beside it");
     }
 
     #[test]

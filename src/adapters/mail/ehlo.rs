@@ -48,7 +48,11 @@ impl EhloName {
     /// Where none is configured: the name of this host if others may know it, else the domain of the sender.
     pub fn default_for(sender: &Address) -> Self {
         let host = std::fs::read_to_string(NAME_OF_THIS_HOST).unwrap_or_default();
-        Self::of_host(host.trim()).unwrap_or_else(|| Self(sender.domain().to_owned()))
+        Self::of(host.trim(), sender)
+    }
+
+    fn of(host: &str, sender: &Address) -> Self {
+        Self::of_host(host).unwrap_or_else(|| Self(sender.domain().to_owned()))
     }
 
     /// `None` unless it is fully qualified and of a domain that is not private.
@@ -132,6 +136,8 @@ mod tests {
             assert_eq!(EhloName::of_host(host).is_some(), counts, "{host}");
         }
         let sender: Address = "no-reply@maple.example".parse().unwrap();
-        assert!(!EhloName::default_for(&sender).to_string().starts_with('['));
+        let given = |host| EhloName::of(host, &sender).to_string();
+        assert_eq!(given("mail.birch.example"), "mail.birch.example");
+        assert_eq!(given("maple-clinic-operator-controller-7d5c9b-x2x4z"), "maple.example");
     }
 }
