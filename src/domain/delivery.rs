@@ -250,6 +250,15 @@ impl Trouble {
         self.fault().is_none_or(|fault| fault == Fault::Address)
     }
 
+    /// Whether the server refused a mail by a reply that other mails must explain: it may be the member's.
+    pub fn may_be_the_members(&self) -> bool {
+        match self.fault() {
+            Some(Fault::Undecided) => true,
+            Some(Fault::Mailer) => self.is_a_refusal_of_the_mail(),
+            Some(Fault::Address | Fault::Nobody | Fault::Unknown) | None => false,
+        }
+    }
+
     /// Whether the server said no for good, rather than for now.
     pub fn is_for_good(&self) -> bool {
         self.reply().is_some_and(|reply| reply.code >= 500)
@@ -324,7 +333,7 @@ fn of_recipient(failure: &Failure) -> Fault {
             Some((5, 7, _)) => Fault::Mailer,
             Some((5, 1, 1 | 3 | 6 | 10)) => Fault::Address,
             Some((4 | 5, 2, 2)) => Fault::Nobody,
-            _ if is_a_no(*reply) => Fault::Undecided,
+            _ if reply.code >= 400 => Fault::Undecided,
             _ => Fault::Nobody,
         },
         Failure::Other(Cause::InvalidAddress) => Fault::Address,
@@ -358,10 +367,6 @@ fn of_content(failure: &Failure) -> Option<Fault> {
         },
         Failure::Unreadable(..) | Failure::Other(_) => None,
     }
-}
-
-fn is_a_no(reply: Reply) -> bool {
-    (400..600).contains(&reply.code)
 }
 
 /// Our quota with the relay, not a recipient's full mailbox (5.2.2): "mail system congestion" (x.4.5, which relays use

@@ -2,11 +2,11 @@
 //! how many mails left within the last minute. Both are read back from the ledgers after a restart. What
 //! one reply says of itself is in `delivery`, what those to several mails say together is here; nothing is sent here.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::delivery::{Cause, Fault, Trouble};
+use super::delivery::{Cause, Trouble};
 use super::invitation::Outcome;
 
 /// First wait after the relay failed; doubled with each failure in a row.
@@ -67,6 +67,8 @@ pub enum Blame {
     AsItSays,
     /// The relay's, or ours with it: every mail waits.
     Relay,
+    /// Nobody's yet, whatever the reply says.
+    Undecided,
     /// The member's: the relay takes the mail of others.
     Member,
 }
@@ -83,10 +85,10 @@ pub struct Begun {
 /// One attempt of a ledger, as far as it tells about the relay.
 #[derive(Clone, Debug)]
 pub struct Past {
-    /// The account.
-    pub account: String,
-    /// The domain of the address to which its present round goes.
-    pub domain: String,
+    /// The mail: its Message-ID, which all copies of it share.
+    pub mail: String,
+    /// The domain of its recipient; `None`: of an earlier round, whose address is not kept.
+    pub domain: Option<String>,
     /// Since when each try of that round was refused by a reply that does not say why.
     pub refused_since: Option<Timestamp>,
     /// When it was written ahead.
@@ -97,11 +99,15 @@ pub struct Past {
     pub trouble: Trouble,
 }
 
-/// That the relay refused the mail of an account, and has not taken it since.
+/// That the relay refused a mail, and has not taken it since.
 #[derive(Clone, Debug)]
 struct Refused {
-    /// How many mails had ended.
+    /// How many mails had ended when it did so first.
+    first: u64,
+    /// How many had when it did so last.
     known: u64,
+    /// When that was.
+    at: Timestamp,
     domain: String,
     /// Whether it speaks against the relay, if the relay refuses others too.
     counts: bool,
@@ -124,7 +130,7 @@ pub struct RelayHealth {
     took: Option<u64>,
     /// What was known when it took a mail last.
     took_last: u64,
-    /// The accounts whose mail it refused.
+    /// The mails that it refused.
     refused: HashMap<String, Refused>,
     /// What was known when a refusal was last put down to its member.
     settled: u64,
@@ -146,36 +152,37 @@ impl RelayHealth {
 
     /// As [`Self::learn`] took it in when it happened, but that each mail ended before the next began.
     fn recall(&mut self, past: Past, now: Timestamp) {
-        let Past { account, domain, refused_since, at, outcome, trouble } = past;
+        let Past { mail, domain, refused_since, at, outcome, trouble } = past;
         self.known += 1;
-        let fault = trouble.fault();
-        let is_undecided = fault == Some(Fault::Undecided);
-        let is_of_the_mail = is_undecided || (fault == Some(Fault::Mailer) && trouble.is_a_refusal_of_the_mail());
+        let is_of_the_mail = trouble.may_be_the_members();
         let is_put_down_to_it = outcome == Outcome::MailerFailed;
-        let counts = is_undecided && (is_put_down_to_it || speaks_against_the_relay(&trouble, refused_since, at));
-        let refused = Refused { known: self.known, domain: domain.clone(), counts };
+        let counts = domain.is_some()
+            && is_of_the_mail
+            && (is_put_down_to_it || speaks_against_the_relay(&trouble, refused_since, at));
+        let domain = domain.unwrap_or_default();
+        let refused = Refused { first: self.first(&mail), known: self.known, at, domain: domain.clone(), counts };
         if is_of_the_mail || is_of_the_recipient(&trouble) {
             self.speaks_of_the_recipient();
         }
         match outcome {
-            Outcome::Sent => self.takes(&account, self.known - 1),
+            Outcome::Sent => self.takes(&mail, self.known - 1),
             Outcome::MailerFailed => {
-                self.refused.remove(&account);
+                self.refused.remove(&mail);
                 if is_of_the_mail {
-                    self.refused.insert(account, refused);
+                    self.refused.insert(mail, refused);
                 }
                 self.failed(trouble, is_of_the_mail.then_some(domain), Begun::default(), now);
             }
-            Outcome::Deferred if is_undecided => {
-                self.refused.insert(account, refused);
+            Outcome::Deferred if is_of_the_mail => {
+                self.refused.insert(mail, refused);
             }
             Outcome::Refused => {
-                self.refused.remove(&account);
+                self.refused.remove(&mail);
                 if is_of_the_mail {
                     self.settled = self.known;
                 }
             }
-            Outcome::Deferred | Outcome::Sending | Outcome::Dropped => {}
+            Outcome::Deferred | Outcome::Sending | Outcome::Dropped => self.was_not_refused(&mail),
         }
     }
 
@@ -184,60 +191,76 @@ impl RelayHealth {
         Begun { failures: self.failures, known: self.known }
     }
 
-    /// Takes in what the mail of an account has shown that began so: mails that were under way together and fail together are
-    /// one failure. Returns whose trouble it is where the reply alone does not tell.
-    pub fn learn(&mut self, account: &str, evidence: Evidence, begun: Begun, now: Timestamp) -> Blame {
+    /// Takes in what a mail has shown that began so: mails that were under way together and fail together are one failure. Returns
+    /// whose trouble it is where the reply alone does not tell.
+    pub fn learn(&mut self, mail: &str, evidence: Evidence, begun: Begun, now: Timestamp) -> Blame {
         self.known += 1;
-        match evidence {
-            Evidence::Nothing => Blame::AsItSays,
+        let blame = match evidence {
+            Evidence::Nothing => {
+                self.was_not_refused(mail);
+                Blame::AsItSays
+            }
             Evidence::Took => {
-                self.takes(account, begun.known);
+                self.takes(mail, begun.known);
                 Blame::AsItSays
             }
             Evidence::RefusedTheRecipient => {
-                self.refused.remove(account);
+                self.refused.remove(mail);
                 self.speaks_of_the_recipient();
                 Blame::AsItSays
             }
-            Evidence::RefusedTheMail(Refusal { trouble, domain, .. }) => {
-                self.speaks_of_the_recipient();
-                if self.settle_on_its_member(account) {
-                    return Blame::Member;
-                }
-                let refused = Refused { known: self.known, domain: domain.clone(), counts: false };
-                self.refused.insert(account.to_owned(), refused);
-                self.failed(trouble, Some(domain), begun, now);
-                Blame::Relay
-            }
-            Evidence::Refused(refusal) => self.weigh(account, refusal, begun, now),
+            Evidence::RefusedTheMail(refusal) => self.weigh(mail, refusal, true, begun, now),
+            Evidence::Refused(refusal) => self.weigh(mail, refusal, false, begun, now),
             Evidence::Failed(trouble) => {
-                self.refused.remove(account);
+                self.refused.remove(mail);
                 self.failed(trouble, None, begun, now);
                 Blame::Relay
             }
+        };
+        // Whatever a probe has shown, the next one waits.
+        if self.fails() && self.next_probe(now).is_none() {
+            self.fail(self.failures, now);
         }
+        blame
     }
 
-    /// Weighs a refusal whose reply does not tell whose fault it is. A temporary one is no member's while it may pass: a relay that
-    /// puts off each recipient that it does not know yet (greylisting) takes the same mail minutes later.
-    fn weigh(&mut self, account: &str, refusal: Refusal, begun: Begun, now: Timestamp) -> Blame {
+    /// Weighs a refusal that may be the member's. A temporary one is no member's while it may pass: a relay that puts off each
+    /// recipient that it does not know yet (greylisting) takes the same mail minutes later. Where the reply speaks of us, the first is
+    /// the relay's; who is refused again, while it takes others, speaks no more of it than any other.
+    fn weigh(&mut self, mail: &str, refusal: Refusal, speaks_of_us: bool, begun: Begun, now: Timestamp) -> Blame {
         let Refusal { trouble, domain, since } = refusal;
         self.speaks_of_the_recipient();
-        if trouble.is_for_good() && self.settle_on_its_member(account) {
+        self.refused.retain(|_, refused| now.duration_since(refused.at) < UNDECIDED_AT_MOST);
+        let before = self.refused.get(mail).map(|before| before.known);
+        let takes_others = before.is_some() && self.took_last >= self.first(mail);
+        // One mail that was taken, and began after the refusal, puts one refusal down to its member: a relay that begins to refuse
+        // everybody costs one member at most before it counts as failing.
+        let took_another = before.is_some_and(|before| self.took >= Some(before.max(self.settled)));
+        if trouble.is_for_good() && took_another {
+            self.refused.remove(mail);
+            self.settled = self.known;
             return Blame::Member;
         }
-        let counts = self.fails() || speaks_against_the_relay(&trouble, since, now);
-        self.refused.insert(account.to_owned(), Refused { known: self.known, domain: domain.clone(), counts });
-        if self.fails() || self.refuses_everybody() {
+        let counts = speaks_against_the_relay(&trouble, since, now);
+        let refused = Refused { first: self.first(mail), known: self.known, at: now, domain: domain.clone(), counts };
+        self.refused.insert(mail.to_owned(), refused);
+        if self.fails() || (speaks_of_us && !takes_others) || self.refuses_everybody() {
+            if let Some(refused) = self.refused.get_mut(mail) {
+                refused.counts = true;
+            }
             self.failed(trouble, Some(domain), begun, now);
             return Blame::Relay;
         }
         if refused_for(since, now) >= UNDECIDED_AT_MOST {
-            self.refused.remove(account);
+            self.refused.remove(mail);
             self.settled = self.known;
             return Blame::Member;
         }
-        Blame::AsItSays
+        Blame::Undecided
+    }
+
+    fn first(&self, mail: &str) -> u64 {
+        self.refused.get(mail).map_or(self.known, |before| before.first)
     }
 
     /// Whether so many recipients were refused, of more than one domain, since it took a mail last, that it refuses everybody.
@@ -247,28 +270,22 @@ impl RelayHealth {
         domains.len() >= REFUSED_AT_LEAST && domains.iter().any(|domain| Some(domain) != domains.first())
     }
 
-    /// Puts a refusal of this account's mail down to its member, if it is theirs: the relay refused that member's mail before, has
-    /// taken another that began after that, and no other refusal was put down to that one. So a relay that begins to refuse everybody
-    /// costs one member at most before it counts as failing.
-    fn settle_on_its_member(&mut self, account: &str) -> bool {
-        let before = self.refused.get(account);
-        let is_its_own = before.is_some_and(|before| self.took >= Some(before.known.max(self.settled)));
-        if is_its_own {
-            self.refused.remove(account);
-            self.settled = self.known;
-        }
-        is_its_own
-    }
-
     /// The domain that the next mail is better not for: another one tells more.
     pub fn troubled_domain(&self) -> Option<&str> {
         self.troubled_domain.as_deref()
     }
 
-    fn takes(&mut self, account: &str, known_before: u64) {
+    /// The latest try came to something else, so that it speaks against the relay no more.
+    fn was_not_refused(&mut self, mail: &str) {
+        if let Some(refused) = self.refused.get_mut(mail) {
+            refused.counts = false;
+        }
+    }
+
+    fn takes(&mut self, mail: &str, known_before: u64) {
         self.took = self.took.max(Some(known_before));
         self.took_last = self.known;
-        self.refused.remove(account);
+        self.refused.remove(mail);
         self.works();
     }
 
@@ -340,45 +357,6 @@ fn counts_more(outcome: Outcome) -> u8 {
 pub fn wait_after(failures: u32) -> SignedDuration {
     let seconds = FIRST_WAIT.as_secs() << failures.saturating_sub(1).min(16);
     SignedDuration::from_secs(seconds).min(LONGEST_WAIT)
-}
-
-/// How fast mails may follow one another: the turns of at most so many come within any minute.
-#[derive(Clone, Debug)]
-pub struct Pace {
-    a_minute: usize,
-    /// When the turns of the latest mails came, at most `a_minute`, in order.
-    left: VecDeque<Timestamp>,
-}
-
-/// A minute, and the second by which instants are rounded down.
-const A_MINUTE: SignedDuration = SignedDuration::from_secs(61);
-
-impl Pace {
-    /// At most `a_minute` mails (at least 1) within any minute, of which these left before.
-    pub fn new(a_minute: u32, left: impl Iterator<Item = Timestamp>) -> Self {
-        let mut left: Vec<Timestamp> = left.collect();
-        left.sort();
-        let a_minute = usize::try_from(a_minute).unwrap_or(usize::MAX).max(1);
-        Self { a_minute, left: left.split_off(left.len().saturating_sub(a_minute)).into() }
-    }
-
-    /// When the next mail may leave, if that is not now.
-    pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.left.len() < self.a_minute {
-            return None;
-        }
-        let at = self.left.front()?.checked_add(A_MINUTE).ok()?;
-        // Much further away than a minute: by a clock that has been set back since.
-        (now < at && at.duration_since(now) <= A_MINUTE * 2).then_some(at)
-    }
-
-    /// Takes in that a mail leaves.
-    pub fn leaves(&mut self, now: Timestamp) {
-        self.left.push_back(now);
-        if self.left.len() > self.a_minute {
-            self.left.pop_front();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod mailer;
 pub mod member;
 pub mod notice;
 pub mod own_words;
+pub mod pace;
 pub mod password;
 pub mod portal_url;
 pub mod qr;

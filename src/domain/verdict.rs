@@ -302,7 +302,7 @@ fn verdict_of_invitation(situation: &Situation<'_>) -> Verdict {
         Standing::Refused { trouble } if trouble.fault() == Some(Fault::Undecided) => say(
             State::Undeliverable,
             format!(
-                "The mail relay refuses the mail to this member again and again ({trouble}), and nothing shows that the relay is to blame. Check the address in the manifest, or ask whoever runs the relay; to try again, {resend}."
+                "The mail relay refused the mail to this member again and again ({trouble}), and nothing showed that the relay was to blame. Check the address in the manifest, or ask whoever runs the relay; to try again, {resend}."
             ),
         ),
         Standing::Refused { trouble } => say(

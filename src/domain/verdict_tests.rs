@@ -136,7 +136,7 @@ fn what_became_of_a_mail_is_told_with_its_stage_and_what_to_do() {
         (
             refused(trouble(Stage::RcptTo, None, Some("550"))),
             State::Undeliverable,
-            format!("The mail relay refuses the mail to this member again and again (failed to deliver at RCPT TO: the server answered 550), and nothing shows that the relay is to blame. Check the address in the manifest, or ask whoever runs the relay; to try again, {resend}."),
+            format!("The mail relay refused the mail to this member again and again (failed to deliver at RCPT TO: the server answered 550), and nothing showed that the relay was to blame. Check the address in the manifest, or ask whoever runs the relay; to try again, {resend}."),
         ),
         (
             Standing::BackingOff { until: at(0), trouble: trouble(Stage::RcptTo, None, Some("550")) },

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::mail_page::shell;
 use crate::support::control_plane::control_plane;
 use crate::support::operator::{Operator, OperatorOptions};
 use crate::support::smtp::SmtpServer;
@@ -19,6 +20,15 @@ fn person(object: &str, email: &str, names: &str, annotations: &str) -> String {
 
 fn message(member: &Value) -> &str {
     condition(member, "Ready").unwrap()["message"].as_str().unwrap()
+}
+
+/// Runs the command that the message gives for this decision, as an administrator pastes it.
+#[track_caller]
+fn paste(member: &Value, decision: &str) {
+    let told = message(member);
+    let mut commands = told.split(['(', ')']).filter(|part| part.starts_with("kubectl ") && part.contains(decision));
+    let output = shell(commands.next().expect("a command in parentheses")).output().unwrap();
+    assert!(output.status.success(), "{told}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -59,7 +69,7 @@ fn a_pruned_member_comes_back_with_both_names_and_without_them_a_person_decides_
     let approval = format!("{account}.0");
     assert!(message(&former).contains(&format!("clinic-operator.dev/reactivate: {approval}")), "{}", message(&former));
     assert_eq!(former["status"]["account"], Value::Null);
-    world.kubectl(&["annotate", "clinicuser", "ana", &format!("clinic-operator.dev/reactivate={approval}")]);
+    paste(&former, "reactivate");
     let back = world.member_in("Active", "ana");
     assert_eq!(back["status"]["account"], account);
     assert_eq!(world.object("clinicaccount", &account)["spec"]["desired"]["decisions"], 1);
@@ -126,6 +136,11 @@ fn address_and_name_of_an_accepted_member_edited_at_once_wait_for_a_person() {
     let changed = world.member_in("IdentityChanged", "ana");
     assert!(message(&changed).contains(&format!("reactivate: {account}.0")), "{}", message(&changed));
     world.access(&account, "Granted");
+    assert!(
+        message(&changed).contains(&format!("-n {} clinicuser ana ", world.namespace.name())),
+        "{}",
+        message(&changed)
+    );
     let record = world.object("clinicaccount", &account);
     assert_eq!(
         (&record["spec"]["desired"]["firstName"], &record["spec"]["desired"]["email"]),

@@ -12,7 +12,8 @@ const LONGEST_LABEL: usize = 63;
 /// Where the kernel keeps the name of this host. A container has a name of its own.
 const NAME_OF_THIS_HOST: &str = "/proc/sys/kernel/hostname";
 /// Last labels that no DNS server outside knows (RFC 6761, RFC 6762, ICANN's `internal`), a cluster's `svc.cluster.local` among them.
-const PRIVATE: [&str; 5] = ["internal", "invalid", "local", "localdomain", "localhost"];
+const PRIVATE: [&str; 11] =
+    ["arpa", "corp", "home", "internal", "invalid", "lan", "local", "localdomain", "localhost", "private", "test"];
 
 /// A host name, or an address in brackets.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::account::{Attempt, ClinicAccountSpec, Delivery};
-use crate::domain::delivery::{Fault, LONGEST_BACK_OFF, Trouble, back_off};
+use crate::domain::delivery::{LONGEST_BACK_OFF, Trouble, back_off};
 use crate::domain::invitation::{Due, MailKind, Outcome, attempts_kept};
 use crate::domain::rounds::remembered;
 
@@ -127,9 +127,8 @@ pub fn concluded(delivery: &Delivery, ahead: &Attempt, conclusion: &Conclusion, 
         }
         Outcome::Deferred => {
             after.failed += 1;
-            if conclusion.trouble.fault() == Some(Fault::Undecided) {
-                after.refused_since = after.refused_since.or(Some(ahead.at));
-            }
+            let since = after.refused_since.or(Some(ahead.at));
+            after.refused_since = since.filter(|_| conclusion.trouble.may_be_the_members());
             after.not_before = Some(now.saturating_add(next_try(&after)).unwrap_or(Timestamp::MAX));
         }
         Outcome::Sending | Outcome::Dropped => {}

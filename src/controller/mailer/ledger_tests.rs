@@ -1,7 +1,7 @@
 //! The ledger before and after a mail.
 
 use super::*;
-use crate::domain::delivery::Stage;
+use crate::domain::delivery::{Cause, Stage};
 use serde_json::json;
 
 fn at(minute: i64) -> Timestamp {
@@ -91,6 +91,14 @@ fn it_is_kept_since_when_each_try_of_a_round_is_refused_without_saying_why() {
     assert_eq!(tried(&mut account, &again(), 181, Outcome::Deferred), Some(at(181)), "not tried for two hours");
     assert_eq!(tried(&mut account, &again(), 182, Outcome::MailerFailed), None, "the relay was to blame");
     assert_eq!(tried(&mut account, &again(), 183, Outcome::Deferred), Some(at(183)));
+    let lost = Conclusion {
+        outcome: Outcome::Deferred,
+        trouble: Trouble { cause: Some(Cause::Disconnected), ..Trouble::default() },
+    };
+    write(&mut account, &again(), "lost", 184);
+    let ahead = account.delivery.as_ref().unwrap().attempts.last().unwrap().clone();
+    account.delivery = concluded(account.delivery.as_ref().unwrap(), &ahead, &lost, at(184));
+    assert_eq!(since(&account), None, "it was not refused then");
     assert_eq!(tried(&mut account, &due(2, None), 184, Outcome::Deferred), Some(at(184)), "another round");
 }
 

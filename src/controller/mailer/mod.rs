@@ -15,14 +15,15 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{Instrument, info, warn};
 
-use self::send::send;
+use self::send::{addressee, send};
 use super::context::Context;
 use super::queue::Key;
 use super::spans::of_a_mail;
 use crate::adapters::heart::TURNS_AT_LEAST_EVERY;
 use crate::adapters::mail::Relay;
-use crate::api::account::{Attempt, Delivery};
-use crate::domain::mailer::{Begun, Blame, Evidence, MailerStanding, Pace, Past, RelayHealth};
+use crate::api::account::{Attempt, ClinicAccountSpec};
+use crate::domain::mailer::{Begun, Blame, Evidence, MailerStanding, Past, RelayHealth};
+use crate::domain::pace::Pace;
 
 /// Longer than the time within which mails are counted.
 const LATELY: SignedDuration = SignedDuration::from_mins(5);
@@ -65,8 +66,7 @@ impl Mailer {
     pub fn recollect(&self) -> Pace {
         let now = self.context.clock.now();
         let index = self.context.cache.read();
-        let ledgers = index.all_accounts().filter_map(|account| Some((account.spec.id, account.spec.delivery?)));
-        let past: Vec<Past> = ledgers.flat_map(|(account, delivery)| attempts_of(&account, &delivery)).collect();
+        let past: Vec<Past> = index.all_accounts().flat_map(|account| attempts_of(&account.spec)).collect();
         let left = past.iter().map(|past| past.at).filter(|at| now.duration_since(*at) <= LATELY);
         let pace = Pace::new(self.settings.per_minute.get(), left);
         let health = RelayHealth::from_ledgers(past, now);
@@ -147,10 +147,10 @@ impl Mailer {
     }
 
     /// Takes in what the mail of an account has shown. Returns whose trouble it is.
-    fn learn(&self, account: &str, evidence: Evidence, begun: Begun) -> Blame {
+    fn learn(&self, mail: &str, evidence: Evidence, begun: Begun) -> Blame {
         let (blame, now_standing) = {
             let mut health = self.health();
-            let blame = health.learn(account, evidence, begun, self.context.clock.now());
+            let blame = health.learn(mail, evidence, begun, self.context.clock.now());
             (blame, health.standing())
         };
         let changed = self.standing.send_if_modified(|was| {
@@ -170,11 +170,13 @@ impl Mailer {
 }
 
 /// What the ledger of an account tells about the relay.
-fn attempts_of(account: &str, delivery: &Delivery) -> Vec<Past> {
-    let domain = delivery.address.domain();
+fn attempts_of(account: &ClinicAccountSpec) -> Vec<Past> {
+    let Some(delivery) = &account.delivery else { return Vec::new() };
     let past = |attempt: &Attempt| Past {
-        account: account.to_owned(),
-        domain: domain.clone(),
+        mail: attempt.message_id.clone(),
+        domain: addressee(account, attempt.kind)
+            .map(|address| address.domain())
+            .filter(|_| attempt.round == delivery.round),
         refused_since: delivery.refused_since,
         at: attempt.at,
         outcome: attempt.outcome,

@@ -18,7 +18,7 @@ use crate::adapters::mail::{
 };
 use crate::adapters::random::secret_bytes;
 use crate::api::ClinicAccount;
-use crate::api::account::{Access, Attempt};
+use crate::api::account::{Access, Attempt, ClinicAccountSpec};
 use crate::controller::accounts::decide::{Observed, decide, may_still_go};
 use crate::controller::accounts::{access_differs, may_begin, observe};
 use crate::controller::cache::Kind;
@@ -62,12 +62,13 @@ pub async fn send(mailer: &Mailer, name: &str, begun: Begun) {
             }
         };
     let result = hand_over(mailer, name, &observed, &ahead, &token).await;
-    let domain = addressee(&observed, ahead.kind).map(|address| address.domain()).unwrap_or_default();
+    let domain = addressee(&observed.account, ahead.kind).map(|address| address.domain()).unwrap_or_default();
     let (mut conclusion, evidence) =
         conclude(name, &result, |trouble| Refusal { trouble, domain, since: refused_since });
-    conclusion.outcome = match mailer.learn(name, evidence, begun) {
+    conclusion.outcome = match mailer.learn(&ahead.message_id, evidence, begun) {
         Blame::AsItSays => conclusion.outcome,
         Blame::Relay => Outcome::MailerFailed,
+        Blame::Undecided => Outcome::Deferred,
         // The relay takes others, or has refused this one for a day.
         Blame::Member => Outcome::Refused,
     };
@@ -229,10 +230,10 @@ fn time_from_apply(context: &Context, observed: &Observed, ahead: &Attempt) {
 }
 
 /// To whom a mail goes.
-fn addressee(observed: &Observed, kind: MailKind) -> Option<RawEmail> {
+pub fn addressee(account: &ClinicAccountSpec, kind: MailKind) -> Option<RawEmail> {
     match kind {
-        MailKind::Invitation | MailKind::EmailConfirmation => observed.account.desired.email.clone(),
-        MailKind::EmailChangeNotice => observed.account.acceptance.as_ref().map(|acceptance| acceptance.login.clone()),
+        MailKind::Invitation | MailKind::EmailConfirmation => account.desired.email.clone(),
+        MailKind::EmailChangeNotice => account.acceptance.as_ref().map(|acceptance| acceptance.login.clone()),
     }
 }
 
@@ -253,7 +254,7 @@ fn letter(
     let expires = link_expires(ahead.at, ahead.valid_until, &account.wish(clinic.spec.invitation_validity_days));
     let is_repeated = account.was_mailed_before(ahead.kind, ahead.round);
     let occasion = if is_repeated { Occasion::Again } else { Occasion::First };
-    let address = addressee(observed, ahead.kind)?;
+    let address = addressee(&observed.account, ahead.kind)?;
     let content = match ahead.kind {
         MailKind::Invitation => {
             let two_factor = clinic.spec.two_factor;

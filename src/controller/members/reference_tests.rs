@@ -180,7 +180,7 @@ impl InMemory {
                 }
                 Some(step) => panic!("not at rest: {step:?}"),
                 None => {
-                    let status = project(&observed, &decision, &MailerStanding::Up, self.server.now).0;
+                    let status = project(&observed, &decision, &MailerStanding::Up, "maple", self.server.now).0;
                     return (status.state.unwrap(), status.account);
                 }
             }

@@ -43,7 +43,7 @@ pub async fn write(
 ) -> Result<Option<Duration>, ReconcileError> {
     let now = context.clock.now();
     let mailer = context.mailer_for_members.borrow().clone();
-    let (status, state, next) = project(observed, decision, &mailer, now);
+    let (status, state, next) = project(observed, decision, &mailer, &context.namespace, now);
     let before = observed.user.status.clone().unwrap_or_default();
     if before != status && state == State::Pending && is_about_to_leave(observed, now) {
         return Ok(Some(PENDING_WORTH_TELLING_AFTER));
@@ -110,6 +110,7 @@ pub fn project(
     observed: &Observed,
     decision: &Decision,
     mailer: &MailerStanding,
+    namespace: &str,
     now: Timestamp,
 ) -> (MemberStatus, State, Option<Timestamp>) {
     let account = observed.account.as_ref().map(|account| &account.spec);
@@ -130,10 +131,8 @@ pub fn project(
         finalizers: observed.user.metadata.finalizers.as_deref().unwrap_or_default(),
         hold: account.and_then(|account| account.desired.hold.as_ref()).map(|hold| hold.id.as_str()),
     });
-    let metadata = &observed.user.metadata;
-    let member = [&metadata.namespace, &metadata.name].map(|text| text.as_deref().unwrap_or_default());
     let verdict = state(&Situation {
-        member: member.into(),
+        member: (namespace, observed.user.metadata.name.as_deref().unwrap_or_default()),
         deletion,
         violations: &decision.violations,
         clinic: ClinicView::standing(observed.clinic.as_ref()),

@@ -43,7 +43,7 @@ impl Record {
             }
         }
         let decision = decide(&observed, now());
-        project(&observed, &decision, &MailerStanding::Up, now()).1
+        project(&observed, &decision, &MailerStanding::Up, "maple", now()).1
     }
 }
 

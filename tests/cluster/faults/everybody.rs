@@ -131,6 +131,42 @@ fn a_refusal_of_several_at_one_domain_is_nobodys_yet_and_after_the_repair_they_a
 }
 
 #[test]
+fn two_who_are_refused_each_for_themselves_do_not_keep_the_relay_blamed() {
+    let mut world = World::at("twoofmany", "2027-03-01T12:00:00Z");
+    let refused = ["ana", "cai"];
+    for name in refused {
+        world.relay.at(Stage::RcptTo).of(&format!("{name}@maple.example")).reply(550, "5.7.1 blocked by policy");
+    }
+    let all = ["ana", "bea", "cai", "dan", "eve"];
+    world.apply(&all.map(|name| staff(name, &format!("{name}@maple.example"))).concat());
+    for name in ["bea", "dan", "eve"] {
+        world.member_in("Invited", name);
+    }
+    for _ in 0..4 {
+        world.clock().advance(SignedDuration::from_mins(6));
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    }
+    world.mailer_is("True");
+    world.operator.restart();
+    world.mailer_is("True");
+    // Each mail that is taken puts one refusal down to its member.
+    let undeliverable = || {
+        let states = refused.map(|name| world.object("clinicuser", name)["status"]["state"].clone());
+        states.iter().filter(|state| **state == "Undeliverable").count()
+    };
+    for (name, settled) in [("fay", 1), ("gus", 2)] {
+        world.apply(&staff(name, &format!("{name}@maple.example")));
+        world.member_in("Invited", name);
+        world.clock().advance(SignedDuration::from_mins(61));
+        eventually_ok(PATIENCE, "one more to be undeliverable", || {
+            let found = undeliverable();
+            if found >= settled { Ok(()) } else { Err(found) }
+        });
+    }
+    world.mailer_is("True");
+}
+
+#[test]
 fn a_relay_that_puts_off_whom_it_does_not_know_yet_is_not_blamed_and_takes_everybody_minutes_later() {
     let world = World::at("greylisting", "2027-03-01T12:00:00Z");
     let newcomers = Newcomers { names: (1..=4).map(|number| format!("new-{number}")).collect() };
@@ -164,8 +200,8 @@ fn who_is_refused_without_a_reason_while_another_is_taken_is_undeliverable_and_w
     let ana = world.member_in("Undeliverable", "ana");
     assert_eq!(
         condition(&ana, "Stalled").unwrap()["message"],
-        "The mail relay refuses the mail to this member again and again (failed to deliver at RCPT TO: the server answered 550), \
-         and nothing shows that the relay is to blame. Check the address in the manifest, or ask whoever runs the relay; to try \
+        "The mail relay refused the mail to this member again and again (failed to deliver at RCPT TO: the server answered 550), \
+         and nothing showed that the relay was to blame. Check the address in the manifest, or ask whoever runs the relay; to try \
          again, set the annotation clinic-operator.dev/resend to a new value."
     );
     world.outcomes_are("cai", &["Deferred", "Deferred"]);
