@@ -29,8 +29,11 @@ fn outcomes_are(clinic: &Clinic, name: &str, wanted: &[&str]) {
     });
 }
 
+/// Lets so many seconds pass, by the wall clock and by the monotonic one.
 fn set_clock(clinic: &Clinic, ahead: u32) {
-    let clock = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "clock"}, "data": {"clock": ahead.to_string()}});
+    let clock = format!("{ahead} {ahead}");
+    let clock =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "clock"}, "data": {"clock": clock}});
     clinic.apply(&clock.to_string());
 }
 
