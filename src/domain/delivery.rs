@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How far a delivery had come when it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+/// How far a delivery had come when it failed; a stage is less than those that follow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Stage {
     /// Name look-up, TCP, and the TLS handshake where TLS comes before the dialogue.
     Connect,
@@ -273,10 +273,7 @@ impl Trouble {
 
     /// Whether a server that comes to speak of a recipient shows that this is over.
     pub fn is_before_the_recipient(&self) -> bool {
-        self.stage.is_some_and(|stage| match stage {
-            Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::StartTls | Stage::Auth | Stage::MailFrom => true,
-            Stage::RcptTo | Stage::Data | Stage::Content | Stage::AfterDot => false,
-        })
+        self.stage.is_some_and(|stage| stage < Stage::RcptTo)
     }
 
     fn reply(&self) -> Option<Reply> {

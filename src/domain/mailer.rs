@@ -1,12 +1,11 @@
-//! What the mailer must know before it takes the next mail: whether the relay takes mail, as the mails before have shown, and
-//! how many mails left within the last minute. Both are read back from the ledgers after a restart. What
-//! one reply says of itself is in `delivery`, what those to several mails say together is here; nothing is sent here.
+//! Whether the relay takes mail, and whose trouble a refusal is, as the mails so far have shown; after a restart both are read back
+//! from the ledgers. What one reply says of itself is in `delivery`, how fast mails follow in `pace`; nothing is sent here.
 
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::delivery::{Cause, Trouble};
+use super::delivery::{Cause, Fault, Trouble};
 use super::invitation::Outcome;
 
 /// First wait after the relay failed; doubled with each failure in a row.
@@ -38,15 +37,24 @@ pub enum Evidence {
     Took,
     /// It did its part up to the recipient, whom it refused.
     RefusedTheRecipient,
-    /// It refused this very mail for good, after it had let us in, by a reply that blames the sender but may lie in the mail or its
-    /// recipient.
-    RefusedTheMail(Refusal),
-    /// It refused this mail by a reply that tells nothing of why.
+    /// It refused this very mail, which may be the member's trouble: other mails tell.
     Refused(Refusal),
     /// It failed.
     Failed(Trouble),
     /// Nothing: the mail did not get that far, or what it said is nobody's fault.
     Nothing,
+}
+
+impl Evidence {
+    /// What a mail for a recipient at this domain has shown that was not taken. `since`: when each try began to be refused.
+    pub fn of(trouble: Trouble, domain: String, since: Option<Timestamp>) -> Self {
+        match trouble.fault() {
+            _ if trouble.may_be_the_members() => Self::Refused(Refusal { trouble, domain, since }),
+            Some(Fault::Address) if is_of_the_recipient(&trouble) => Self::RefusedTheRecipient,
+            Some(Fault::Mailer) | None => Self::Failed(trouble),
+            Some(Fault::Address | Fault::Undecided | Fault::Nobody | Fault::Unknown) => Self::Nothing,
+        }
+    }
 }
 
 /// A refusal of one mail.
@@ -209,8 +217,7 @@ impl RelayHealth {
                 self.speaks_of_the_recipient();
                 Blame::AsItSays
             }
-            Evidence::RefusedTheMail(refusal) => self.weigh(mail, refusal, true, begun, now),
-            Evidence::Refused(refusal) => self.weigh(mail, refusal, false, begun, now),
+            Evidence::Refused(refusal) => self.weigh(mail, refusal, begun, now),
             Evidence::Failed(trouble) => {
                 self.refused.remove(mail);
                 self.failed(trouble, None, begun, now);
@@ -227,8 +234,9 @@ impl RelayHealth {
     /// Weighs a refusal that may be the member's. A temporary one is no member's while it may pass: a relay that puts off each
     /// recipient that it does not know yet (greylisting) takes the same mail minutes later. Where the reply speaks of us, the first is
     /// the relay's; who is refused again, while it takes others, speaks no more of it than any other.
-    fn weigh(&mut self, mail: &str, refusal: Refusal, speaks_of_us: bool, begun: Begun, now: Timestamp) -> Blame {
+    fn weigh(&mut self, mail: &str, refusal: Refusal, begun: Begun, now: Timestamp) -> Blame {
         let Refusal { trouble, domain, since } = refusal;
+        let speaks_of_us = trouble.fault() == Some(Fault::Mailer);
         self.speaks_of_the_recipient();
         self.refused.retain(|_, refused| now.duration_since(refused.at) < UNDECIDED_AT_MOST);
         let before = self.refused.get(mail).map(|before| before.known);

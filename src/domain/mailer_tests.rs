@@ -17,14 +17,12 @@ fn failed() -> Evidence {
 }
 
 fn refused() -> Evidence {
-    let (trouble, domain) = (trouble(Stage::Data, "554 5.6.0"), "maple.example".into());
-    Evidence::RefusedTheMail(Refusal { trouble, domain, since: None })
+    Evidence::of(trouble(Stage::Data, "554 5.6.0"), "maple.example".into(), None)
 }
 
 /// A refusal at RCPT, by a reply that does not say why.
 fn unexplained(code: &str, domain: &str, since: Option<i64>) -> Evidence {
-    let (trouble, domain) = (trouble(Stage::RcptTo, code), domain.into());
-    Evidence::Refused(Refusal { trouble, domain, since: since.map(at) })
+    Evidence::of(trouble(Stage::RcptTo, code), domain.into(), since.map(at))
 }
 
 #[test]
@@ -72,8 +70,7 @@ fn tried_in_turn(mails: &str) -> (String, bool) {
     let mut convicted = String::new();
     for mail in mails.chars() {
         let domain = if "aceg".contains(mail) { "maple.example" } else { "university.example" };
-        let (trouble, domain) = (trouble(Stage::Data, "554 5.6.0"), domain.into());
-        let refused = Evidence::RefusedTheMail(Refusal { trouble, domain, since: None });
+        let refused = Evidence::of(trouble(Stage::Data, "554 5.6.0"), domain.into(), None);
         let evidence = if mail.is_lowercase() { refused } else { Evidence::Took };
         if health.learn(&mail.to_lowercase().to_string(), evidence, health.begin(), at(0)) == Blame::Member {
             convicted.push(mail);
@@ -261,18 +258,7 @@ fn account(number: usize) -> (String, String) {
 fn answered(health: &mut RelayHealth, number: usize, answer: usize, since: Option<Timestamp>, second: i64) -> Blame {
     let (code, stage) = ANSWERS[answer];
     let (account, domain) = account(number);
-    let (trouble, refusal) = {
-        let trouble = trouble(stage, code);
-        (trouble.clone(), Refusal { trouble, domain, since })
-    };
-    let evidence = match (code, trouble.fault()) {
-        ("250", _) => Evidence::Took,
-        (_, Some(Fault::Address)) => Evidence::RefusedTheRecipient,
-        (_, Some(Fault::Undecided)) => Evidence::Refused(refusal),
-        (_, Some(Fault::Mailer)) if trouble.is_a_refusal_of_the_mail() => Evidence::RefusedTheMail(refusal),
-        (_, Some(Fault::Mailer)) => Evidence::Failed(trouble),
-        (_, Some(Fault::Nobody | Fault::Unknown) | None) => Evidence::Nothing,
-    };
+    let evidence = if code == "250" { Evidence::Took } else { Evidence::of(trouble(stage, code), domain, since) };
     health.learn(&account, evidence, health.begin(), at(second))
 }
 

@@ -29,7 +29,7 @@ use crate::domain::email::RawEmail;
 use crate::domain::invitation::{
     Due, MailKind, OUTCOME_KNOWN_WITHIN, Outcome, Question, Token, WRITE_AHEAD_VALID, link_expires, validity_ends,
 };
-use crate::domain::mailer::{Begun, Blame, Evidence, Refusal};
+use crate::domain::mailer::{Begun, Blame, Evidence};
 
 /// Longest wait between tries to write an outcome; the first is a second, and each doubles it.
 const LONGEST_OUTCOME_WAIT: Duration = Duration::from_secs(16);
@@ -62,9 +62,15 @@ pub async fn send(mailer: &Mailer, name: &str, begun: Begun) {
             }
         };
     let result = hand_over(mailer, name, &observed, &ahead, &token).await;
-    let domain = addressee(&observed.account, ahead.kind).map(|address| address.domain()).unwrap_or_default();
-    let (mut conclusion, evidence) =
-        conclude(name, &result, |trouble| Refusal { trouble, domain, since: refused_since });
+    let mut conclusion = conclude(name, &result);
+    let evidence = match conclusion.outcome {
+        Outcome::Sent => Evidence::Took,
+        Outcome::Dropped => Evidence::Nothing,
+        Outcome::Sending | Outcome::Refused | Outcome::Deferred | Outcome::MailerFailed => {
+            let domain = addressee(&observed.account, ahead.kind).map(|address| address.domain()).unwrap_or_default();
+            Evidence::of(conclusion.trouble.clone(), domain, refused_since)
+        }
+    };
     conclusion.outcome = match mailer.learn(&ahead.message_id, evidence, begun) {
         Blame::AsItSays => conclusion.outcome,
         Blame::Relay => Outcome::MailerFailed,
@@ -163,15 +169,14 @@ async fn hand_over(mailer: &Mailer, name: &str, observed: &Observed, ahead: &Att
     }
 }
 
-/// What it means for the member, as far as this mail tells, and what it shows about the relay.
-fn conclude(name: &str, result: &HandedOver, refusal: impl FnOnce(Trouble) -> Refusal) -> (Conclusion, Evidence) {
-    let concluded = |outcome, trouble| Conclusion { outcome, trouble };
+/// What it means for the member, as far as this mail tells.
+fn conclude(name: &str, result: &HandedOver) -> Conclusion {
     match result {
         HandedOver::Taken(reply) => {
-            let said = Trouble { code: Some(reply.to_string()), ..Trouble::default() };
-            (concluded(Outcome::Sent, said), Evidence::Took)
+            let trouble = Trouble { code: Some(reply.to_string()), ..Trouble::default() };
+            Conclusion { outcome: Outcome::Sent, trouble }
         }
-        HandedOver::Dropped => (concluded(Outcome::Dropped, Trouble::default()), Evidence::Nothing),
+        HandedOver::Dropped => Conclusion { outcome: Outcome::Dropped, trouble: Trouble::default() },
         HandedOver::NotRendered(error) => {
             warn!(account = name, %error, "the mail was not sent");
             not_rendered(error)
@@ -180,29 +185,23 @@ fn conclude(name: &str, result: &HandedOver, refusal: impl FnOnce(Trouble) -> Re
             if let Failure::Unreadable(..) = undelivered.failure {
                 warn!(account = name, error = %undelivered, "the mail was not sent");
             }
-            let trouble = undelivered.trouble();
-            let (outcome, evidence) = match undelivered.fault() {
-                Fault::Address if trouble.cause == Some(Cause::InvalidAddress) => (Outcome::Refused, Evidence::Nothing),
-                Fault::Address => (Outcome::Refused, Evidence::RefusedTheRecipient),
-                Fault::Undecided => (Outcome::Deferred, Evidence::Refused(refusal(trouble.clone()))),
-                Fault::Nobody => (Outcome::Deferred, Evidence::Nothing),
-                Fault::Unknown => (Outcome::Sending, Evidence::Nothing),
-                Fault::Mailer if trouble.is_a_refusal_of_the_mail() => {
-                    (Outcome::MailerFailed, Evidence::RefusedTheMail(refusal(trouble.clone())))
-                }
-                Fault::Mailer => (Outcome::MailerFailed, Evidence::Failed(trouble.clone())),
+            let outcome = match undelivered.fault() {
+                Fault::Address => Outcome::Refused,
+                Fault::Undecided | Fault::Nobody => Outcome::Deferred,
+                Fault::Unknown => Outcome::Sending,
+                Fault::Mailer => Outcome::MailerFailed,
             };
-            (concluded(outcome, trouble), evidence)
+            Conclusion { outcome, trouble: undelivered.trouble() }
         }
     }
 }
 
 /// Only the recipient is the member's fault. Everything else that a mail is made of is the same for all: our configuration.
-fn not_rendered(error: &RenderError) -> (Conclusion, Evidence) {
+fn not_rendered(error: &RenderError) -> Conclusion {
     match error {
         RenderError::Recipient => {
             let undelivered = Undelivered { stage: Stage::RcptTo, failure: Cause::InvalidAddress.into() };
-            (Conclusion { outcome: Outcome::Refused, trouble: undelivered.trouble() }, Evidence::Nothing)
+            Conclusion { outcome: Outcome::Refused, trouble: undelivered.trouble() }
         }
         RenderError::MessageId
         | RenderError::Link
@@ -210,8 +209,7 @@ fn not_rendered(error: &RenderError) -> (Conclusion, Evidence) {
         | RenderError::Template(_)
         | RenderError::Headers => {
             let trouble = Trouble { cause: Some(Cause::NotRendered), ..Trouble::default() };
-            let failed = Evidence::Failed(trouble.clone());
-            (Conclusion { outcome: Outcome::MailerFailed, trouble }, failed)
+            Conclusion { outcome: Outcome::MailerFailed, trouble }
         }
     }
 }
