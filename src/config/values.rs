@@ -11,18 +11,30 @@ use serde::de::{Deserializer, Error as _};
 
 use crate::adapters::mail::is_host;
 
-/// A name as people write it, whatever it holds but `@`, `"` and angle brackets, and an ASCII address in angle brackets; or the
-/// address alone. lettre reads the beginning of a text and leaves the rest, such as a second address.
-pub(super) fn mailbox<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mailbox, D::Error> {
-    parse_mailbox(&String::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("not a mailbox"))
+/// A value that is there. What is wrong with another one is told by the table.
+fn required<'de, T, D: Deserializer<'de>>(deserializer: D, parse: fn(&str) -> Option<T>) -> Result<T, D::Error> {
+    parse(&String::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("not right"))
 }
 
 /// The same where a key may be absent.
-pub(super) fn optional_mailbox<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Mailbox>, D::Error> {
+fn optional<'de, T, D: Deserializer<'de>>(
+    deserializer: D,
+    parse: fn(&str) -> Option<T>,
+) -> Result<Option<T>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| parse_mailbox(&text).ok_or_else(|| D::Error::custom("not a mailbox"))).transpose()
+    text.map(|text| parse(&text).ok_or_else(|| D::Error::custom("not right"))).transpose()
 }
 
+pub(super) fn mailbox<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mailbox, D::Error> {
+    required(deserializer, parse_mailbox)
+}
+
+pub(super) fn optional_mailbox<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Mailbox>, D::Error> {
+    optional(deserializer, parse_mailbox)
+}
+
+/// A name as people write it, whatever it holds but `@`, `"` and angle brackets, and an ASCII address in angle brackets; or the
+/// address alone. lettre reads the beginning of a text and leaves the rest, such as a second address.
 fn parse_mailbox(text: &str) -> Option<Mailbox> {
     let text = text.trim();
     let Some((name, address)) = text.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) else {
@@ -59,8 +71,7 @@ fn parse_address(text: &str) -> Option<Address> {
 
 /// The name or IP address of a host, as a certificate can have it.
 pub(super) fn host<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if is_host(&text) { Ok(text) } else { Err(D::Error::custom("not a host")) }
+    required(deserializer, |text| is_host(text).then(|| text.to_owned()))
 }
 
 /// An IP address and a port that others can know.
@@ -69,17 +80,17 @@ pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Socke
     if address.port() == 0 { Err(D::Error::custom("no port")) } else { Ok(address) }
 }
 
-/// A path that is not blank.
 pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.trim().is_empty() { Err(D::Error::custom("blank")) } else { Ok(text.into()) }
+    required(deserializer, parse_path)
 }
 
-/// The same where a key may be absent.
 pub(super) fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    let blank = text.as_ref().is_some_and(|text| text.trim().is_empty());
-    if blank { Err(D::Error::custom("blank")) } else { Ok(text.map(PathBuf::from)) }
+    optional(deserializer, parse_path)
+}
+
+/// A path that is not blank.
+fn parse_path(text: &str) -> Option<PathBuf> {
+    (!text.trim().is_empty()).then(|| text.into())
 }
 
 #[cfg(test)]
