@@ -8,6 +8,8 @@ use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::host::is_label;
+
 /// Separates these hashes from any other use of SHA-256 over an address.
 const CLAIM_PREFIX: &str = "clinic-operator.dev/email-claim:";
 /// Bytes of the hash that name a claim: 160 bits.
@@ -194,16 +196,9 @@ fn is_dot_atom(local: &str) -> bool {
 }
 
 fn is_domain(domain: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
     let labels: Vec<&str> = domain.split('.').collect();
     labels.len() >= 2
-        && labels.iter().all(|label| is_label(label))
+        && labels.iter().copied().all(is_label)
         && labels
             .last()
             .is_some_and(|last| last.len() >= 2 && last.starts_with(|first: char| first.is_ascii_alphabetic()))

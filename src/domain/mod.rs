@@ -7,6 +7,7 @@ pub mod conditions;
 pub mod delivery;
 pub mod email;
 pub mod guard;
+pub mod host;
 pub mod identity;
 pub mod invitation;
 pub mod license;

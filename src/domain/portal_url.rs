@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::host::{LONGEST_NAME, is_label};
+
 /// What is right, for whoever wrote something else.
 const RIGHT: &str = "must be https:// and a host such as https://portal.maple.example, without a path or a slash at its end \
                      (http:// only for localhost)";
@@ -61,14 +63,7 @@ fn is_host(host: &str) -> bool {
     if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return !address.is_empty() && address.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b':'));
     }
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'-'))
-    };
-    host.len() <= 253 && host.split('.').all(is_label)
+    host.len() <= LONGEST_NAME && host.split('.').all(is_label) && !host.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 #[cfg(test)]

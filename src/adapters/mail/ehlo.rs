@@ -6,9 +6,8 @@ use std::{fmt, net::Ipv4Addr, net::Ipv6Addr};
 use lettre::Address;
 use serde::Deserialize;
 
-/// Longest name of a host, RFC 1035 §2.3.4.
-const LONGEST_NAME: usize = 253;
-const LONGEST_LABEL: usize = 63;
+use crate::domain::host::{LONGEST_NAME, is_label};
+
 /// Where the kernel keeps the name of this host. A container has a name of its own.
 const NAME_OF_THIS_HOST: &str = "/proc/sys/kernel/hostname";
 /// Last labels that no DNS server outside knows (RFC 6761, RFC 6762, ICANN's `internal`), a cluster's `svc.cluster.local` among them.
@@ -78,14 +77,8 @@ impl fmt::Display for EhloName {
     }
 }
 
-/// Letters, digits and hyphens between dots (RFC 1123 §2.1). What ends in a number is an address without its brackets.
+/// Labels between dots. What ends in a number is an address without its brackets.
 fn is_host_name(text: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=LONGEST_LABEL).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
     let ends_in_a_number = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     text.len() <= LONGEST_NAME && text.split('.').all(is_label) && !ends_in_a_number
 }
