@@ -45,6 +45,10 @@ pub struct Used {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::spent_codes")]
     pub recovery_codes: Vec<u32>,
+    /// Which form brought the last code, and which code that was, as a digest: so the same form sent twice has one outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 43))]
+    pub last_form: Option<String>,
 }
 
 impl std::fmt::Debug for ClinicCredentialSpec {

@@ -75,7 +75,7 @@ impl TotpSecret {
     }
 
     /// The code of a step as a number (RFC 4226 section 5.3); `None` never happens, since HMAC takes a key of any length.
-    fn code(&self, step: u64) -> Option<u32> {
+    pub fn code(&self, step: u64) -> Option<u32> {
         let mut mac = Hmac::<Sha1>::new_from_slice(self.expose()).ok()?;
         mac.update(&step.to_be_bytes());
         let hash = mac.finalize().into_bytes();

@@ -166,7 +166,7 @@ fn acceptance(
 }
 
 /// Minutes since 1970: should a record ever lose its acceptance (as by a restore), the sessions of that one are none of the next.
-fn first_epoch(now: Timestamp) -> u32 {
+pub fn first_epoch(now: Timestamp) -> u32 {
     u32::try_from(now.as_second() / 60).unwrap_or_default()
 }
 

@@ -7,6 +7,7 @@ use kube::core::ObjectMeta;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::codes::FormId;
 use super::keys::{KeyRing, SealError};
 use crate::adapters::kubernetes::{ApiError, Guard, Store, guard};
 use crate::adapters::passwords::PasswordHash;
@@ -91,6 +92,16 @@ impl Planned {
     /// `None`: this was not made here.
     fn recovery_codes(&self) -> Option<RecoveryCodes> {
         Some(RecoveryCodes::new(self.recovery.as_slice().try_into().ok()?))
+    }
+
+    /// The same second factor for a credential of another name: whoever begins again has it in the app already.
+    pub fn named(self, name: [u8; NAME_BYTES]) -> Self {
+        Self { name, ..self }
+    }
+
+    /// What tells the form that it comes with from every other.
+    pub fn form(&self) -> FormId {
+        self.name
     }
 
     /// The name of the credential: the same for every request that comes of one form, so that a request that is sent twice does
@@ -241,7 +252,8 @@ fn both(one: &Used, other: &Used) -> Used {
     let mut recovery_codes = [one.recovery_codes.as_slice(), &other.recovery_codes].concat();
     recovery_codes.sort_unstable();
     recovery_codes.dedup();
-    Used { totp_step: one.totp_step.max(other.totp_step), recovery_codes }
+    let last_form = one.last_form.clone().or_else(|| other.last_form.clone());
+    Used { totp_step: one.totp_step.max(other.totp_step), recovery_codes, last_form }
 }
 
 /// A sealed text is one of this object and account: copied to another it is nothing.

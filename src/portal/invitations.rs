@@ -159,6 +159,12 @@ impl Invited {
         self.account.spec.desired.locale
     }
 
+    /// First name, last name and title as the clinic knows them; empty where it does not.
+    pub fn names(&self) -> [String; 3] {
+        let desired = &self.account.spec.desired;
+        [&desired.first_name, &desired.last_name, &desired.title].map(|name| name.clone().unwrap_or_default())
+    }
+
     /// The invited address.
     pub fn email(&self) -> &str {
         self.account.spec.desired.email.as_deref().unwrap_or_default()
@@ -262,6 +268,11 @@ impl Draft {
     pub fn new(typed: Typed, password: PasswordHash, planned: Planned, now: Timestamp) -> Self {
         let Typed { first_name, last_name, title, .. } = typed;
         Self { first_name, last_name, title, password, planned, shown: now.as_second() }
+    }
+
+    /// First name, last name and title as they were typed.
+    pub fn names(&self) -> [String; 3] {
+        [self.first_name.clone(), self.last_name.clone(), self.title.clone().unwrap_or_default()]
     }
 
     /// What the person confirmed, with the name of the credential to come.

@@ -3,6 +3,7 @@
 
 pub mod acceptance;
 mod care;
+mod codes;
 mod connections;
 pub mod contact;
 mod credentials;
@@ -21,6 +22,7 @@ mod server;
 mod sessions;
 mod sign_in;
 mod standing;
+mod steps;
 mod throttles;
 mod web;
 
@@ -80,6 +82,8 @@ pub mod path {
     pub const CODE: &str = "/sign-in/code";
     /// Setting up a second factor while signing in.
     pub const ENROL: &str = "/sign-in/second-factor";
+    /// The recovery codes of whoever has just set up a second factor.
+    pub const RECOVERY_CODES: &str = "/recovery-codes";
     /// Signing out.
     pub const SIGN_OUT: &str = "/sign-out";
     /// The stylesheet.

@@ -78,9 +78,9 @@ impl Portal {
         self.seal(&session).into_iter().chain(device).collect()
     }
 
-    /// The cookie that ends a session.
+    /// The cookies that end a session, and what it was about to do.
     pub fn end_session(&self) -> Vec<HeaderValue> {
-        self.cookies.unset(Kind::Session).into_iter().collect()
+        self.cookies.unset(Kind::Session).into_iter().chain(self.end_step()).collect()
     }
 
     fn seal(&self, session: &Session) -> Option<HeaderValue> {

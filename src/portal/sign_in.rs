@@ -7,15 +7,17 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use super::Portal;
-use super::acceptance::{Change, ChangeError, Still, change};
-use super::credentials::{CreateError, Factor, OpenError, Opened, Planned, Proof};
+use super::acceptance::{Change, ChangeError, Still, change, first_epoch};
+use super::codes::{Code, CodeRefused, FormId, UsedUp, first_step, mark, use_up};
+use super::credentials::{CreateError, OpenError, Opened, Planned, Proof};
 use crate::adapters::kubernetes::ApiError;
 use crate::adapters::passwords::{HashError, PasswordHash};
+use crate::adapters::random::secret_bytes;
+use crate::api::account::{Acceptance, ClinicAccountSpec};
 use crate::api::credential::Used;
 use crate::api::{ClinicAccount, clinic::TwoFactor};
 use crate::domain::email::Email;
 use crate::domain::password::normalised;
-use crate::domain::second_factor::{accepted_step, is_code, redeem};
 use crate::domain::session::Facts;
 use crate::domain::standing::Answer;
 
@@ -49,6 +51,9 @@ pub struct Challenge {
     /// When the password was right, in seconds since 1970.
     #[serde(rename = "s")]
     pub since: i64,
+    /// A form of version 0.1 has none.
+    #[serde(rename = "i", default)]
+    form: Option<FormId>,
 }
 
 /// A right password that waits for a second factor to be set up, in a sealed field of a form.
@@ -79,26 +84,12 @@ pub enum NotLetIn {
     Failed,
 }
 
-/// Why a code was refused.
-#[derive(Debug)]
-pub enum CodeRefused {
-    /// It is none.
-    Malformed,
-    /// It is not the one that is right now.
-    Wrong,
-    /// It was used already.
-    Used,
-    /// Something else than the code.
-    Otherwise(NotLetIn),
-}
-
-/// What proves the second factor.
-#[derive(Clone, Copy)]
-pub enum Code<'a> {
-    /// Six digits of an app.
-    OfApp(&'a str),
-    /// One of the codes that were kept.
-    Recovery(&'a str),
+impl Enrolment {
+    /// The same with the second factor of an earlier one, for a credential of its own.
+    pub fn with_factor_of(self, before: Self) -> Self {
+        let planned = before.planned.named(self.planned.form());
+        Self { planned, ..self }
+    }
 }
 
 impl Challenge {
@@ -108,6 +99,19 @@ impl Challenge {
         is_of_the_epoch
             && !facts.has_ended_since(self.since)
             && facts.may_pass(now) == (Answer::MayPass { grant: self.grant })
+    }
+
+    /// The one that followed from accepting the invitation: as if the password had been right then.
+    pub fn of_acceptance(account: &ClinicAccountSpec, facts: &Facts, form: FormId) -> Option<Self> {
+        let Acceptance { accepted_at, credential, .. } = account.acceptance.as_ref()?;
+        Some(Self {
+            account: account.id.clone(),
+            credential: credential.clone(),
+            grant: facts.grant(),
+            epoch: Some(first_epoch(*accepted_at)),
+            since: accepted_at.as_second(),
+            form: Some(form),
+        })
     }
 
     /// The same after the change that names this credential, which begins an epoch.
@@ -146,12 +150,6 @@ impl From<CreateError> for NotLetIn {
     }
 }
 
-impl From<NotLetIn> for CodeRefused {
-    fn from(refused: NotLetIn) -> Self {
-        Self::Otherwise(refused)
-    }
-}
-
 impl Portal {
     /// Compares a password with the one of whom the username belongs to.
     pub async fn check_password(&self, username: &str, password: &str) -> Result<Next, NotLetIn> {
@@ -182,6 +180,12 @@ impl Portal {
         }
     }
 
+    /// Lets in who sends the form again by which this account was set up with a password alone.
+    pub async fn accepted_again(&self, account: &ClinicAccountSpec) -> Result<ClinicAccount, NotLetIn> {
+        let challenge = Challenge::of_acceptance(account, &self.facts(account), FormId::default());
+        self.let_in(&challenge.ok_or(NotLetIn::Refused)?).await
+    }
+
     /// The account of a username: the one that signs in with it. `None` also if two have it, which nobody can sort out here.
     fn account_of(&self, username: &str) -> Option<ClinicAccount> {
         let key = Email::parse(username.trim()).ok()?.key();
@@ -196,7 +200,8 @@ impl Portal {
         let facts = self.facts(&account.spec);
         let Answer::MayPass { grant } = facts.may_pass(now) else { return Err(NotLetIn::Refused) };
         let (account, credential) = (account.spec.id.clone(), opened.name.clone());
-        let challenge = Challenge { account, credential, grant, epoch: facts.epoch, since: now.as_second() };
+        let form = Some(secret_bytes().map_err(|_| NotLetIn::Failed)?);
+        let challenge = Challenge { account, credential, grant, epoch: facts.epoch, since: now.as_second(), form };
         if opened.proof.factor.is_some() {
             return Ok(Next::Code(challenge));
         }
@@ -256,79 +261,63 @@ impl Portal {
         if passes && signs_in_so { Ok(account) } else { Err(NotLetIn::Refused) }
     }
 
-    /// Lets in whose code is right, and uses it up.
+    /// Lets in whose code is right, and uses it up. The same form with the same code has the same outcome, however often it is sent.
     pub async fn check_code(&self, challenge: &Challenge, code: Code<'_>) -> Result<ClinicAccount, CodeRefused> {
         let account = self.account_after(challenge)?;
-        let opened = match self.credentials().open(&challenge.credential, &account.spec.id).await {
-            Ok(opened) => opened,
-            Err(OpenError::Api(error)) => return Err(NotLetIn::from(error).into()),
-            Err(OpenError::Gone | OpenError::Sealed) => return Err(NotLetIn::Refused.into()),
-        };
-        let factor = opened.proof.factor.as_ref().ok_or(NotLetIn::Refused)?;
-        let used = self.credentials().used(&opened).await.map_err(NotLetIn::from)?;
-        let used = use_up(factor, &used, code, self.clock.now())?;
-        match self.credentials().write_used(&opened, &used).await {
-            Ok(()) => {}
-            // Another used one of its codes at the same time, perhaps this one.
-            Err(ApiError::Conflict) => return Err(CodeRefused::Used),
-            Err(error) => return Err(NotLetIn::from(error).into()),
+        loop {
+            let opened = match self.credentials().open(&challenge.credential, &account.spec.id).await {
+                Ok(opened) => opened,
+                Err(OpenError::Api(error)) => return Err(NotLetIn::from(error).into()),
+                Err(OpenError::Gone | OpenError::Sealed) => return Err(NotLetIn::Refused.into()),
+            };
+            let factor = opened.proof.factor.as_ref().ok_or(NotLetIn::Refused)?;
+            let used = self.credentials().used(&opened).await.map_err(NotLetIn::from)?;
+            let Some(used) = use_up(factor, &used, challenge.form.as_ref(), code, self.clock.now())? else { break };
+            match self.credentials().write_used(&opened, &used).await {
+                Ok(()) => break,
+                // Another used one of its codes at the same time, perhaps this one: it is decided again.
+                Err(ApiError::Conflict) => {}
+                Err(error) => return Err(NotLetIn::from(error).into()),
+            }
         }
         // What was used is written before: if the credential is sealed anew meanwhile, either that is carried over, or this finds
         // that another is named.
         Ok(self.let_in(challenge).await?)
     }
 
-    /// Sets up the second factor whose first code is right, and lets its owner in. Every other session ends. `None`: an earlier
-    /// request of the same form did so already, whose answer was lost; a code lets in once.
-    pub async fn enrol(&self, enrolment: &Enrolment, code: &str) -> Result<Option<ClinicAccount>, CodeRefused> {
+    /// Sets up the second factor whose first code is right, and lets its owner in. Every other session ends. If an earlier request of
+    /// the same form did so already, whose answer was lost, it is the code that lets in.
+    pub async fn enrol(&self, enrolment: &Enrolment, code: &str) -> Result<ClinicAccount, CodeRefused> {
         let known = self.records.account(&enrolment.challenge.account);
-        if known.is_some_and(|account| account.spec.credential() == Some(&enrolment.planned.credential())) {
-            return first_step(&enrolment.planned, code, self.clock.now()).map(|_| None);
+        let new = enrolment.planned.credential();
+        let proved = enrolment.challenge.with_credential(new.clone());
+        if known.is_some_and(|account| account.spec.credential() == Some(&new)) {
+            return self.check_code(&proved, Code::OfApp(code)).await;
         }
         let account = self.account_after(&enrolment.challenge)?;
         self.two_factor()?;
         let step = first_step(&enrolment.planned, code, self.clock.now())?;
         let factor = enrolment.planned.factor().ok_or(NotLetIn::Failed)?;
         let proof = Proof { password: enrolment.password.clone(), factor: Some(factor), former: None };
-        let (id, old, new) = (&account.spec.id, &enrolment.challenge.credential, enrolment.planned.credential());
-        let used = Used { totp_step: Some(step), ..Used::default() };
+        let (id, old) = (&account.spec.id, &enrolment.challenge.credential);
+        let used = Used {
+            totp_step: Some(step),
+            last_form: proved.form.map(|form| mark(&form, UsedUp::OfApp(step))),
+            ..Used::default()
+        };
         self.credentials().create(&new, id, &proof, used).await.map_err(NotLetIn::from)?;
-        let changed = change(&self.stores.accounts, id, Still::Names(old), Change::Credential(&new)).await;
-        let account = changed.map_err(NotLetIn::from)?;
+        let account = match change(&self.stores.accounts, id, Still::Names(old), Change::Credential(&new)).await {
+            // Perhaps by the same form, at the same time.
+            Err(ChangeError::Changed) => {
+                self.account_now(id).await.map_err(NotLetIn::from)?;
+                return self.check_code(&proved, Code::OfApp(code)).await;
+            }
+            other => other.map_err(NotLetIn::from)?,
+        };
         self.records.put(&account);
         info!(account = id, credential = new, "set up a second factor");
-        let proved = enrolment.challenge.with_credential(new);
-        Ok(Some(self.admit(account, &proved).await?))
+        Ok(self.admit(account, &proved).await?)
     }
-}
-
-/// The step of the first code of a second factor that is being set up.
-pub fn first_step(planned: &Planned, code: &str, now: Timestamp) -> Result<u64, CodeRefused> {
-    if !is_code(code) {
-        return Err(CodeRefused::Malformed);
-    }
-    accepted_step(&planned.secret(), code, now, None).ok_or(CodeRefused::Wrong)
-}
-
-/// What is used after this code.
-fn use_up(factor: &Factor, used: &Used, code: Code<'_>, now: Timestamp) -> Result<Used, CodeRefused> {
-    let mut after = used.clone();
-    match code {
-        Code::OfApp(code) => {
-            if !is_code(code) {
-                return Err(CodeRefused::Malformed);
-            }
-            let step = accepted_step(&factor.secret(), code, now, used.totp_step);
-            let is_right = || accepted_step(&factor.secret(), code, now, None).is_some();
-            after.totp_step =
-                Some(step.ok_or_else(|| if is_right() { CodeRefused::Used } else { CodeRefused::Wrong })?);
-        }
-        Code::Recovery(code) => {
-            let index = redeem(factor.recovery_codes(), &used.recovery_codes, code).ok_or(CodeRefused::Wrong)?;
-            after.recovery_codes.push(index);
-        }
-    }
-    Ok(after)
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use clinic_operator::domain::license::License;
 use clinic_operator::domain::member::{Classification, MemberType};
 use clinic_operator::domain::qr::QrCode;
 use clinic_operator::portal::pages::{
-    Accept, AcceptFaults, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Frame, Home, NameFault, Notice,
-    Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn, SignInMessage, TitleFault,
-    render,
+    Accept, AcceptFaults, AcceptNote, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Frame, Home,
+    NameFault, Notice, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn,
+    SignInMessage, TitleFault, render,
 };
 
 use crate::readers::{Reader, UNUSUAL, USUAL};
@@ -71,19 +71,12 @@ fn case(name: &str, errors: usize, page: &Page<'_>, reader: Reader) -> Case {
         stylesheet: reader.stylesheet,
         script: SCRIPT,
         icon: ICON,
-        path: can_be_shown_again(page).then_some("/here"),
+        path: Some("/here"),
         sign_in: "/sign-in",
         form: FORM_TOKEN,
     };
     let html = render(&frame, page).unwrap_or_else(|error| panic!("{name}: {error}"));
     Case { name, reader, html, errors }
-}
-
-fn can_be_shown_again(page: &Page<'_>) -> bool {
-    match page {
-        Page::Enrol(_) | Page::RecoveryCodes(_) => false,
-        Page::Accept(_) | Page::SignIn(_) | Page::Code(_) | Page::Home(_) | Page::Notice(_) => true,
-    }
 }
 
 /// Name, refused entries, page.
@@ -92,7 +85,7 @@ type Named<'a> = (&'static str, usize, Page<'a>);
 fn pages<'a>(reader: &Reader) -> Vec<Named<'a>> {
     let mut pages = accept(reader);
     pages.extend(enrol());
-    pages.push(("recovery-codes", 0, Page::RecoveryCodes(RecoveryCodes { codes: &CODES, next: "/" })));
+    pages.push(("recovery-codes", 0, Page::RecoveryCodes(RecoveryCodes { codes: &CODES, action: "/recovery-codes" })));
     pages.extend(sign_in(reader));
     pages.extend(home(reader));
     pages.extend(NOTICES.map(|(name, notice)| (name, 0, Page::Notice(notice))));
@@ -121,6 +114,7 @@ fn accept<'a>(reader: &Reader) -> Vec<Named<'a>> {
         ("accept", 0, recommended, AcceptFaults::default()),
         ("accept-nameless", 0, later, AcceptFaults::default()),
         ("accept-required", 0, SecondFactor::Required, AcceptFaults::default()),
+        ("accept-out-of-date", 0, recommended, AcceptFaults::default()),
         ("accept-refused", 5, recommended, all),
         ("accept-names-too-long", 3, recommended, of_names(too_long, too_long, TitleFault::TooLong { maximum: 60 })),
         (
@@ -149,6 +143,7 @@ fn accept<'a>(reader: &Reader) -> Vec<Named<'a>> {
             second_factor,
             expires: reader.expires,
             faults,
+            note: (name == "accept-out-of-date").then_some(AcceptNote::OutOfDate),
         };
         (name, errors, Page::Accept(accept))
     })
@@ -183,6 +178,7 @@ fn sign_in<'a>(reader: &Reader) -> Vec<Named<'a>> {
         ("sign-in", "", None),
         ("sign-in-signed-out", "", Some(SignInMessage::SignedOut)),
         ("sign-in-session-ended", "", Some(SignInMessage::SessionEnded)),
+        ("sign-in-out-of-date", reader.email, Some(SignInMessage::FormOutOfDate)),
         ("sign-in-took-too-long", reader.email, Some(SignInMessage::TookTooLong)),
         ("sign-in-refused", reader.email, Some(SignInMessage::Refused)),
     ])

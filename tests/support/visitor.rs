@@ -10,6 +10,9 @@ use scraper::{ElementRef, Html, Selector};
 use serde::{Deserialize, Serialize};
 use ureq::http::{HeaderMap, Request};
 
+/// How the paths end of pages that follow within one task.
+const NEXT_PAGES: [&str; 3] = ["/second-factor", "/sign-in/code", "/recovery-codes"];
+
 /// A browser. A clone is another tab that then goes its own way.
 #[derive(Clone, Debug)]
 pub(crate) struct Visitor {
@@ -102,6 +105,15 @@ impl Visitor {
             ("origin", "null"),
         ];
         self.try_to_send("POST", &form.action, &headers, &body)
+    }
+
+    /// Sends a form, and follows to the next page of the same task.
+    pub(crate) fn go_on(&mut self, form: &Form) -> Answer {
+        let answer = self.submit(form);
+        match answer.location() {
+            Some(next) if NEXT_PAGES.iter().any(|page| next.ends_with(page)) => self.get(&next),
+            _ => answer,
+        }
     }
 
     /// Follows to where an answer leads.

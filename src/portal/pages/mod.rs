@@ -10,8 +10,9 @@ mod words;
 
 pub use accent::{Accent, AccentError, icon, style};
 pub use models::{
-    Accept, AcceptFaults, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Frame, Home, NameFault, Page,
-    PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn, SignInMessage, TitleFault,
+    Accept, AcceptFaults, AcceptNote, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Frame, Home,
+    NameFault, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn, SignInMessage,
+    TitleFault,
 };
 pub use notice::Notice;
 

@@ -72,6 +72,17 @@ pub struct Accept<'a> {
     pub expires: &'a str,
     /// What was refused, if it was.
     pub faults: AcceptFaults,
+    /// What else is to be said.
+    pub note: Option<AcceptNote>,
+}
+
+/// What is said to somebody who accepts, beside what was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptNote {
+    /// The page was open for too long, or belongs to another browser: nothing was saved.
+    OutOfDate,
+    /// Nothing is wrong with the password, but a page never gives one back.
+    TypeAgain,
 }
 
 /// What the clinic says about a second factor.
@@ -216,12 +227,12 @@ pub enum CodeFault {
     Used,
 }
 
-/// The recovery codes, which are never shown again: no link leads away from this page but `next`.
+/// The recovery codes, which are shown until their owner says that they are kept.
 pub struct RecoveryCodes<'a> {
     /// As they are to be typed.
     pub codes: &'a [String],
-    /// Where it goes on, by GET.
-    pub next: &'a str,
+    /// Where the form goes that says so.
+    pub action: &'a str,
 }
 
 /// Signing in, the first step.
@@ -243,6 +254,8 @@ pub enum SignInMessage {
     SessionEnded,
     /// The second step was not done in time.
     TookTooLong,
+    /// The page was open for too long, or belongs to another browser.
+    FormOutOfDate,
     /// They were not let in: the same words, whatever the reason.
     Refused,
 }

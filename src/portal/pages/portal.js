@@ -1,5 +1,5 @@
-// What is easier with a script: to look at a password while typing it, to copy or print recovery codes. The buttons for it are
-// hidden until this runs. Never here: anything that a page needs to work, or a word of a language.
+// What is easier with a script: to look at a password while typing it, to copy or print recovery codes, whose buttons are hidden until
+// this runs; and to click twice. Never here: anything that a page needs to work, or a word of a language.
 "use strict";
 
 for (const box of document.querySelectorAll("[data-shows]")) {
@@ -31,4 +31,22 @@ for (const button of document.querySelectorAll("[data-copies]")) {
 for (const button of document.querySelectorAll("[data-prints]")) {
   button.addEventListener("click", () => print());
   button.hidden = false;
+}
+
+// One click, one outcome: while the answer is on its way, a form is not sent again. Whoever stops it or comes back can send it anew.
+for (const form of document.forms) {
+  const buttons = form.querySelectorAll("button[type=submit]");
+  const wait = (waits) => {
+    form.toggleAttribute("data-sent", waits);
+    for (const button of buttons) waits ? button.setAttribute("aria-disabled", "true") : button.removeAttribute("aria-disabled");
+  };
+  form.addEventListener("submit", (event) => {
+    if (form.hasAttribute("data-sent")) {
+      event.preventDefault();
+      return;
+    }
+    wait(true);
+    setTimeout(() => wait(false), 20000);
+  });
+  addEventListener("pageshow", () => wait(false));
 }

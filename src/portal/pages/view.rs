@@ -7,8 +7,8 @@ use minijinja::{Value, context};
 use super::RenderError;
 use super::field;
 use super::models::{
-    Accept, AcceptFaults, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Home, NameFault, Page,
-    PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn, SignInMessage, TitleFault,
+    Accept, AcceptFaults, AcceptNote, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Home, NameFault,
+    Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn, SignInMessage, TitleFault,
 };
 use super::notice::{Notice, Way};
 use super::words::Speaker;
@@ -58,6 +58,7 @@ fn with_faults(template: &'static str, values: Value, faults: &[(&'static str, O
 fn accept(accept: &Accept<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> {
     let AcceptFaults { first_name, last_name, title, password, repeated } = accept.faults;
     let others_only = accept.faults != AcceptFaults::default() && password.is_none() && repeated.is_none();
+    let note = accept.note.or(others_only.then_some(AcceptNote::TypeAgain));
     let (required, now, minimum_without) = match accept.second_factor {
         SecondFactor::Recommended { minimum_without, choice } => (false, choice == Choice::Now, minimum_without),
         SecondFactor::Required => (true, true, accept.minimum),
@@ -74,8 +75,7 @@ fn accept(accept: &Accept<'_>, speaker: &Speaker<'_>) -> Result<View, RenderErro
         required,
         now,
         expires => accept.expires,
-        // A page never gives a password back, so one that nothing was wrong with has to be typed again as well.
-        type_again => others_only,
+        note => note.map(|note| accept_note(note, speaker)).transpose()?,
     };
     let faults = [
         (field::FIRST_NAME, first_name.map(|fault| name_fault("first_name", fault, speaker))),
@@ -89,6 +89,13 @@ fn accept(accept: &Accept<'_>, speaker: &Speaker<'_>) -> Result<View, RenderErro
         said.push((field, fault.transpose()?));
     }
     Ok(with_faults("accept.html", values, &said))
+}
+
+fn accept_note(note: AcceptNote, speaker: &Speaker<'_>) -> Said {
+    match note {
+        AcceptNote::OutOfDate => speaker.say("accept.out_of_date", &[]),
+        AcceptNote::TypeAgain => speaker.say("accept.type_again", &[]),
+    }
 }
 
 fn name_fault(field: &str, fault: NameFault, speaker: &Speaker<'_>) -> Said {
@@ -162,7 +169,7 @@ fn enrol(enrol: &Enrol<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> 
 
 fn recovery_codes(codes: &RecoveryCodes<'_>) -> View {
     let list: Vec<Value> = codes.codes.iter().map(Value::from).collect();
-    with_faults("recovery_codes.html", context! { codes => list, next => codes.next }, &[])
+    with_faults("recovery_codes.html", context! { codes => list, action => codes.action }, &[])
 }
 
 fn sign_in(sign_in: &SignIn<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> {
@@ -171,6 +178,7 @@ fn sign_in(sign_in: &SignIn<'_>, speaker: &Speaker<'_>) -> Result<View, RenderEr
         Some(SignInMessage::SignedOut) => (Some("sign_in.signed_out"), false),
         Some(SignInMessage::SessionEnded) => (Some("sign_in.session_ended"), false),
         Some(SignInMessage::TookTooLong) => (Some("sign_in.took_too_long"), false),
+        Some(SignInMessage::FormOutOfDate) => (Some("sign_in.out_of_date"), false),
         Some(SignInMessage::Refused) => (Some("sign_in.refused"), true),
     };
     let message = message.map(|key| speaker.say(key, &[])).transpose()?;

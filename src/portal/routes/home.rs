@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::super::acceptance::{Change, ChangeError, Still, change};
 use super::super::pages::{Designation, Home, Notice, Page};
 use super::super::sessions::{SignedIn, Status, Unreachable};
-use super::super::web::form::Sent;
+use super::super::web::form::Ours;
 use super::super::web::reply::{Reply, see_other};
 use super::super::web::visitor::Visitor;
 use super::super::{Portal, path};
@@ -21,6 +21,9 @@ use crate::domain::member::Locale;
 /// The page of whoever is signed in; the others are to sign in.
 pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
     match portal.session(&visitor).await {
+        Ok(Status::SignedIn(signed_in)) if portal.codes_to_keep(&visitor, &signed_in).is_some() => {
+            see_other(path::RECOVERY_CODES, Vec::new())
+        }
         Ok(Status::SignedIn(signed_in)) => home(&portal, &visitor, *signed_in),
         Ok(Status::NotSignedIn) => see_other(path::SIGN_IN, Vec::new()),
         Ok(Status::Ended) => see_other(AFTER_SESSION, portal.end_session()),
@@ -34,7 +37,7 @@ pub async fn start_again() -> Response {
 }
 
 /// Ends every session of whoever is signed in.
-pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, _: Sent) -> Response {
+pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, _: Ours) -> Response {
     let signed_in = match portal.session(&visitor).await {
         Ok(Status::SignedIn(signed_in)) => signed_in,
         Ok(Status::NotSignedIn | Status::Ended) => return see_other(AFTER_SIGN_OUT, portal.end_session()),

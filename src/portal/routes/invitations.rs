@@ -3,32 +3,36 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use jiff::SignedDuration;
+use axum::http::StatusCode;
+use axum::response::Response;
+use sha2::{Digest, Sha256};
 use tracing::warn;
 
-use super::super::acceptance::{AcceptError, Confirmed};
+use super::super::acceptance::{AcceptError, Accepted, Confirmed};
+use super::super::codes::{Code, UsedUp, first_step, mark};
 use super::super::credentials::{CreateError, NAME_BYTES, Proof, name};
-use super::super::invitations::{CompleteError, Draft, Invited, NotInvited};
-use super::super::pages::{Accept, AcceptFaults, Choice, CodeFault, EnrolOccasion, Notice, Page, SecondFactor, field};
-use super::super::sign_in::first_step;
-use super::super::web::form::{Sent, is_within};
+use super::super::invitations::{CompleteError, Draft, Invited, NotInvited, Typed};
+use super::super::pages::{
+    Accept, AcceptFaults, AcceptNote, Choice, CodeFault, EnrolOccasion, Notice, Page, SecondFactor, field,
+};
+use super::super::sign_in::{Challenge, NotLetIn};
+use super::super::steps::Step;
+use super::super::web::form::Sent;
 use super::super::web::reply::{Reply, see_other};
 use super::super::web::visitor::Visitor;
 use super::super::{Portal, metrics, path};
-use super::second_factor::{self, Setup, fault, recovery_codes, status};
+use super::second_factor::{self, Setup, fault, status};
+use super::sign_in::{Tried, tried};
 use crate::adapters::kubernetes::ApiError;
-use crate::adapters::passwords::HashError;
+use crate::adapters::passwords::{HashError, PasswordHash};
 use crate::adapters::random::secret_bytes;
+use crate::api::account::ClinicAccountSpec;
 use crate::api::credential::Used;
 use crate::domain::acceptance::{Refusal, parse_link};
 use crate::domain::invitation::Token;
 use crate::domain::member::Locale;
 use crate::domain::password::Minimum;
 
-/// How long a second factor may take to be set up.
-const DRAFT_LASTS: SignedDuration = SignedDuration::from_mins(30);
 const PREFIX: &str = "/invitations/";
 const SECOND_FACTOR: &str = "/second-factor";
 
@@ -40,14 +44,29 @@ struct Opened {
     path: String,
 }
 
+/// What stands in the fields of the form.
+struct Filled {
+    names: [String; 3],
+    choice: Choice,
+    faults: AcceptFaults,
+    note: Option<AcceptNote>,
+}
+
+impl Filled {
+    fn with(names: [String; 3]) -> Self {
+        Self { names, choice: Choice::Now, faults: AcceptFaults::default(), note: None }
+    }
+}
+
 /// The page of a link.
 pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
     match open(&portal, &visitor).await {
         Ok(opened) => {
-            let desired = &opened.invited.account.spec.desired;
-            let text = |value: &Option<String>| value.clone().unwrap_or_default();
-            let typed = [text(&desired.first_name), text(&desired.last_name), text(&desired.title)];
-            form(&portal, &visitor, &opened, &typed, Choice::Now, AcceptFaults::default())
+            let names = match setting_up(&portal, &visitor, &opened.place()) {
+                Some(draft) => draft.names(),
+                None => opened.invited.names(),
+            };
+            form(&portal, &visitor, &opened, &Filled::with(names))
         }
         Err(answer) => answer,
     }
@@ -55,6 +74,9 @@ pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Respon
 
 /// The form was sent.
 pub async fn accept(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
+    if let Some(answer) = sent_again(&portal, &visitor, &sent).await {
+        return answer;
+    }
     let opened = match open(&portal, &visitor).await {
         Ok(opened) => opened,
         Err(answer) => return answer,
@@ -62,13 +84,17 @@ pub async fn accept(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: S
     let invited = &opened.invited;
     let with_factor = invited.requires_a_second_factor() || sent.has(field::SECOND_FACTOR);
     let choice = if with_factor { Choice::Now } else { Choice::Later };
+    let names = [field::FIRST_NAME, field::LAST_NAME, field::TITLE].map(|name| sent.get(name).to_owned());
+    let filled = Filled { choice, ..Filled::with(names) };
+    if !sent.is_ours() {
+        return form(&portal, &visitor, &opened, &Filled { note: Some(AcceptNote::OutOfDate), ..filled });
+    }
     let minimum = if with_factor { Minimum::WithSecondFactor } else { Minimum::Alone };
     let typed = match invited.read(&sent, minimum) {
         Ok(typed) => typed,
         Err(faults) => {
             portal.metrics.acceptance(metrics::Acceptance::Incomplete);
-            let typed = [field::FIRST_NAME, field::LAST_NAME, field::TITLE].map(|name| sent.get(name).to_owned());
-            return form(&portal, &visitor, &opened, &typed, choice, faults);
+            return form(&portal, &visitor, &opened, &Filled { faults, ..filled });
         }
     };
     if let Err(wait) = portal.throttles.try_to_accept(&invited.account.spec.id, portal.clock.now()) {
@@ -82,74 +108,167 @@ pub async fn accept(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: S
         Err(HashError::Failed) => return failed(&portal, &visitor, invited.locale()),
     };
     if with_factor {
-        let Some(planned) = portal.plan() else { return failed(&portal, &visitor, invited.locale()) };
-        let draft = Draft::new(typed, password, planned, portal.clock.now());
-        return enrol(&portal, &visitor, &opened, &draft, None);
-    }
-    let Ok(random) = secret_bytes::<NAME_BYTES>() else { return failed(&portal, &visitor, invited.locale()) };
-    let confirmed = Confirmed {
-        first_name: typed.first_name,
-        last_name: typed.last_name,
-        title: typed.title,
-        credential: name(random),
-    };
-    let proof = Proof { password, factor: None, former: None };
-    match portal.complete(invited, &opened.token, &confirmed, &proof, Used::default()).await {
-        Ok(accepted) => see_other(path::HOME, portal.begin_session(&accepted.account.spec)),
-        Err(error) => not_completed(&portal, &visitor, invited.locale(), &error),
+        begin_set_up(&portal, &visitor, &opened, typed, password)
+    } else {
+        set_up_alone(&portal, &visitor, &opened, typed, password, &sent).await
     }
 }
 
-/// The page of the second factor cannot be shown again.
-pub async fn show_of_second_factor(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
-    let Some((_, path)) = link(&visitor) else { return refused(&portal, &visitor, Refusal::Unknown, None) };
-    let mut answer = StatusCode::SEE_OTHER.into_response();
-    if let Ok(path) = HeaderValue::from_str(&path) {
-        answer.headers_mut().insert(header::LOCATION, path);
+/// Sets the account up with a password alone.
+async fn set_up_alone(
+    portal: &Portal,
+    visitor: &Visitor,
+    opened: &Opened,
+    typed: Typed,
+    password: PasswordHash,
+    sent: &Sent,
+) -> Response {
+    let invited = &opened.invited;
+    let credential = credential_of(portal, &invited.account.spec.id, sent);
+    let Some(credential) = credential.or_else(|| secret_bytes().ok().map(name)) else {
+        return failed(portal, visitor, invited.locale());
+    };
+    let Typed { first_name, last_name, title, .. } = typed;
+    let confirmed = Confirmed { first_name, last_name, title, credential };
+    let proof = Proof { password, factor: None, former: None };
+    match portal.complete(invited, &opened.token, &confirmed, &proof, Used::default()).await {
+        Ok(Accepted { account, is_new: true }) => see_other(path::HOME, portal.begin_session(&account.spec)),
+        Ok(Accepted { account, is_new: false }) => accepted_again(portal, visitor, &account.spec).await,
+        Err(error) => not_completed(portal, visitor, invited.locale(), &error),
     }
-    answer
+}
+
+/// The name of the credential that this form makes without a second factor, with what is typed into it: the same each time that it is
+/// sent. The form's token is a secret of its reader, so the name tells nothing of the password. `None`: it is no form of this browser.
+fn credential_of(portal: &Portal, account: &str, sent: &Sent) -> Option<String> {
+    let mut form = Sha256::new();
+    let typed = [field::FIRST_NAME, field::LAST_NAME, field::TITLE, field::PASSWORD].map(|name| sent.get(name));
+    for part in ["clinic-operator.dev/acceptance", sent.shown_as(portal.clock.now())?, account].into_iter().chain(typed)
+    {
+        form.update(part.len().to_be_bytes());
+        form.update(part);
+    }
+    let mut random = [0; NAME_BYTES];
+    random.copy_from_slice(&form.finalize()[..NAME_BYTES]);
+    Some(name(random))
+}
+
+/// The answer to a form that was sent before and has set the account up without a second factor: the same again.
+async fn sent_again(portal: &Portal, visitor: &Visitor, sent: &Sent) -> Option<Response> {
+    let ((account, _), _) = link(visitor)?;
+    let account = portal.records.account(&account)?.spec;
+    let is_named =
+        account.credential().is_some_and(|named| credential_of(portal, &account.id, sent).as_deref() == Some(named));
+    is_named.then_some(())?;
+    Some(accepted_again(portal, visitor, &account).await)
+}
+
+async fn accepted_again(portal: &Portal, visitor: &Visitor, account: &ClinicAccountSpec) -> Response {
+    match portal.accepted_again(account).await {
+        Ok(account) => see_other(path::HOME, portal.begin_session(&account.spec)),
+        Err(NotLetIn::Refused) => refused(portal, visitor, Refusal::AlreadyAccepted, account.desired.locale),
+        Err(other) => portal.not_now(visitor, account.desired.locale, &other),
+    }
+}
+
+/// The second factor that this browser is setting up for the link.
+fn setting_up(portal: &Portal, visitor: &Visitor, place: &str) -> Option<Draft> {
+    match portal.step(visitor)? {
+        Step::Accept { link, draft } => (link == place).then_some(draft),
+        Step::Code(_) | Step::Enrol(_) | Step::Keep(_) => None,
+    }
+}
+
+/// Goes on to the second factor: of whoever begins again to the same one, which may be in the app by now.
+fn begin_set_up(portal: &Portal, visitor: &Visitor, opened: &Opened, typed: Typed, password: PasswordHash) -> Response {
+    let place = opened.place();
+    let Some(planned) = portal.plan() else { return failed(portal, visitor, opened.invited.locale()) };
+    let planned = match setting_up(portal, visitor, &place) {
+        Some(before) => before.planned.named(planned.form()),
+        None => planned,
+    };
+    let draft = Draft::new(typed, password, planned, portal.clock.now());
+    let cookies = portal.at_step(visitor, &Step::Accept { link: place, draft });
+    see_other(&format!("{}{SECOND_FACTOR}", opened.path), cookies)
+}
+
+/// The page of the second factor.
+pub async fn show_second_factor(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
+    let Some(((account, token), path)) = link(&visitor) else {
+        return refused(&portal, &visitor, Refusal::Unknown, None);
+    };
+    if let Some(Step::Keep(_)) = portal.step(&visitor) {
+        return see_other(path::RECOVERY_CODES, Vec::new());
+    }
+    let Some(draft) = setting_up(&portal, &visitor, &place(&account, &token)) else {
+        return see_other(&path, Vec::new());
+    };
+    match open(&portal, &visitor).await {
+        Ok(opened) => enrol(&portal, &visitor, &opened, &draft, None),
+        Err(answer) => answer,
+    }
 }
 
 /// The first code of the second factor was sent.
 pub async fn second_factor(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
-    let Some(((account, token), path)) = link(&visitor) else {
+    let Some(((account, token), _)) = link(&visitor) else {
         return refused(&portal, &visitor, Refusal::Unknown, None);
     };
-    let draft: Option<Draft> = portal.open_draft(&visitor, &place(&account, &token), &sent);
-    let now = portal.clock.now();
-    let Some(draft) = draft.filter(|draft| is_within(draft.shown, DRAFT_LASTS, now)) else {
-        return portal.notice(&visitor, None, StatusCode::FORBIDDEN, Notice::FormOutOfDate { again: &path });
-    };
-    if let Some(answer) = sent_again(&portal, &visitor, &account, &draft, sent.get(field::CODE)) {
+    let place = place(&account, &token);
+    let draft: Option<Draft> = portal.open_draft(&visitor, &place, &sent);
+    if let (Some(account), Some(draft)) = (portal.records.account(&account), &draft)
+        && let Some(answer) = set_up_again(&portal, &visitor, &account.spec, draft, sent.get(field::CODE)).await
+    {
         return answer;
     }
     let opened = match open(&portal, &visitor).await {
         Ok(opened) => opened,
         Err(answer) => return answer,
     };
+    let is_in_time = |draft: &Draft| portal.is_in_time(&Step::Accept { link: place.clone(), draft: draft.clone() });
+    let Some(draft) = draft.as_ref().filter(|draft| is_in_time(draft)) else {
+        let names = draft.map_or_else(|| opened.invited.names(), |draft| draft.names());
+        let filled = Filled { note: Some(AcceptNote::OutOfDate), ..Filled::with(names) };
+        return form(&portal, &visitor, &opened, &filled);
+    };
     let locale = opened.invited.locale();
-    let step = match first_step(&draft.planned, sent.get(field::CODE), now) {
+    let step = match first_step(&draft.planned, sent.get(field::CODE), portal.clock.now()) {
         Ok(step) => step,
-        Err(refused) => return enrol(&portal, &visitor, &opened, &draft, Some(fault(&refused))),
+        Err(refused) => return enrol(&portal, &visitor, &opened, draft, Some(fault(&refused))),
     };
     let Some(proof) = draft.proof() else { return failed(&portal, &visitor, locale) };
-    let used = Used { totp_step: Some(step), ..Used::default() };
+    let last_form = Some(mark(&draft.planned.form(), UsedUp::OfApp(step)));
+    let used = Used { totp_step: Some(step), last_form, ..Used::default() };
     match portal.complete(&opened.invited, &opened.token, &draft.confirmed(), &proof, used).await {
-        Ok(accepted) => {
-            // A code lets in once: who sends the form again gets the codes again, and signs in as always.
-            let cookies = if accepted.is_new { portal.begin_session(&accepted.account.spec) } else { Vec::new() };
-            recovery_codes(&portal, &visitor, locale, &draft.planned, cookies)
+        Ok(Accepted { account, is_new: true }) => {
+            see_other(path::RECOVERY_CODES, portal.keep_codes(&visitor, &account.spec, &draft.planned))
+        }
+        Ok(Accepted { account, is_new: false }) => {
+            let answer = set_up_again(&portal, &visitor, &account.spec, draft, sent.get(field::CODE)).await;
+            answer.unwrap_or_else(|| refused(&portal, &visitor, Refusal::AlreadyAccepted, locale))
         }
         Err(error) => not_completed(&portal, &visitor, locale, &error),
     }
 }
 
-/// The answer to a form that was sent before and whose answer was lost: its recovery codes are shown nowhere else.
-fn sent_again(portal: &Portal, visitor: &Visitor, account: &str, draft: &Draft, code: &str) -> Option<Response> {
-    let account = portal.records.account(account)?.spec;
+/// The answer to a form that was sent before and has set the account up, if its code lets in: the same again.
+async fn set_up_again(
+    portal: &Portal,
+    visitor: &Visitor,
+    account: &ClinicAccountSpec,
+    draft: &Draft,
+    code: &str,
+) -> Option<Response> {
     let is_named = account.credential() == Some(&draft.planned.credential());
-    is_named.then_some(()).filter(|()| first_step(&draft.planned, code, portal.clock.now()).is_ok())?;
-    Some(recovery_codes(portal, visitor, account.desired.locale, &draft.planned, Vec::new()))
+    is_named.then_some(())?;
+    let challenge = Challenge::of_acceptance(account, &portal.facts(account), draft.planned.form())?;
+    let target = portal.target_of(visitor, &challenge);
+    let check = Box::pin(portal.check_code(&challenge, Code::OfApp(code)));
+    match tried(portal, visitor, target, &challenge, check).await {
+        Ok(account) => Some(see_other(path::RECOVERY_CODES, portal.keep_codes(visitor, &account.spec, &draft.planned))),
+        Err(Tried::Answered(answer)) => Some(answer),
+        Err(Tried::Refused(_)) => None,
+    }
 }
 
 /// Account and token of the path that was asked for, and the path of the invitation's page.
@@ -208,26 +327,25 @@ fn not_completed(portal: &Portal, visitor: &Visitor, locale: Option<Locale>, err
     }
 }
 
+impl Opened {
+    fn place(&self) -> String {
+        place(&self.invited.account.spec.id, &self.token)
+    }
+}
+
 /// What a draft is sealed for: this link alone.
 fn place(account: &str, token: &Token) -> String {
     format!("{account}.{}", token.digest())
 }
 
-fn form(
-    portal: &Portal,
-    visitor: &Visitor,
-    opened: &Opened,
-    typed: &[String; 3],
-    choice: Choice,
-    faults: AcceptFaults,
-) -> Response {
+fn form(portal: &Portal, visitor: &Visitor, opened: &Opened, filled: &Filled) -> Response {
     let invited = &opened.invited;
-    let [first_name, last_name, title] = typed;
-    let is_first = faults == AcceptFaults::default();
+    let Filled { names: [first_name, last_name, title], choice, faults, note } = filled;
+    let is_refused = *faults != AcceptFaults::default() || note.is_some();
     let second_factor = if invited.requires_a_second_factor() {
         SecondFactor::Required
     } else {
-        SecondFactor::Recommended { minimum_without: Minimum::Alone.characters(), choice }
+        SecondFactor::Recommended { minimum_without: Minimum::Alone.characters(), choice: *choice }
     };
     let page = Page::Accept(Accept {
         action: &opened.path,
@@ -239,9 +357,10 @@ fn form(
         minimum: Minimum::WithSecondFactor.characters(),
         second_factor,
         expires: &invited.expires_in_words(portal.locale(visitor, invited.locale())),
-        faults,
+        faults: *faults,
+        note: *note,
     });
-    let reply = Reply { again: Some(&opened.path), ..Reply::with(status(!is_first), invited.locale()) };
+    let reply = Reply { again: Some(&opened.path), ..Reply::with(status(is_refused), invited.locale()) };
     portal.page(visitor, reply, &page)
 }
 
@@ -261,7 +380,7 @@ fn enrol(portal: &Portal, visitor: &Visitor, opened: &Opened, draft: &Draft, fau
             email: invited.email(),
             planned: &draft.planned,
             action: &format!("{}{SECOND_FACTOR}", opened.path),
-            draft: portal.draft(visitor, &place(&invited.account.spec.id, &opened.token), draft).as_deref(),
+            draft: portal.draft(visitor, &opened.place(), draft).as_deref(),
             occasion,
             fault,
         },

@@ -38,13 +38,14 @@ pub fn routes(portal: &Arc<Portal>) -> Router {
     Router::new()
         .route(path::HOME, get(home::show))
         .route(path::SIGN_IN, get(sign_in::show).post(sign_in::password))
-        .route(path::CODE, get(sign_in::start_again).post(sign_in::code))
-        .route(path::ENROL, get(sign_in::start_again).post(sign_in::enrol))
+        .route(path::CODE, get(sign_in::show_step).post(sign_in::code))
+        .route(path::ENROL, get(sign_in::show_step).post(sign_in::enrol))
+        .route(path::RECOVERY_CODES, get(second_factor::show_codes).post(second_factor::codes_are_kept))
         .route(path::SIGN_OUT, post(home::sign_out).get(home::start_again))
         .route("/invitations/{link}", get(invitations::show).post(invitations::accept))
         .route(
             "/invitations/{link}/second-factor",
-            get(invitations::show_of_second_factor).post(invitations::second_factor),
+            get(invitations::show_second_factor).post(invitations::second_factor),
         )
         .route(path::STYLE, get(assets::style))
         .route(path::SCRIPT, get(assets::script))

@@ -1,12 +1,18 @@
-//! The pages of setting up a second factor, while accepting as while signing in. Whether a code is right never stands here.
+//! The pages of setting up a second factor, while accepting as while signing in, and of its recovery codes. Whether a code is right never stands here.
 
-use axum::http::{HeaderValue, StatusCode};
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::super::codes::CodeRefused;
 use super::super::credentials::Planned;
 use super::super::pages::{CodeFault, Enrol, EnrolOccasion, Notice, Page, RecoveryCodes};
-use super::super::sign_in::CodeRefused;
-use super::super::web::reply::Reply;
+use super::super::sessions::{SignedIn, Status, Unreachable};
+use super::super::steps::Step;
+use super::super::web::form::Ours;
+use super::super::web::reply::{Reply, see_other};
 use super::super::web::visitor::Visitor;
 use super::super::{Portal, path};
 use crate::domain::email::Email;
@@ -23,7 +29,7 @@ pub struct Setup<'a> {
     pub email: &'a str,
     /// The second factor.
     pub planned: &'a Planned,
-    /// Where the form goes.
+    /// Where the form goes, and a GET shows the page again.
     pub action: &'a str,
     /// What comes back with it.
     pub draft: Option<&'a str>,
@@ -43,19 +49,39 @@ pub fn enrol(portal: &Portal, visitor: &Visitor, setup: &Setup<'_>) -> Response 
     let Ok(qr) = QrCode::of(&uri) else { return failed() };
     let secret = secret.typed();
     let page = Page::Enrol(Enrol { action, draft, occasion, qr: &qr, uri: &uri, secret: &secret, fault });
-    portal.page(visitor, Reply::with(status(fault.is_some()), locale), &page)
+    let reply = Reply { again: Some(action), ..Reply::with(status(fault.is_some()), locale) };
+    portal.page(visitor, reply, &page)
 }
 
-/// The recovery codes.
-pub fn recovery_codes(
-    portal: &Portal,
-    visitor: &Visitor,
-    locale: Option<Locale>,
-    planned: &Planned,
-    cookies: Vec<HeaderValue>,
-) -> Response {
-    let page = Page::RecoveryCodes(RecoveryCodes { codes: &planned.codes_to_show(), next: path::HOME });
-    portal.page(visitor, Reply { cookies, ..Reply::ok(locale) }, &page)
+/// The recovery codes of whoever has just set up a second factor.
+pub async fn show_codes(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
+    match portal.session(&visitor).await {
+        Ok(Status::SignedIn(signed_in)) => match portal.codes_to_keep(&visitor, &signed_in) {
+            Some(codes) => {
+                let page = Page::RecoveryCodes(RecoveryCodes { codes: &codes, action: path::RECOVERY_CODES });
+                let reply = Reply::ok(signed_in.account.spec.desired.locale);
+                portal.page(&visitor, Reply { again: Some(path::RECOVERY_CODES), ..reply }, &page)
+            }
+            None => see_other(path::HOME, Vec::new()),
+        },
+        Ok(Status::NotSignedIn | Status::Ended) => see_other(path::HOME, Vec::new()),
+        Err(Unreachable) => portal.unreachable(&visitor, None),
+    }
+}
+
+/// Their owner keeps them: this browser shows them no more.
+pub async fn codes_are_kept(State(portal): State<Arc<Portal>>, _: Ours) -> Response {
+    see_other(path::HOME, portal.end_step().into_iter().collect())
+}
+
+impl Portal {
+    /// The recovery codes that whoever is signed in has yet to keep.
+    pub(super) fn codes_to_keep(&self, visitor: &Visitor, signed_in: &SignedIn) -> Option<Vec<String>> {
+        match self.step(visitor)? {
+            Step::Keep(keep) => keep.codes(&signed_in.account.spec),
+            Step::Code(_) | Step::Enrol(_) | Step::Accept { .. } => None,
+        }
+    }
 }
 
 /// Why a code was refused, as the page says it.

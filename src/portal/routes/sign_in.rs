@@ -7,21 +7,20 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::SignedDuration;
 
+use super::super::codes::{Code, CodeRefused};
 use super::super::pages::{self, CodeFault, EnrolOccasion, Page, SecondStepFault, SignInMessage, field};
 use super::super::sessions::Status;
-use super::super::sign_in::{Challenge, Code, CodeRefused, Enrolment, Next, NotLetIn};
+use super::super::sign_in::{Challenge, Enrolment, Next, NotLetIn};
+use super::super::steps::Step;
 use super::super::throttles::Target;
-use super::super::web::form::{Sent, is_within};
+use super::super::web::form::Sent;
 use super::super::web::reply::{Reply, see_other};
 use super::super::web::visitor::Visitor;
 use super::super::{Portal, metrics, path};
-use super::second_factor::{self, Setup, fault, recovery_codes, status};
+use super::second_factor::{self, Setup, fault, status};
 use crate::api::ClinicAccount;
 use crate::domain::member::Locale;
 
-/// How long somebody may take from the password to the code, and for setting up a second factor.
-const CODE_WITHIN: SignedDuration = SignedDuration::from_mins(5);
-const ENROL_WITHIN: SignedDuration = SignedDuration::from_mins(30);
 /// What the fields of the second step are sealed for.
 const CHALLENGE: &str = "challenge";
 const ENROLMENT: &str = "enrolment";
@@ -47,9 +46,13 @@ pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor, RawQuery(
     first_step(&portal, &visitor, StatusCode::OK, "", message)
 }
 
-/// The later steps cannot be shown again.
-pub async fn start_again() -> Response {
-    see_other(path::SIGN_IN, Vec::new())
+/// The page of the step that the browser is at.
+pub async fn show_step(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
+    match portal.step(&visitor) {
+        Some(Step::Code(challenge)) => second_step(&portal, &visitor, &challenge, None),
+        Some(Step::Enrol(enrolment)) => enrol_page(&portal, &visitor, &enrolment, None),
+        Some(Step::Accept { .. } | Step::Keep(_)) | None => see_other(path::SIGN_IN, Vec::new()),
+    }
 }
 
 /// Address and password were sent.
@@ -58,6 +61,10 @@ pub async fn password(State(portal): State<Arc<Portal>>, visitor: Visitor, sent:
         return portal.unreachable(&visitor, None);
     }
     let (username, password) = (sent.get(field::EMAIL), sent.get(field::PASSWORD));
+    if !sent.is_ours() {
+        let message = Some(SignInMessage::FormOutOfDate);
+        return first_step(&portal, &visitor, StatusCode::FORBIDDEN, username, message);
+    }
     let target = portal.target(&visitor, username);
     let tried = match portal.throttles.try_password(visitor.client, target, portal.clock.now()) {
         Ok(tried) => tried,
@@ -83,11 +90,12 @@ pub async fn password(State(portal): State<Arc<Portal>>, visitor: Visitor, sent:
         }
         Next::Code(challenge) => {
             portal.metrics.sign_in(metrics::SignIn::CodeAsked);
-            second_step(&portal, &visitor, &challenge, None)
+            see_other(path::CODE, portal.at_step(&visitor, &Step::Code(challenge)))
         }
         Next::Enrol(enrolment) => {
             portal.metrics.sign_in(metrics::SignIn::CodeAsked);
-            enrol_page(&portal, &visitor, &enrolment, None)
+            let enrolment = portal.goes_on(&visitor, *enrolment);
+            see_other(path::ENROL, portal.at_step(&visitor, &Step::Enrol(enrolment)))
         }
     }
 }
@@ -95,9 +103,10 @@ pub async fn password(State(portal): State<Arc<Portal>>, visitor: Visitor, sent:
 /// A code was sent.
 pub async fn code(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
     let challenge: Option<Challenge> = portal.open_draft(&visitor, CHALLENGE, &sent);
-    let Some(challenge) = challenge.filter(|it| is_within(it.since, CODE_WITHIN, portal.clock.now())) else {
-        return took_too_long(&portal, &visitor);
-    };
+    let Some(challenge) = challenge else { return took_too_long(&portal, &visitor, "") };
+    if !portal.is_in_time(&Step::Code(challenge.clone())) {
+        return took_too_long(&portal, &visitor, &portal.login_of(&challenge));
+    }
     let recovery = sent.has(field::RECOVERY_CODE);
     let code =
         if recovery { Code::Recovery(sent.get(field::RECOVERY_CODE)) } else { Code::OfApp(sent.get(field::CODE)) };
@@ -109,7 +118,8 @@ pub async fn code(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sen
     match answer {
         Ok(account) => {
             portal.metrics.sign_in(metrics::SignIn::SignedIn);
-            see_other(path::HOME, portal.begin_session(&account.spec))
+            let cookies = portal.begin_session(&account.spec);
+            see_other(path::HOME, cookies.into_iter().chain(portal.end_step()).collect())
         }
         Err(Tried::Answered(answer)) => answer,
         Err(Tried::Refused(refused)) => {
@@ -122,10 +132,10 @@ pub async fn code(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sen
 /// The first code of a second factor that the clinic requires by now was sent.
 pub async fn enrol(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
     let enrolment: Option<Enrolment> = portal.open_draft(&visitor, ENROLMENT, &sent);
-    let now = portal.clock.now();
-    let Some(enrolment) = enrolment.filter(|it| is_within(it.challenge.since, ENROL_WITHIN, now)) else {
-        return took_too_long(&portal, &visitor);
-    };
+    let Some(enrolment) = enrolment else { return took_too_long(&portal, &visitor, "") };
+    if !portal.is_in_time(&Step::Enrol(enrolment.clone())) {
+        return took_too_long(&portal, &visitor, &portal.login_of(&enrolment.challenge));
+    }
     let answer = {
         let target = portal.target_of(&visitor, &enrolment.challenge);
         let check = Box::pin(portal.enrol(&enrolment, sent.get(field::CODE)));
@@ -134,9 +144,7 @@ pub async fn enrol(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Se
     match answer {
         Ok(account) => {
             portal.metrics.sign_in(metrics::SignIn::SignedIn);
-            let cookies = account.map_or_else(Vec::new, |account| portal.begin_session(&account.spec));
-            let locale = portal.locale_of(&enrolment.challenge);
-            recovery_codes(&portal, &visitor, locale, &enrolment.planned, cookies)
+            see_other(path::RECOVERY_CODES, portal.keep_codes(&visitor, &account.spec, &enrolment.planned))
         }
         Err(Tried::Answered(answer)) => answer,
         Err(Tried::Refused(refused)) => enrol_page(&portal, &visitor, &enrolment, Some(fault(&refused))),
@@ -144,7 +152,7 @@ pub async fn enrol(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Se
 }
 
 /// What came of a code, if it was not right.
-enum Tried {
+pub(super) enum Tried {
     /// The code was refused: the page is shown again.
     Refused(CodeRefused),
     /// Another answer.
@@ -152,7 +160,7 @@ enum Tried {
 }
 
 /// Tries a code, unless too many were tried.
-async fn tried<T>(
+pub(super) async fn tried<T>(
     portal: &Portal,
     visitor: &Visitor,
     target: Target,
@@ -173,7 +181,7 @@ async fn tried<T>(
         }
         Err(CodeRefused::Otherwise(NotLetIn::Refused)) => {
             portal.throttles.code_was_not_tried(tried);
-            Err(Tried::Answered(took_too_long(portal, visitor)))
+            Err(Tried::Answered(took_too_long(portal, visitor, "")))
         }
         Err(CodeRefused::Otherwise(other)) => {
             portal.throttles.code_was_not_tried(tried);
@@ -204,8 +212,18 @@ impl Portal {
         acceptance.map_or_else(String::new, |acceptance| (*acceptance.login).to_owned())
     }
 
+    /// The enrolment of somebody who begins again has the second factor that this browser has shown before: it may be in the app.
+    fn goes_on(&self, visitor: &Visitor, enrolment: Enrolment) -> Enrolment {
+        match self.step(visitor) {
+            Some(Step::Enrol(before)) if before.challenge.account == enrolment.challenge.account => {
+                enrolment.with_factor_of(before)
+            }
+            Some(Step::Enrol(_) | Step::Code(_) | Step::Accept { .. } | Step::Keep(_)) | None => enrolment,
+        }
+    }
+
     /// On whom codes are tried.
-    fn target_of(&self, visitor: &Visitor, challenge: &Challenge) -> Target {
+    pub(super) fn target_of(&self, visitor: &Visitor, challenge: &Challenge) -> Target {
         self.target(visitor, &self.login_of(challenge))
     }
 }
@@ -216,9 +234,9 @@ fn slow_down(portal: &Portal, visitor: &Visitor, wait: SignedDuration) -> Respon
 }
 
 /// The password must be typed again.
-fn took_too_long(portal: &Portal, visitor: &Visitor) -> Response {
+fn took_too_long(portal: &Portal, visitor: &Visitor, email: &str) -> Response {
     let message = Some(SignInMessage::TookTooLong);
-    first_step(portal, visitor, StatusCode::UNPROCESSABLE_ENTITY, "", message)
+    first_step(portal, visitor, StatusCode::UNPROCESSABLE_ENTITY, email, message)
 }
 
 fn first_step(
@@ -235,7 +253,8 @@ fn first_step(
 fn second_step(portal: &Portal, visitor: &Visitor, challenge: &Challenge, fault: Option<SecondStepFault>) -> Response {
     let draft = portal.draft(visitor, CHALLENGE, challenge);
     let page = Page::Code(pages::Code { action: path::CODE, draft: draft.as_deref(), fault });
-    portal.page(visitor, Reply::with(status(fault.is_some()), portal.locale_of(challenge)), &page)
+    let reply = Reply::with(status(fault.is_some()), portal.locale_of(challenge));
+    portal.page(visitor, Reply { again: Some(path::CODE), ..reply }, &page)
 }
 
 fn enrol_page(portal: &Portal, visitor: &Visitor, enrolment: &Enrolment, fault: Option<CodeFault>) -> Response {

@@ -17,6 +17,8 @@ pub enum Kind {
     Device,
     /// The language that the reader chose.
     Language,
+    /// The sealed step of a task that has several pages.
+    Step,
 }
 
 impl Kind {
@@ -27,6 +29,7 @@ impl Kind {
             Self::Visit => "visit",
             Self::Device => "device",
             Self::Language => "language",
+            Self::Step => "step",
         };
         if is_secure { format!("__Host-{name}") } else { name.to_owned() }
     }

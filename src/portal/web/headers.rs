@@ -1,4 +1,4 @@
-//! The headers of every answer, and whether a request comes from one of our own pages.
+//! The headers of every answer, and where a request comes from.
 
 use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Response, header};
@@ -32,14 +32,26 @@ pub fn add<B>(answer: &mut Response<B>, base: &PortalUrl) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
-/// Whether a browser says that one of our pages sent this. `Sec-Fetch-Site` decides where it is sent; older browsers send `Origin`,
-/// which is `null` where a page has no referrer, as ours: then the token in the form has to do.
-pub fn is_from_our_page(headers: &HeaderMap, base: &PortalUrl) -> bool {
+/// Who sent a request, as far as its browser says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// One of our pages.
+    Ours,
+    /// It does not say: the token of the form has to do.
+    Unknown,
+    /// Another site, or nobody's page.
+    Other,
+}
+
+/// Where a request comes from. `Sec-Fetch-Site`, which no page can set, decides where it is sent; older browsers send `Origin`, which
+/// is `null` where a page has no referrer, as ours.
+pub fn origin_of(headers: &HeaderMap, base: &PortalUrl) -> Origin {
     let one = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     match (one(HeaderName::from_static("sec-fetch-site")), one(header::ORIGIN)) {
-        (Some(site), _) => site == "same-origin",
-        (None, Some(origin)) => origin == base.as_str() || origin == "null",
-        (None, None) => true,
+        (Some("same-origin"), _) => Origin::Ours,
+        (None, Some(origin)) if origin == base.as_str() => Origin::Ours,
+        (None, Some("null") | None) => Origin::Unknown,
+        (Some(_), _) | (None, Some(_)) => Origin::Other,
     }
 }
 
@@ -51,18 +63,18 @@ mod tests {
     fn a_form_of_another_site_is_told_from_ours() {
         let base = PortalUrl::parse("https://portal.maple.example").unwrap();
         for (site, origin, expected) in [
-            (Some("same-origin"), Some("null"), true),
-            (Some("same-origin"), None, true),
-            (Some("same-site"), Some("https://portal.maple.example"), false),
-            (Some("cross-site"), None, false),
-            (Some("none"), None, false),
-            (Some(""), None, false),
-            (None, Some("https://portal.maple.example"), true),
-            (None, Some("https://portal.maple.example:444"), false),
-            (None, Some("http://portal.maple.example"), false),
-            (None, Some("https://evil.example"), false),
-            (None, Some("null"), true),
-            (None, None, true),
+            (Some("same-origin"), Some("null"), Origin::Ours),
+            (Some("same-origin"), None, Origin::Ours),
+            (Some("same-site"), Some("https://portal.maple.example"), Origin::Other),
+            (Some("cross-site"), None, Origin::Other),
+            (Some("none"), None, Origin::Other),
+            (Some(""), None, Origin::Other),
+            (None, Some("https://portal.maple.example"), Origin::Ours),
+            (None, Some("https://portal.maple.example:444"), Origin::Other),
+            (None, Some("http://portal.maple.example"), Origin::Other),
+            (None, Some("https://evil.example"), Origin::Other),
+            (None, Some("null"), Origin::Unknown),
+            (None, None, Origin::Unknown),
         ] {
             let mut headers = HeaderMap::new();
             if let Some(site) = site {
@@ -71,7 +83,7 @@ mod tests {
             if let Some(origin) = origin {
                 headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
             }
-            assert_eq!(is_from_our_page(&headers, &base), expected, "{site:?} {origin:?}");
+            assert_eq!(origin_of(&headers, &base), expected, "{site:?} {origin:?}");
         }
     }
 }

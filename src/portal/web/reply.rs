@@ -67,7 +67,7 @@ impl Portal {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language::tag(frame.locale)));
-        let visit = visitor.is_new.then(|| self.cookies.set(Kind::Visit, &visitor.visit, None)).flatten();
+        let visit = self.visit_cookie(visitor);
         let chosen = visitor
             .chosen
             .and_then(|chosen| self.cookies.set(Kind::Language, language::tag(chosen), Some(LANGUAGE_LASTS)));
@@ -75,6 +75,11 @@ impl Portal {
             headers.append(header::SET_COOKIE, cookie);
         }
         response
+    }
+
+    /// The cookie that tells a new browser whose forms it has.
+    pub fn visit_cookie(&self, visitor: &Visitor) -> Option<HeaderValue> {
+        visitor.is_new.then(|| self.cookies.set(Kind::Visit, &visitor.visit, None)).flatten()
     }
 
     /// Sends a page that says what happened.
@@ -94,10 +99,12 @@ impl Portal {
 }
 
 /// The way to another page of ours, to be asked for by GET.
-pub fn see_other(path: &'static str, cookies: Vec<HeaderValue>) -> Response {
+pub fn see_other(path: &str, cookies: Vec<HeaderValue>) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::LOCATION, HeaderValue::from_static(path));
+    if let Ok(path) = HeaderValue::from_str(path) {
+        headers.insert(header::LOCATION, path);
+    }
     for cookie in cookies {
         headers.append(header::SET_COOKIE, cookie);
     }

@@ -39,6 +39,8 @@ pub struct Visitor {
     pub session: Option<String>,
     /// The cookie of a known browser.
     pub device: Option<String>,
+    /// The cookie of a step.
+    pub step: Option<String>,
     /// The path that was asked for. It may hold a token: it is never logged.
     pub path: String,
 }
@@ -48,6 +50,11 @@ impl Visitor {
     /// clinic's.
     pub fn locale(&self, of_person: Option<Locale>, of_clinic: Locale) -> Locale {
         self.chosen.or(self.chosen_before).or(of_person).or(self.accepted).unwrap_or(of_clinic)
+    }
+
+    /// What a value is sealed for that only this browser is to bring back. No `what` has a colon, and no visit has one.
+    pub fn place(&self, what: &str) -> String {
+        format!("{what}:{}", self.visit)
     }
 }
 
@@ -74,6 +81,7 @@ impl FromRequestParts<Arc<Portal>> for Visitor {
             accepted: accepted.and_then(language::accepted),
             session: sent(Kind::Session),
             device: sent(Kind::Device),
+            step: sent(Kind::Step),
             path: parts.uri.path().to_owned(),
         })
     }

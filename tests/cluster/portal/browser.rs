@@ -60,12 +60,24 @@ impl Person {
     async fn goes_on(&self, selector: &str) {
         self.browser.ask("window.before = true; return true").await;
         self.presses(selector).await;
+        self.arrives(selector).await;
+    }
+
+    async fn arrives(&self, selector: &str) {
         let begin = now();
         let arrived = "return window.before !== true && document.readyState === 'complete'";
         while self.browser.ask(arrived).await != Value::Bool(true) {
             assert!(begin.elapsed() < PATIENCE, "no page follows {selector}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// The same by two clicks, the second before an answer can be there. Returns where that leads.
+    async fn goes_on_twice(&self, selector: &str) -> String {
+        let click = format!("document.querySelector('{selector}').click()");
+        self.browser.ask(&format!("window.before = true; setTimeout(() => {click}, 300); {click}; return true")).await;
+        self.arrives(selector).await;
+        self.path().await
     }
 
     async fn page(&self) -> Answer {
@@ -131,7 +143,7 @@ fn from_the_manifest_to_the_list_of_members() {
         noor.goes_on("form button[type=submit]").await;
         assert_eq!(noor.page().await.texts(".codes code").len(), 10);
         noor.photographs("4-recovery-codes").await;
-        noor.goes_on("a.button").await;
+        noor.goes_on("form button[type=submit]").await;
         assert_eq!(noor.path().await, "/");
         let home = noor.page().await;
         let text = home.texts("main").concat();
@@ -202,4 +214,42 @@ fn a_scanner_with_a_browser_leaves_the_way_in_as_it_was() {
         ana.browser.close().await;
     });
     house.world.member_in("Active", "ana");
+}
+
+/// On a slow network, with each button pressed twice, with the page's script and where it did not arrive.
+#[test]
+fn on_a_slow_network_a_second_click_changes_nothing_anywhere() {
+    let options = PortalOptions { tls: true, ..PortalOptions::default() };
+    let house = House::at_with("slowclicks", "2027-06-01T12:00:00Z", options);
+    for (name, blocked) in [("ana", json!([])), ("bea", json!(["*/portal.js"]))] {
+        let link = house.invited(name);
+        in_time(async {
+            let person = Person::at(&house, "en").await;
+            person.browser.devtools("Network.enable", json!({})).await;
+            person.browser.devtools("Network.setBlockedURLs", json!({"urls": blocked})).await;
+            let slow = json!({"offline": false, "latency": 1500, "downloadThroughput": -1, "uploadThroughput": -1});
+            person.browser.devtools("Network.emulateNetworkConditions", slow).await;
+            let submit = "form button[type=submit]";
+            person.open(&link).await;
+            person.types("first_name", "Ana").await;
+            person.types("last_name", "Silva").await;
+            person.types("password", PASSWORD).await;
+            person.types("repeated", PASSWORD).await;
+            assert_eq!(person.goes_on_twice(submit).await, format!("{link}/second-factor"));
+            let factor = Factor::of(&person.page().await);
+            person.types("code", &factor.code(house.now())).await;
+            assert_eq!(person.goes_on_twice(submit).await, "/recovery-codes", "{:?}", person.page().await.faults());
+            assert_eq!(person.goes_on_twice(submit).await, "/");
+            assert_eq!(person.goes_on_twice(submit).await, "/sign-in", "signed out");
+            house.world.clock().advance(jiff::SignedDuration::from_mins(1));
+            person.types("email", &email(name)).await;
+            person.types("password", PASSWORD).await;
+            assert_eq!(person.goes_on_twice(submit).await, "/sign-in/code");
+            person.types("code", &factor.code(house.now())).await;
+            assert_eq!(person.goes_on_twice(submit).await, "/", "{:?}", person.page().await.faults());
+            person.browser.close().await;
+        });
+        house.world.member_in("Active", name);
+    }
+    assert_eq!(house.world.objects("cliniccredentials").len(), 2, "one each");
 }

@@ -167,11 +167,11 @@ fn a_form_that_one_replica_showed_is_taken_by_another() {
     let mut visitor = house.portal.visitor();
     let form = filled(&visitor.get(&link), PASSWORD);
     let mut elsewhere = visitor.at(other.pages);
-    let enrol = elsewhere.submit(&form);
+    let enrol = elsewhere.go_on(&form);
     assert_eq!(enrol.status, 200, "{:?}", enrol.faults());
     let factor = super::Factor::of(&enrol);
     let mut back = elsewhere.at(house.portal.pages);
-    let codes = back.submit(&enrol.form().with("code", &factor.code(house.now())));
+    let codes = back.go_on(&enrol.form().with("code", &factor.code(house.now())));
     assert_eq!(codes.texts(".codes code").len(), 10, "{}", codes.heading());
     assert!(is_signed_in(&back.at(other.pages)));
     // Too late: somebody else's tab.

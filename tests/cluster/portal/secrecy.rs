@@ -42,17 +42,19 @@ fn nothing_that_people_type_or_are_shown_comes_out() {
         proxy.mend();
     }
     let with_factor = form.with("second_factor", "yes");
-    let enrol = visitor.submit(&with_factor);
+    let enrol = visitor.go_on(&with_factor);
     let factor = Factor::of(&enrol);
     secrets.push(enrol.texts(".key").concat().replace(' ', ""));
     secrets.extend(["draft", "form"].map(|name| enrol.form().value(name).to_owned()));
     visitor.submit(&enrol.form().with("code", "000000"));
-    let codes = visitor.submit(&enrol.form().with("code", &factor.code(house.now())));
+    let codes = visitor.go_on(&enrol.form().with("code", &factor.code(house.now())));
     assert_eq!(codes.status, 200, "{:?}", codes.faults());
     let codes = codes.texts(".codes code");
     secrets.extend(codes.iter().flat_map(|code| [code.clone(), code.replace('-', "")]));
     assert!(is_signed_in(&visitor));
-    secrets.extend(["session", "device", "visit"].map(|name| visitor.cookie(name).unwrap().to_owned()));
+    secrets.extend(["session", "device", "visit", "step"].map(|name| visitor.cookie(name).unwrap().to_owned()));
+    let kept = visitor.get("/recovery-codes");
+    visitor.submit(&kept.form());
     // Wrong and right, and then the key is gone.
     let mut again = house.portal.visitor();
     sign_in(&mut again, &address, WRONG);

@@ -244,7 +244,7 @@ fn who_are_invited(recorder: &mut Recorder) {
     let link = recorder.person("enrolling").link.clone().unwrap();
     let mut browser = recorder.house.portal.visitor();
     let page = browser.get(&link);
-    let page = browser.submit(&filled(&page, PASSWORD));
+    let page = browser.go_on(&filled(&page, PASSWORD));
     let (factor, form) = (Factor::of(&page), page.form());
     recorder.keeps("enrolling", &browser);
     let person = recorder.person("enrolling");

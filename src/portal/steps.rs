@@ -1,0 +1,106 @@
+//! Where a browser is between two pages of one task. The step is sealed in a cookie, and its page is asked for by GET: so reloading
+//! it, or going back to it, shows the same secret and the same codes again. The form of a page carries its own copy of the step,
+//! so that a task in another tab goes on. Whether a step may be taken never stands here.
+
+use axum::http::HeaderValue;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use super::Portal;
+use super::credentials::Planned;
+use super::invitations::Draft;
+use super::sign_in::{Challenge, Enrolment};
+use super::web::cookies::Kind;
+use super::web::form::is_within;
+use super::web::visitor::Visitor;
+use crate::adapters::seal::Purpose;
+use crate::api::account::ClinicAccountSpec;
+
+/// How long somebody may take from the password to the code.
+const CODE_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+/// How long a second factor may take to be set up, and its recovery codes to be kept.
+const SETUP_WITHIN: SignedDuration = SignedDuration::from_mins(30);
+/// What the cookie is sealed for, beside the browser.
+const STEP: &str = "step";
+
+/// A step.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Step {
+    /// Signing in: a code is asked for.
+    #[serde(rename = "c")]
+    Code(Challenge),
+    /// Signing in: a second factor is set up.
+    #[serde(rename = "e")]
+    Enrol(Enrolment),
+    /// Accepting: a second factor is set up. The link is the place that the draft is sealed for.
+    #[serde(rename = "a")]
+    Accept { link: String, draft: Draft },
+    /// The recovery codes are shown until their owner says that they are kept.
+    #[serde(rename = "k")]
+    Keep(Keep),
+}
+
+/// Recovery codes that are to be kept.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Keep {
+    account: String,
+    planned: Planned,
+    since: i64,
+}
+
+impl Keep {
+    /// The codes, if they are still this account's.
+    pub fn codes(&self, account: &ClinicAccountSpec) -> Option<Vec<String>> {
+        let are_its = account.id == self.account && account.credential() == Some(&self.planned.credential());
+        are_its.then(|| self.planned.codes_to_show())
+    }
+}
+
+impl Step {
+    /// When it began, and how long it lasts.
+    fn limit(&self) -> (i64, SignedDuration) {
+        match self {
+            Self::Code(challenge) => (challenge.since, CODE_WITHIN),
+            Self::Enrol(enrolment) => (enrolment.challenge.since, SETUP_WITHIN),
+            Self::Accept { draft, .. } => (draft.shown, SETUP_WITHIN),
+            Self::Keep(keep) => (keep.since, SETUP_WITHIN),
+        }
+    }
+}
+
+impl Portal {
+    /// Whether the step can still be taken.
+    pub fn is_in_time(&self, step: &Step) -> bool {
+        let (since, lasts) = step.limit();
+        is_within(since, lasts, self.clock.now())
+    }
+
+    /// The step that the browser is at, if it can still be taken.
+    pub fn step(&self, visitor: &Visitor) -> Option<Step> {
+        let place = visitor.place(STEP);
+        let step: Option<Step> = self.keys.open(Purpose::Form, &place, visitor.step.as_deref()?);
+        step.filter(|step| self.is_in_time(step))
+    }
+
+    /// The cookies of a browser that is at this step from now on.
+    pub fn at_step(&self, visitor: &Visitor, step: &Step) -> Vec<HeaderValue> {
+        let sealed = self.keys.seal(Purpose::Form, &visitor.place(STEP), step).ok();
+        let cookie = sealed.and_then(|sealed| self.cookies.set(Kind::Step, &sealed, Some(SETUP_WITHIN)));
+        // The step is of no use to a browser that does not know whose forms it has.
+        cookie.into_iter().chain(self.visit_cookie(visitor)).collect()
+    }
+
+    /// The cookie of a browser that is at no step any more.
+    pub fn end_step(&self) -> Option<HeaderValue> {
+        self.cookies.unset(Kind::Step)
+    }
+
+    /// The cookies of somebody whose second factor was set up: signed in, with recovery codes to keep.
+    pub fn keep_codes(&self, visitor: &Visitor, account: &ClinicAccountSpec, planned: &Planned) -> Vec<HeaderValue> {
+        let since = self.clock.now().as_second();
+        let keep = Keep { account: account.id.clone(), planned: planned.clone(), since };
+        let mut cookies = self.begin_session(account);
+        cookies.extend(self.at_step(visitor, &Step::Keep(keep)));
+        cookies
+    }
+}
