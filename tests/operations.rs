@@ -68,6 +68,7 @@ fn told() -> BTreeSet<String> {
         metrics.acceptance(portal::metrics::Acceptance::Refused);
         metrics.answered("/", 200);
         metrics.text(&portal::metrics::Now {
+            not_by_current: Some(portal::metrics::NotByCurrent::default()),
             hashes: 0,
             silent_for: None,
             restore_mode: RestoreMode::Off,

@@ -2,8 +2,10 @@
 //! bound to its purpose and place. Two keys at once, so that one can be replaced, each perhaps with a second part from another source. What is sealed, and for how long it counts, never
 //! stands here.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -67,8 +69,28 @@ pub enum KeyError {
 
 /// The keys: what is sealed is sealed with the current one, and what any of them has sealed can be opened.
 pub struct Keys {
-    current: Key,
-    others: Vec<Key>,
+    current: Arc<Key>,
+    others: Vec<Arc<Key>>,
+    /// Gone from the folders, and kept for credentials: without them people could not sign in. They open nothing else, since whoever
+    /// takes away a key that has become known ends the sessions that it can make.
+    dropped: Vec<Arc<Key>>,
+}
+
+/// Tells one key from another, and nothing of what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyId([u8; ID_LENGTH]);
+
+/// Which key sealed something, as far as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealedBy {
+    /// The current one.
+    Current,
+    /// Another that is in the folders.
+    Other,
+    /// One that is gone from the folders and still known.
+    Dropped(KeyId),
+    /// None that is known.
+    Unknown,
 }
 
 /// Where the keys are.
@@ -89,7 +111,7 @@ enum SecondPart {
 }
 
 struct Key {
-    id: [u8; ID_LENGTH],
+    id: KeyId,
     /// One for each purpose, in the order of [`Purpose::ALL`].
     derived: [LessSafeKey; 4],
 }
@@ -145,11 +167,35 @@ impl Keys {
         let mut all = Vec::new();
         for key in [Some(current), other].into_iter().flatten() {
             for second in [Some(second), other_second].into_iter().flatten() {
-                all.push(Key::new(&combined(&key, second)?)?);
+                all.push(Arc::new(Key::new(&combined(&key, second)?)?));
             }
         }
         let current = all.remove(0);
-        Ok(Self { current, others: all })
+        Ok(Self { current, others: all, dropped: Vec::new() })
+    }
+
+    /// These keys after those of `before`: of them, what is here no more is kept for credentials.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        let is_gone = |key: &&Arc<Key>| self.in_folders().all(|here| here.id != key.id);
+        let dropped = before.in_folders().chain(&before.dropped).filter(is_gone).cloned().collect();
+        Self { dropped, ..self }
+    }
+
+    /// The same, but of those that are gone from the folders these alone.
+    #[must_use]
+    pub fn keeping(&self, needed: &HashSet<KeyId>) -> Self {
+        let dropped = self.dropped.iter().filter(|key| needed.contains(&key.id)).cloned().collect();
+        Self { current: Arc::clone(&self.current), others: self.others.clone(), dropped }
+    }
+
+    /// How many keys are kept that are gone from the folders.
+    pub fn dropped(&self) -> usize {
+        self.dropped.len()
+    }
+
+    fn in_folders(&self) -> impl Iterator<Item = &Arc<Key>> {
+        std::iter::once(&self.current).chain(&self.others)
     }
 
     /// Seals `text` for a purpose and a place (such as the name of an object), as base64url.
@@ -163,22 +209,29 @@ impl Keys {
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad(purpose, place), &mut sealed)
             .map_err(|_| getrandom::Error::UNEXPECTED)?;
         let mut whole = vec![VERSION];
-        whole.extend_from_slice(&self.current.id);
+        whole.extend_from_slice(&self.current.id.0);
         whole.extend_from_slice(&nonce);
         whole.append(&mut sealed);
         Ok(BASE64URL_NOPAD.encode(&whole))
     }
 
-    /// Whether these are the same keys in the same places.
+    /// Whether the same keys are in the same places of the folders.
     pub fn are_the_same(&self, others: &Self) -> bool {
-        let ids = |keys: &Self| (keys.current.id, keys.others.iter().map(|key| key.id).collect::<Vec<_>>());
-        ids(self) == ids(others)
+        self.in_folders().map(|key| key.id).eq(others.in_folders().map(|key| key.id))
     }
 
-    /// Whether the current key sealed it, as far as it says.
-    pub fn sealed_by_current(&self, sealed: &str) -> bool {
+    /// Which key sealed it, as far as it says.
+    pub fn sealed_by(&self, sealed: &str) -> SealedBy {
         let whole = BASE64URL_NOPAD.decode(sealed.as_bytes()).unwrap_or_default();
-        whole.strip_prefix(&[VERSION]).is_some_and(|rest| rest.starts_with(&self.current.id))
+        let Some(rest) = whole.strip_prefix(&[VERSION]) else { return SealedBy::Unknown };
+        let is_its = |key: &&Arc<Key>| rest.starts_with(&key.id.0);
+        if is_its(&&self.current) {
+            SealedBy::Current
+        } else if self.others.iter().any(|key| is_its(&key)) {
+            SealedBy::Other
+        } else {
+            self.dropped.iter().find(is_its).map_or(SealedBy::Unknown, |key| SealedBy::Dropped(key.id))
+        }
     }
 
     /// Opens what was sealed for this purpose and place; `None`: it was not, or by no key that is here, or it was changed.
@@ -187,7 +240,8 @@ impl Keys {
         let rest = whole.strip_prefix(&[VERSION])?;
         let (id, rest) = rest.split_at_checked(ID_LENGTH)?;
         let (nonce, rest) = rest.split_at_checked(NONCE_LEN)?;
-        let key = std::iter::once(&self.current).chain(&self.others).find(|key| key.id == *id)?;
+        let dropped: &[_] = if purpose == Purpose::Credential { &self.dropped } else { &[] };
+        let key = self.in_folders().chain(dropped).find(|key| key.id.0 == *id)?;
         let nonce = Nonce::assume_unique_for_key(nonce.try_into().ok()?);
         let mut text = rest.to_vec();
         let length = key.of(purpose).open_in_place(nonce, aad(purpose, place), &mut text).ok()?.len();
@@ -209,7 +263,7 @@ impl Key {
         let derived = [a, b, c, d].into_iter().collect::<Option<Vec<_>>>().and_then(|all| all.try_into().ok());
         let mut id = [0; ID_LENGTH];
         id.copy_from_slice(&Sha256::digest([b"clinic-operator.dev/key-id:".as_slice(), bytes].concat())[..ID_LENGTH]);
-        Ok(Self { id, derived: derived.ok_or(KeyError::Derive)? })
+        Ok(Self { id: KeyId(id), derived: derived.ok_or(KeyError::Derive)? })
     }
 
     fn of(&self, purpose: Purpose) -> &LessSafeKey {

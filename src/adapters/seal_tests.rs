@@ -52,8 +52,49 @@ fn a_key_that_is_replaced_opens_as_long_as_it_is_the_other_one() {
     let sealed = keys(1, None).seal(Purpose::Credential, "c-1", b"text").unwrap();
     assert!(keys(2, Some(1)).open(Purpose::Credential, "c-1", &sealed).is_some());
     assert!(keys(2, None).open(Purpose::Credential, "c-1", &sealed).is_none());
-    assert!(keys(1, Some(2)).sealed_by_current(&sealed) && !keys(2, Some(1)).sealed_by_current(&sealed));
-    assert!(!keys(1, None).sealed_by_current("") && !keys(1, None).sealed_by_current("é"));
+    for (keys, expected) in [
+        (keys(1, Some(2)), SealedBy::Current),
+        (keys(2, Some(1)), SealedBy::Other),
+        (keys(2, Some(3)), SealedBy::Unknown),
+    ] {
+        assert_eq!(keys.sealed_by(&sealed), expected);
+    }
+    assert_eq!(["", "é", "AQ"].map(|text| keys(1, None).sealed_by(text)), [SealedBy::Unknown; 3]);
+}
+
+/// Whatever is done to the files, and in whatever order.
+#[test]
+fn a_key_that_goes_from_the_folders_still_opens_credentials_and_nothing_else() {
+    for (before, after) in [
+        (keys(2, Some(1)), keys(2, None)),
+        (keys(1, None), keys(2, None)),
+        (keys(1, Some(2)), keys(3, Some(2))),
+        (with_second((1, None), (Some(7), None)), with_second((1, None), (Some(8), None))),
+        (with_second((1, None), (Some(8), Some(0))), with_second((1, None), (Some(8), None))),
+        (with_second((1, None), (Some(0), None)), with_second((1, None), (Some(8), None))),
+        (with_second((1, None), (Some(7), None)), keys(1, None)),
+    ] {
+        let gone = before.in_folders().find(|key| after.in_folders().all(|here| here.id != key.id)).unwrap().clone();
+        let alone = Keys { current: gone, others: Vec::new(), dropped: Vec::new() };
+        let sealed = Purpose::ALL.map(|purpose| alone.seal(purpose, "here", b"text").unwrap());
+        let opens = |keys: &Keys| {
+            let each = Purpose::ALL.into_iter().zip(&sealed);
+            each.filter(|(purpose, sealed)| keys.open(*purpose, "here", sealed).is_some()).map(|(it, _)| it).collect()
+        };
+        let nothing: Vec<Purpose> = Vec::new();
+        assert_eq!(opens(&after), nothing);
+        let after = after.after(&before);
+        assert_eq!((opens(&after), after.dropped()), (vec![Purpose::Credential], 1));
+        let SealedBy::Dropped(id) = after.sealed_by(&sealed[0]) else { panic!("{:?}", after.sealed_by(&sealed[0])) };
+        // It stays through the next change, comes back with its file, and goes when nothing needs it.
+        let later = keys(9, None).after(&after);
+        assert_eq!((opens(&later), later.sealed_by(&sealed[0])), (vec![Purpose::Credential], SealedBy::Dropped(id)));
+        assert_eq!(opens(&later.keeping(&HashSet::from([id]))), [Purpose::Credential]);
+        assert_eq!(opens(&later.keeping(&HashSet::new())), nothing);
+        let back = before.after(&after);
+        assert_ne!(back.sealed_by(&sealed[0]), SealedBy::Dropped(id));
+        assert_eq!(opens(&back), Purpose::ALL);
+    }
 }
 
 #[test]
@@ -93,7 +134,7 @@ fn a_second_part_is_introduced_replaced_and_given_up_as_a_key_is() {
         }
         assert!(!steps[1].are_the_same(&steps[2]) && !steps[0].are_the_same(&steps[3]));
         let sealed = steps[0].seal(Purpose::Form, "", b"x").unwrap();
-        assert!(!steps[2].sealed_by_current(&sealed), "it is sealed anew");
+        assert_eq!(steps[2].sealed_by(&sealed), SealedBy::Other, "it is sealed anew");
         assert!(steps[3].open(Purpose::Form, "", &sealed).is_none());
     }
     // A key and its second part at once, as of a backup that was stolen.
@@ -115,7 +156,8 @@ async fn a_second_part_is_read_from_a_folder_of_its_own() {
     std::fs::write(second.path().join("other"), key(9)).unwrap();
     let introduced = Keys::read(&folders(Some(second.path()))).await.unwrap();
     let sealed = alone.seal(Purpose::Session, "", b"x").unwrap();
-    assert!(introduced.open(Purpose::Session, "", &sealed).is_some() && introduced.sealed_by_current(&sealed));
+    assert!(introduced.open(Purpose::Session, "", &sealed).is_some());
+    assert_eq!(introduced.sealed_by(&sealed), SealedBy::Current);
     std::fs::write(second.path().join("other"), "canary").unwrap();
     let error = Keys::read(&folders(Some(second.path()))).await.unwrap_err().to_string();
     assert!(error.contains("/other must hold 32 random bytes") && !error.contains("canary"), "{error}");

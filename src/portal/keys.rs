@@ -1,18 +1,29 @@
-//! The portal's keys, read again when their files change, and what is sealed with them: values, as JSON.
+//! The portal's keys, read again when their files change, and what is sealed with them: values, as JSON. A key that credentials are
+//! still sealed by is kept in memory when its file goes.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use super::follow::follow;
-use crate::adapters::seal::{Folders, KeyError, Keys, Purpose};
+use super::metrics::NotByCurrent;
+use crate::adapters::seal::{Folders, KeyError, KeyId, Keys, Purpose, SealedBy};
 
 /// The keys of their folders.
 pub struct KeyRing {
     folders: Folders,
-    keys: RwLock<Arc<Keys>>,
+    now: watch::Sender<Now>,
+}
+
+/// The present keys, and what is known of them.
+struct Now {
+    keys: Arc<Keys>,
+    /// `None`: no look at the credentials with these keys is complete.
+    found: Option<NotByCurrent>,
 }
 
 impl fmt::Debug for KeyRing {
@@ -32,21 +43,53 @@ impl KeyRing {
     /// # Errors
     /// Names the file, never its content.
     pub async fn read(folders: Folders) -> Result<Self, KeyError> {
-        let keys = RwLock::new(Arc::new(Keys::read(&folders).await?));
-        Ok(Self { folders, keys })
+        let keys = Arc::new(Keys::read(&folders).await?);
+        Ok(Self { folders, now: watch::Sender::new(Now { keys, found: None }) })
     }
 
     /// Reads the folders again and again until it is dropped. Files that do not do leave the keys as they are.
     pub async fn keep(&self) {
-        follow("the keys", async || {
-            let keys = Keys::read(&self.folders).await?;
-            let changed = !keys.are_the_same(&self.now());
-            if changed {
-                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        follow("the keys", async || self.read_again().await).await;
+    }
+
+    /// Returns whether the keys are others now.
+    async fn read_again(&self) -> Result<bool, KeyError> {
+        let keys = Keys::read(&self.folders).await?;
+        let before = self.present();
+        let changed = !keys.are_the_same(&before);
+        if changed {
+            drop(self.now.send_replace(Now { keys: Arc::new(keys.after(&before)), found: None }));
+        }
+        Ok(changed)
+    }
+
+    /// Waits until other keys than these are in the folders.
+    pub async fn change_from(&self, keys: &Keys) {
+        drop(self.now.subscribe().wait_for(|now| !now.keys.are_the_same(keys)).await);
+    }
+
+    /// Takes in a complete look at the credentials that began with `keys`: what it found, and which keys that are gone from the folders
+    /// are needed. The others are let go by the second such look, since somebody may have sealed by one of them during the first.
+    /// Returns how many went; `None`: the keys have changed meanwhile, and nothing was taken in.
+    pub fn looked(&self, keys: &Keys, found: NotByCurrent, needed: &HashSet<KeyId>) -> Option<usize> {
+        let mut gone = None;
+        self.now.send_if_modified(|now| {
+            if now.keys.are_the_same(keys) {
+                let before = now.keys.dropped();
+                if now.found.replace(found).is_some() {
+                    now.keys = Arc::new(now.keys.keeping(needed));
+                }
+                gone = Some(before - now.keys.dropped());
             }
-            Ok::<_, KeyError>(changed)
-        })
-        .await;
+            // Who waits for a change waits for one of the folders.
+            false
+        });
+        gone
+    }
+
+    /// What the last complete look with the present keys found.
+    pub fn found(&self) -> Option<NotByCurrent> {
+        self.now.borrow().found
     }
 
     /// Seals a value for a purpose and a place.
@@ -55,20 +98,55 @@ impl KeyRing {
     /// See [`SealError`].
     pub fn seal(&self, purpose: Purpose, place: &str, value: &impl Serialize) -> Result<String, SealError> {
         let text = serde_json::to_vec(value).map_err(|_| SealError)?;
-        self.now().seal(purpose, place, &text).map_err(|_| SealError)
+        self.present().seal(purpose, place, &text).map_err(|_| SealError)
     }
 
     /// Opens what was sealed for this purpose and place.
     pub fn open<T: DeserializeOwned>(&self, purpose: Purpose, place: &str, sealed: &str) -> Option<T> {
-        serde_json::from_slice(&self.now().open(purpose, place, sealed)?).ok()
+        serde_json::from_slice(&self.present().open(purpose, place, sealed)?).ok()
     }
 
-    /// Whether the current key sealed it.
-    pub fn sealed_by_current(&self, sealed: &str) -> bool {
-        self.now().sealed_by_current(sealed)
+    /// Which key sealed it.
+    pub fn sealed_by(&self, sealed: &str) -> SealedBy {
+        self.present().sealed_by(sealed)
     }
 
-    fn now(&self) -> Arc<Keys> {
-        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    /// The keys as they are now.
+    pub fn present(&self) -> Arc<Keys> {
+        Arc::clone(&self.now.borrow().keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use data_encoding::BASE64;
+
+    #[tokio::test]
+    async fn what_a_look_found_counts_for_the_keys_that_it_began_with_and_the_second_lets_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |byte| std::fs::write(folder.path().join("current"), BASE64.encode(&[byte; 32])).unwrap();
+        write(1);
+        let ring = KeyRing::read(Folders { keys: folder.path().to_owned(), second_part: None }).await.unwrap();
+        assert_eq!(ring.found(), None, "nobody has looked");
+        let (nothing, one) = (NotByCurrent::default(), NotByCurrent { all: 1, without_file: 1 });
+        let (before, none) = (ring.present(), HashSet::new());
+        assert_eq!((ring.looked(&before, nothing, &none), ring.found()), (Some(0), Some(nothing)));
+        assert!(!ring.read_again().await.unwrap() && ring.found() == Some(nothing));
+        let sealed = ring.seal(Purpose::Credential, "", &7).unwrap();
+        write(2);
+        assert!(ring.read_again().await.unwrap());
+        ring.change_from(&before).await;
+        assert_eq!(ring.found(), None, "nobody has looked with these");
+        // One that began before it.
+        assert_eq!((ring.looked(&before, nothing, &none), ring.found()), (None, None));
+        let SealedBy::Dropped(id) = ring.sealed_by(&sealed) else { panic!("{:?}", ring.sealed_by(&sealed)) };
+        let needed = HashSet::from([id]);
+        for (found, needed, let_go, opened) in
+            [(nothing, &none, 0, Some(7)), (one, &needed, 0, Some(7)), (nothing, &none, 1, None)]
+        {
+            assert_eq!(ring.looked(&ring.present(), found, needed), Some(let_go));
+            assert_eq!((ring.open(Purpose::Credential, "", &sealed), ring.found()), (opened, Some(found)));
+        }
     }
 }

@@ -55,9 +55,20 @@ pub enum Acceptance {
     Prevented,
 }
 
+/// Credentials that the current key does not seal, as a complete look with the present keys found them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotByCurrent {
+    /// All of them.
+    pub all: usize,
+    /// Those among them whose key is in no file either: a process that starts now could not open them.
+    pub without_file: usize,
+}
+
 /// What is read when somebody asks, not counted.
 #[derive(Clone, Debug)]
 pub struct Now {
+    /// `None`: no look with the present keys is complete.
+    pub not_by_current: Option<NotByCurrent>,
     /// Password hashes computed so far.
     pub hashes: u64,
     /// For how long the API server has been silent; `None`: it never answered.
@@ -76,7 +87,6 @@ pub struct Metrics {
     acceptances: Family<Ended, Counter>,
     answers: Family<Answered, Counter>,
     removed_credentials: Counter,
-    sealed_by_other_key: Gauge,
 }
 
 impl Metrics {
@@ -87,14 +97,7 @@ impl Metrics {
         for family in [&sign_ins, &acceptances] {
             drop(family.get_or_create(&Ended { outcome: Word("prevented") }));
         }
-        Self {
-            requests,
-            sign_ins,
-            acceptances,
-            answers: Family::default(),
-            removed_credentials: Counter::default(),
-            sealed_by_other_key: Gauge::default(),
-        }
+        Self { requests, sign_ins, acceptances, answers: Family::default(), removed_credentials: Counter::default() }
     }
 
     /// Counts a try to sign in.
@@ -131,11 +134,6 @@ impl Metrics {
         self.removed_credentials.inc();
     }
 
-    /// Takes in how many credentials still need the other key.
-    pub fn sealed_by_other_key(&self, count: usize) {
-        self.sealed_by_other_key.set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-
     /// All of it as text, in the `OpenMetrics` format.
     pub fn text(&self, now: &Now) -> String {
         let mut all = Registry::default();
@@ -149,8 +147,17 @@ impl Metrics {
         registry.register("password_hashes", "Password hashes computed", hashes);
         let removed = self.removed_credentials.clone();
         registry.register("removed_credentials", "Credentials removed that no account named", removed);
-        let other = self.sealed_by_other_key.clone();
-        registry.register("credentials_sealed_by_other_key", "Credentials that need the file other of the keys", other);
+        // Absent while nobody knows: a 0 would say that a key can go.
+        if let Some(NotByCurrent { all, without_file }) = now.not_by_current {
+            for (name, help, count) in [
+                ("credentials_sealed_by_other_key", "Credentials that the current key does not seal", all),
+                ("credentials_without_key", "Credentials whose key is in no file", without_file),
+            ] {
+                let gauge = Gauge::<i64>::default();
+                gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+                registry.register(name, help, gauge);
+            }
+        }
         let silence = Gauge::<i64>::default();
         silence.set(now.silent_for.map_or(-1, |silent| i64::try_from(silent.as_secs()).unwrap_or(i64::MAX)));
         let help = "Time since the API server last answered, -1 before it first did";
@@ -180,9 +187,9 @@ mod tests {
         metrics.sign_in(SignIn::SlowedDown);
         metrics.acceptance(Acceptance::Incomplete);
         metrics.answered("/sign-in", 422);
-        metrics.sealed_by_other_key(3);
         let until = "2027-03-01T12:00:00Z".parse().unwrap();
         let now = Now {
+            not_by_current: Some(NotByCurrent { all: 3, without_file: 2 }),
             hashes: 7,
             silent_for: Some(Duration::from_secs(90)),
             restore_mode: RestoreMode::ToEnd(WhyEnd::Past { until }),
@@ -196,12 +203,15 @@ mod tests {
             "clinic_operator_portal_password_hashes_total 7",
             "clinic_operator_portal_removed_credentials_total 0",
             "clinic_operator_portal_credentials_sealed_by_other_key 3",
+            "clinic_operator_portal_credentials_without_key 2",
             "clinic_operator_portal_api_silence_seconds 90",
             "clinic_operator_portal_restore_mode_on 1",
             "clinic_operator_portal_restore_mode_overdue_seconds 90",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
-        assert!(metrics.text(&Now { silent_for: None, ..now }).contains("api_silence_seconds -1"));
+        let text = metrics.text(&Now { silent_for: None, not_by_current: None, ..now });
+        assert!(text.contains("api_silence_seconds -1"));
+        assert!(!text.contains("credentials_sealed_by_other_key") && !text.contains("credentials_without_key"));
     }
 }

@@ -22,6 +22,7 @@ impl Probed for Portal {
 
     fn metrics(&self) -> String {
         self.metrics.text(&Now {
+            not_by_current: self.keys.found(),
             hashes: self.passwords.computed(),
             silent_for: self.contact.silent_for(),
             restore_mode: self.restore_mode.borrow().map_or(RestoreMode::Off, |mode| mode),

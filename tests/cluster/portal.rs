@@ -12,6 +12,7 @@ mod offboarding;
 mod operations_page;
 mod platform;
 mod rights;
+mod rotation;
 mod secrecy;
 mod signing_in;
 mod stopped;

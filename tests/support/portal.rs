@@ -65,9 +65,14 @@ impl Portal {
 
     /// The value of a metric, labels and all; 0 if it is not there.
     pub(crate) fn metric(&self, name: &str) -> u64 {
+        self.metric_told(name).unwrap_or(0)
+    }
+
+    /// The same; `None`: it is not there.
+    pub(crate) fn metric_told(&self, name: &str) -> Option<u64> {
         let metrics = self.metrics();
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0, |value| value.parse().expect("a whole number"))
+        line.map(|value| value.parse().expect("a whole number"))
     }
 
     /// The folder with its keys.

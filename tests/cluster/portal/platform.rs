@@ -14,7 +14,7 @@ const REFUSED: &str = "The clinic’s systems refused this";
 const CANARY: &str = "canary@maple.example";
 
 /// A policy of the cluster for one clinic, until this is dropped.
-struct Policy<'a> {
+pub(super) struct Policy<'a> {
     house: &'a House,
     kind: &'static str,
     name: String,
@@ -41,7 +41,7 @@ impl<'a> Policy<'a> {
     }
 
     /// One that refuses every update of this kind.
-    fn refuses(house: &'a House, resource: &str, reason: Option<&str>) -> Self {
+    pub(super) fn refuses(house: &'a House, resource: &str, reason: Option<&str>) -> Self {
         let mut validation =
             json!({"expression": "request.userInfo.username == 'system:admin-of-nobody'", "message": CANARY});
         if let Some(reason) = reason {

@@ -63,6 +63,7 @@ fn nothing_that_people_type_or_are_shown_comes_out() {
     again.submit(&step.form().without("code").with("recovery_code", &codes[0]));
     let home = visitor.get("/");
     visitor.submit(&home.form());
+    house.portal.kill();
     crate::support::portal::write_key(&house.portal.keys().join("current"));
     house.portal.restart();
     sign_in(&mut house.portal.visitor(), &address, PASSWORD);
