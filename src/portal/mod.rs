@@ -8,6 +8,7 @@ mod connections;
 pub mod contact;
 mod credentials;
 mod endings;
+mod failures;
 mod follow;
 mod gone;
 mod invitations;
@@ -44,6 +45,7 @@ use self::connections::Connections;
 use self::contact::{Contact, Limits};
 use self::credentials::Credentials;
 use self::endings::Endings;
+use self::failures::Failures;
 use self::keys::KeyRing;
 use self::metrics::Metrics;
 use self::pages::Accent;
@@ -190,6 +192,7 @@ pub struct Portal {
     keys: KeyRing,
     passwords: Passwords,
     throttles: Throttles,
+    failures: Failures,
     metrics: Metrics,
     heart: Heart,
     /// `None`: nobody has looked yet.
@@ -275,6 +278,7 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
         keys: KeyRing::read(settings.keys).await?,
         passwords: Passwords::start()?,
         throttles: Throttles::default(),
+        failures: Failures::default(),
         metrics: Metrics::new(clients.requests.clone()),
         heart: Heart::new(Clock),
         restore_mode: watch::channel(None).0,

@@ -72,7 +72,9 @@ pub struct Enrolment {
 /// Why nobody is let in.
 #[derive(Debug)]
 pub enum NotLetIn {
-    /// For a reason that is told to nobody.
+    /// No username and its password. Those who ask are told nothing else than of [`NotLetIn::Refused`].
+    Wrong,
+    /// What they typed is right, and they have no access now, or sign in by something else since.
     Refused,
     /// The records cannot be read or written.
     Unreachable,
@@ -174,7 +176,7 @@ impl Portal {
         let is_right = self.passwords.is(slot, typed, opened.as_ref().map(|opened| &opened.proof.password)).await;
         match (is_right, account, opened) {
             (Ok(true), Some(account), Some(opened)) => self.after_the_password(&account, opened).await,
-            (Ok(_), _, _) => Err(NotLetIn::Refused),
+            (Ok(_), _, _) => Err(NotLetIn::Wrong),
             (Err(HashError::Busy), _, _) => Err(NotLetIn::Busy),
             (Err(HashError::Failed), _, _) => Err(NotLetIn::Failed),
         }
@@ -187,7 +189,7 @@ impl Portal {
     }
 
     /// The account of a username: the one that signs in with it. `None` also if two have it, which nobody can sort out here.
-    fn account_of(&self, username: &str) -> Option<ClinicAccount> {
+    pub fn account_of(&self, username: &str) -> Option<ClinicAccount> {
         let key = Email::parse(username.trim()).ok()?.key();
         let mut accepted = self.records.accounts_with(key.claim());
         accepted.retain(|account| account.spec.acceptance.is_some());

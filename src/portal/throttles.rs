@@ -199,7 +199,7 @@ impl Portal {
 }
 
 /// Of a username as it is typed: it need not be an address.
-fn digest(typed: &str) -> String {
+pub fn digest(typed: &str) -> String {
     let username = typed.trim().to_ascii_lowercase();
     BASE64URL_NOPAD.encode(&Sha256::digest([b"clinic-operator.dev/username:", username.as_bytes()].concat()))
 }

@@ -3,6 +3,7 @@
 
 mod browser;
 mod ends;
+mod failures;
 mod impatient;
 mod keys;
 mod limits;

@@ -9,20 +9,17 @@ use sha2::{Digest, Sha256};
 use tracing::warn;
 
 use super::super::acceptance::{AcceptError, Accepted, Confirmed};
-use super::super::codes::{Code, UsedUp, first_step, mark};
 use super::super::credentials::{CreateError, NAME_BYTES, Proof, name};
-use super::super::invitations::{CompleteError, Draft, Invited, NotInvited, Typed};
-use super::super::pages::{
-    Accept, AcceptFaults, AcceptNote, Choice, CodeFault, EnrolOccasion, Notice, Page, SecondFactor, field,
-};
-use super::super::sign_in::{Challenge, NotLetIn};
-use super::super::steps::Step;
+use super::super::failures::{Attempt, Factor, Failure, Outcome, Who};
+use super::super::invitations::{CompleteError, Invited, NotInvited, Typed};
+use super::super::pages::{Accept, AcceptFaults, AcceptNote, Choice, Notice, Page, SecondFactor, field};
+use super::super::sign_in::NotLetIn;
 use super::super::web::form::Sent;
 use super::super::web::reply::{Reply, see_other};
 use super::super::web::visitor::Visitor;
 use super::super::{Portal, metrics, path};
-use super::second_factor::{self, Setup, fault, status};
-use super::sign_in::{Tried, tried};
+use super::second_factor::status;
+use super::set_up;
 use crate::adapters::kubernetes::ApiError;
 use crate::adapters::passwords::{HashError, PasswordHash};
 use crate::adapters::random::secret_bytes;
@@ -34,26 +31,26 @@ use crate::domain::member::Locale;
 use crate::domain::password::Minimum;
 
 const PREFIX: &str = "/invitations/";
-const SECOND_FACTOR: &str = "/second-factor";
+pub(super) const SECOND_FACTOR: &str = "/second-factor";
 
 /// The link as it was asked for, with what it opens.
-struct Opened {
-    invited: Invited,
-    token: Token,
+pub(super) struct Opened {
+    pub(super) invited: Invited,
+    pub(super) token: Token,
     /// The page's own path.
-    path: String,
+    pub(super) path: String,
 }
 
 /// What stands in the fields of the form.
-struct Filled {
-    names: [String; 3],
-    choice: Choice,
-    faults: AcceptFaults,
-    note: Option<AcceptNote>,
+pub(super) struct Filled {
+    pub(super) names: [String; 3],
+    pub(super) choice: Choice,
+    pub(super) faults: AcceptFaults,
+    pub(super) note: Option<AcceptNote>,
 }
 
 impl Filled {
-    fn with(names: [String; 3]) -> Self {
+    pub(super) fn with(names: [String; 3]) -> Self {
         Self { names, choice: Choice::Now, faults: AcceptFaults::default(), note: None }
     }
 }
@@ -62,7 +59,7 @@ impl Filled {
 pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
     match open(&portal, &visitor).await {
         Ok(opened) => {
-            let names = match setting_up(&portal, &visitor, &opened.place()) {
+            let names = match set_up::setting_up(&portal, &visitor, &opened.place()) {
                 Some(draft) => draft.names(),
                 None => opened.invited.names(),
             };
@@ -98,6 +95,7 @@ pub async fn accept(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: S
         }
     };
     if let Err(wait) = portal.throttles.try_to_accept(&invited.account.spec.id, portal.clock.now()) {
+        not_accepted(&portal, &visitor, Who::Account(&invited.account.spec.id), Factor::Link, Outcome::SlowedDown);
         return portal.wait(&visitor, invited.locale(), wait);
     }
     let password = match portal.passwords.hash(typed.password.clone()).await {
@@ -108,7 +106,7 @@ pub async fn accept(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: S
         Err(HashError::Failed) => return failed(&portal, &visitor, invited.locale()),
     };
     if with_factor {
-        begin_set_up(&portal, &visitor, &opened, typed, password)
+        set_up::begin(&portal, &visitor, &opened, typed, password)
     } else {
         set_up_alone(&portal, &visitor, &opened, typed, password, &sent).await
     }
@@ -166,119 +164,21 @@ async fn sent_again(portal: &Portal, visitor: &Visitor, sent: &Sent) -> Option<R
 async fn accepted_again(portal: &Portal, visitor: &Visitor, account: &ClinicAccountSpec) -> Response {
     match portal.accepted_again(account).await {
         Ok(account) => see_other(path::HOME, portal.begin_session(&account.spec)),
-        Err(NotLetIn::Refused) => refused(portal, visitor, Refusal::AlreadyAccepted, account.desired.locale),
+        Err(NotLetIn::Refused | NotLetIn::Wrong) => {
+            refused(portal, visitor, Refusal::AlreadyAccepted, account.desired.locale)
+        }
         Err(other) => portal.not_now(visitor, account.desired.locale, &other),
     }
 }
 
-/// The second factor that this browser is setting up for the link.
-fn setting_up(portal: &Portal, visitor: &Visitor, place: &str) -> Option<Draft> {
-    match portal.step(visitor)? {
-        Step::Accept { link, draft } => (link == place).then_some(draft),
-        Step::Code(_) | Step::Enrol(_) | Step::Keep(_) => None,
-    }
-}
-
-/// Goes on to the second factor: of whoever begins again to the same one, which may be in the app by now.
-fn begin_set_up(portal: &Portal, visitor: &Visitor, opened: &Opened, typed: Typed, password: PasswordHash) -> Response {
-    let place = opened.place();
-    let Some(planned) = portal.plan() else { return failed(portal, visitor, opened.invited.locale()) };
-    let planned = match setting_up(portal, visitor, &place) {
-        Some(before) => before.planned.named(planned.form()),
-        None => planned,
-    };
-    let draft = Draft::new(typed, password, planned, portal.clock.now());
-    let cookies = portal.at_step(visitor, &Step::Accept { link: place, draft });
-    see_other(&format!("{}{SECOND_FACTOR}", opened.path), cookies)
-}
-
-/// The page of the second factor.
-pub async fn show_second_factor(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
-    let Some(((account, token), path)) = link(&visitor) else {
-        return refused(&portal, &visitor, Refusal::Unknown, None);
-    };
-    if let Some(Step::Keep(_)) = portal.step(&visitor) {
-        return see_other(path::RECOVERY_CODES, Vec::new());
-    }
-    let Some(draft) = setting_up(&portal, &visitor, &place(&account, &token)) else {
-        return see_other(&path, Vec::new());
-    };
-    match open(&portal, &visitor).await {
-        Ok(opened) => enrol(&portal, &visitor, &opened, &draft, None),
-        Err(answer) => answer,
-    }
-}
-
-/// The first code of the second factor was sent.
-pub async fn second_factor(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
-    let Some(((account, token), _)) = link(&visitor) else {
-        return refused(&portal, &visitor, Refusal::Unknown, None);
-    };
-    let place = place(&account, &token);
-    let draft: Option<Draft> = portal.open_draft(&visitor, &place, &sent);
-    if let (Some(account), Some(draft)) = (portal.records.account(&account), &draft)
-        && let Some(answer) = set_up_again(&portal, &visitor, &account.spec, draft, sent.get(field::CODE)).await
-    {
-        return answer;
-    }
-    let opened = match open(&portal, &visitor).await {
-        Ok(opened) => opened,
-        Err(answer) => return answer,
-    };
-    let is_in_time = |draft: &Draft| portal.is_in_time(&Step::Accept { link: place.clone(), draft: draft.clone() });
-    let Some(draft) = draft.as_ref().filter(|draft| is_in_time(draft)) else {
-        let names = draft.map_or_else(|| opened.invited.names(), |draft| draft.names());
-        let filled = Filled { note: Some(AcceptNote::OutOfDate), ..Filled::with(names) };
-        return form(&portal, &visitor, &opened, &filled);
-    };
-    let locale = opened.invited.locale();
-    let step = match first_step(&draft.planned, sent.get(field::CODE), portal.clock.now()) {
-        Ok(step) => step,
-        Err(refused) => return enrol(&portal, &visitor, &opened, draft, Some(fault(&refused))),
-    };
-    let Some(proof) = draft.proof() else { return failed(&portal, &visitor, locale) };
-    let last_form = Some(mark(&draft.planned.form(), UsedUp::OfApp(step)));
-    let used = Used { totp_step: Some(step), last_form, ..Used::default() };
-    match portal.complete(&opened.invited, &opened.token, &draft.confirmed(), &proof, used).await {
-        Ok(Accepted { account, is_new: true }) => {
-            see_other(path::RECOVERY_CODES, portal.keep_codes(&visitor, &account.spec, &draft.planned))
-        }
-        Ok(Accepted { account, is_new: false }) => {
-            let answer = set_up_again(&portal, &visitor, &account.spec, draft, sent.get(field::CODE)).await;
-            answer.unwrap_or_else(|| refused(&portal, &visitor, Refusal::AlreadyAccepted, locale))
-        }
-        Err(error) => not_completed(&portal, &visitor, locale, &error),
-    }
-}
-
-/// The answer to a form that was sent before and has set the account up, if its code lets in: the same again.
-async fn set_up_again(
-    portal: &Portal,
-    visitor: &Visitor,
-    account: &ClinicAccountSpec,
-    draft: &Draft,
-    code: &str,
-) -> Option<Response> {
-    let is_named = account.credential() == Some(&draft.planned.credential());
-    is_named.then_some(())?;
-    let challenge = Challenge::of_acceptance(account, &portal.facts(account), draft.planned.form())?;
-    let target = portal.target_of(visitor, &challenge);
-    let check = Box::pin(portal.check_code(&challenge, Code::OfApp(code)));
-    match tried(portal, visitor, target, &challenge, check).await {
-        Ok(account) => Some(see_other(path::RECOVERY_CODES, portal.keep_codes(visitor, &account.spec, &draft.planned))),
-        Err(Tried::Answered(answer)) => Some(answer),
-        Err(Tried::Refused(_)) => None,
-    }
-}
-
 /// Account and token of the path that was asked for, and the path of the invitation's page.
-fn link(visitor: &Visitor) -> Option<((String, Token), String)> {
+pub(super) fn link(visitor: &Visitor) -> Option<((String, Token), String)> {
     let path = visitor.path.strip_suffix(SECOND_FACTOR).unwrap_or(&visitor.path);
     let (account, token) = parse_link(path.strip_prefix(PREFIX)?)?;
     Some(((account.to_owned(), token), path.to_owned()))
 }
 
-async fn open(portal: &Portal, visitor: &Visitor) -> Result<Opened, Response> {
+pub(super) async fn open(portal: &Portal, visitor: &Visitor) -> Result<Opened, Response> {
     let Some(((account, token), path)) = link(visitor) else {
         return Err(refused(portal, visitor, Refusal::Unknown, None));
     };
@@ -289,8 +189,11 @@ async fn open(portal: &Portal, visitor: &Visitor) -> Result<Opened, Response> {
     }
 }
 
-fn refused(portal: &Portal, visitor: &Visitor, refusal: Refusal, locale: Option<Locale>) -> Response {
+pub(super) fn refused(portal: &Portal, visitor: &Visitor, refusal: Refusal, locale: Option<Locale>) -> Response {
     portal.metrics.acceptance(metrics::Acceptance::Refused);
+    let link = link(visitor);
+    let who = link.as_ref().map_or(Who::Nobody, |((account, _), _)| Who::OfLink(account));
+    not_accepted(portal, visitor, who, Factor::Link, refusal.into());
     let status = match refusal {
         Refusal::Unknown => StatusCode::NOT_FOUND,
         Refusal::Replaced
@@ -303,11 +206,20 @@ fn refused(portal: &Portal, visitor: &Visitor, refusal: Refusal, locale: Option<
     portal.notice(visitor, locale, status, refusal.into())
 }
 
-fn failed(portal: &Portal, visitor: &Visitor, locale: Option<Locale>) -> Response {
+pub(super) fn not_accepted(portal: &Portal, visitor: &Visitor, who: Who<'_>, factor: Factor, outcome: Outcome) {
+    portal.failed(visitor, &Failure { attempt: Attempt::Acceptance, who, factor, outcome });
+}
+
+pub(super) fn failed(portal: &Portal, visitor: &Visitor, locale: Option<Locale>) -> Response {
     portal.notice(visitor, locale, StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed)
 }
 
-fn not_completed(portal: &Portal, visitor: &Visitor, locale: Option<Locale>, error: &CompleteError) -> Response {
+pub(super) fn not_completed(
+    portal: &Portal,
+    visitor: &Visitor,
+    locale: Option<Locale>,
+    error: &CompleteError,
+) -> Response {
     if let CompleteError::Accept(AcceptError::Refused(refusal)) = error {
         return refused(portal, visitor, *refusal, locale);
     }
@@ -328,17 +240,17 @@ fn not_completed(portal: &Portal, visitor: &Visitor, locale: Option<Locale>, err
 }
 
 impl Opened {
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         place(&self.invited.account.spec.id, &self.token)
     }
 }
 
 /// What a draft is sealed for: this link alone.
-fn place(account: &str, token: &Token) -> String {
+pub(super) fn place(account: &str, token: &Token) -> String {
     format!("{account}.{}", token.digest())
 }
 
-fn form(portal: &Portal, visitor: &Visitor, opened: &Opened, filled: &Filled) -> Response {
+pub(super) fn form(portal: &Portal, visitor: &Visitor, opened: &Opened, filled: &Filled) -> Response {
     let invited = &opened.invited;
     let Filled { names: [first_name, last_name, title], choice, faults, note } = filled;
     let is_refused = *faults != AcceptFaults::default() || note.is_some();
@@ -362,27 +274,4 @@ fn form(portal: &Portal, visitor: &Visitor, opened: &Opened, filled: &Filled) ->
     });
     let reply = Reply { again: Some(&opened.path), ..Reply::with(status(is_refused), invited.locale()) };
     portal.page(visitor, reply, &page)
-}
-
-fn enrol(portal: &Portal, visitor: &Visitor, opened: &Opened, draft: &Draft, fault: Option<CodeFault>) -> Response {
-    let invited = &opened.invited;
-    let occasion = if invited.requires_a_second_factor() {
-        EnrolOccasion::Required
-    } else {
-        EnrolOccasion::Chosen { back: &opened.path, minimum_without: Minimum::Alone.characters() }
-    };
-    second_factor::enrol(
-        portal,
-        visitor,
-        &Setup {
-            locale: invited.locale(),
-            clinic: &invited.clinic.spec.display_name,
-            email: invited.email(),
-            planned: &draft.planned,
-            action: &format!("{}{SECOND_FACTOR}", opened.path),
-            draft: portal.draft(visitor, &opened.place(), draft).as_deref(),
-            occasion,
-            fault,
-        },
-    )
 }

@@ -4,6 +4,7 @@ mod assets;
 mod home;
 mod invitations;
 mod second_factor;
+mod set_up;
 mod sign_in;
 
 use std::sync::Arc;
@@ -43,10 +44,7 @@ pub fn routes(portal: &Arc<Portal>) -> Router {
         .route(path::RECOVERY_CODES, get(second_factor::show_codes).post(second_factor::codes_are_kept))
         .route(path::SIGN_OUT, post(home::sign_out).get(home::start_again))
         .route("/invitations/{link}", get(invitations::show).post(invitations::accept))
-        .route(
-            "/invitations/{link}/second-factor",
-            get(invitations::show_second_factor).post(invitations::second_factor),
-        )
+        .route("/invitations/{link}/second-factor", get(set_up::show).post(set_up::first_code))
         .route(path::STYLE, get(assets::style))
         .route(path::SCRIPT, get(assets::script))
         .route(path::ICON, get(assets::icon))
@@ -108,7 +106,7 @@ impl Portal {
                 self.prevented(visitor, locale)
             }
             NotLetIn::Busy => self.notice(visitor, locale, StatusCode::SERVICE_UNAVAILABLE, Notice::Busy),
-            NotLetIn::Failed | NotLetIn::Refused => {
+            NotLetIn::Failed | NotLetIn::Refused | NotLetIn::Wrong => {
                 self.notice(visitor, locale, StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed)
             }
         }

@@ -8,6 +8,7 @@ use axum::response::Response;
 use jiff::SignedDuration;
 
 use super::super::codes::{Code, CodeRefused};
+use super::super::failures::{Attempt, Factor, Failure, Outcome, Who};
 use super::super::pages::{self, CodeFault, EnrolOccasion, Page, SecondStepFault, SignInMessage, field};
 use super::super::sessions::Status;
 use super::super::sign_in::{Challenge, Enrolment, Next, NotLetIn};
@@ -57,10 +58,12 @@ pub async fn show_step(State(portal): State<Arc<Portal>>, visitor: Visitor) -> R
 
 /// Address and password were sent.
 pub async fn password(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
+    let (username, password) = (sent.get(field::EMAIL), sent.get(field::PASSWORD));
+    let fail = |outcome| portal.not_signed_in(&visitor, Who::Username(username), Factor::Password, outcome);
     if !portal.contact.may_sign_in() {
+        fail(Outcome::Unreachable);
         return portal.unreachable(&visitor, None);
     }
-    let (username, password) = (sent.get(field::EMAIL), sent.get(field::PASSWORD));
     if !sent.is_ours() {
         let message = Some(SignInMessage::FormOutOfDate);
         return first_step(&portal, &visitor, StatusCode::FORBIDDEN, username, message);
@@ -68,16 +71,21 @@ pub async fn password(State(portal): State<Arc<Portal>>, visitor: Visitor, sent:
     let target = portal.target(&visitor, username);
     let tried = match portal.throttles.try_password(visitor.client, target, portal.clock.now()) {
         Ok(tried) => tried,
-        Err(wait) => return slow_down(&portal, &visitor, wait),
+        Err(wait) => {
+            fail(Outcome::SlowedDown);
+            return slow_down(&portal, &visitor, wait);
+        }
     };
     let next = match portal.check_password(username, password).await {
         Ok(next) => next,
-        Err(NotLetIn::Refused) => {
+        Err(refused @ (NotLetIn::Wrong | NotLetIn::Refused)) => {
+            fail(Outcome::from(&refused));
             portal.metrics.sign_in(metrics::SignIn::Refused);
             let message = Some(SignInMessage::Refused);
             return first_step(&portal, &visitor, StatusCode::UNPROCESSABLE_ENTITY, username, message);
         }
         Err(other) => {
+            fail(Outcome::from(&other));
             portal.throttles.password_was_not_tried(tried);
             return portal.not_now(&visitor, None, &other);
         }
@@ -102,18 +110,23 @@ pub async fn password(State(portal): State<Arc<Portal>>, visitor: Visitor, sent:
 
 /// A code was sent.
 pub async fn code(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
-    let challenge: Option<Challenge> = portal.open_draft(&visitor, CHALLENGE, &sent);
-    let Some(challenge) = challenge else { return took_too_long(&portal, &visitor, "") };
-    if !portal.is_in_time(&Step::Code(challenge.clone())) {
-        return took_too_long(&portal, &visitor, &portal.login_of(&challenge));
-    }
     let recovery = sent.has(field::RECOVERY_CODE);
     let code =
         if recovery { Code::Recovery(sent.get(field::RECOVERY_CODE)) } else { Code::OfApp(sent.get(field::CODE)) };
+    let factor = if recovery { Factor::RecoveryCode } else { Factor::Totp };
+    let challenge: Option<Challenge> = portal.open_draft(&visitor, CHALLENGE, &sent);
+    let Some(challenge) = challenge else {
+        portal.not_signed_in(&visitor, Who::Nobody, factor, Outcome::OutOfDate);
+        return took_too_long(&portal, &visitor, "");
+    };
+    if !portal.is_in_time(&Step::Code(challenge.clone())) {
+        portal.not_signed_in(&visitor, Who::Account(&challenge.account), factor, Outcome::OutOfDate);
+        return took_too_long(&portal, &visitor, &portal.login_of(&challenge));
+    }
     let answer = {
         let target = portal.target_of(&visitor, &challenge);
         let check = Box::pin(portal.check_code(&challenge, code));
-        tried(&portal, &visitor, target, &challenge, check).await
+        tried(&portal, &visitor, (target, factor), &challenge, check).await
     };
     match answer {
         Ok(account) => {
@@ -132,14 +145,19 @@ pub async fn code(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sen
 /// The first code of a second factor that the clinic requires by now was sent.
 pub async fn enrol(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
     let enrolment: Option<Enrolment> = portal.open_draft(&visitor, ENROLMENT, &sent);
-    let Some(enrolment) = enrolment else { return took_too_long(&portal, &visitor, "") };
+    let Some(enrolment) = enrolment else {
+        portal.not_signed_in(&visitor, Who::Nobody, Factor::Totp, Outcome::OutOfDate);
+        return took_too_long(&portal, &visitor, "");
+    };
     if !portal.is_in_time(&Step::Enrol(enrolment.clone())) {
+        let account = Who::Account(&enrolment.challenge.account);
+        portal.not_signed_in(&visitor, account, Factor::Totp, Outcome::OutOfDate);
         return took_too_long(&portal, &visitor, &portal.login_of(&enrolment.challenge));
     }
     let answer = {
         let target = portal.target_of(&visitor, &enrolment.challenge);
         let check = Box::pin(portal.enrol(&enrolment, sent.get(field::CODE)));
-        tried(&portal, &visitor, target, &enrolment.challenge, check).await
+        tried(&portal, &visitor, (target, Factor::Totp), &enrolment.challenge, check).await
     };
     match answer {
         Ok(account) => {
@@ -163,18 +181,27 @@ pub(super) enum Tried {
 pub(super) async fn tried<T>(
     portal: &Portal,
     visitor: &Visitor,
-    target: Target,
+    (target, factor): (Target, Factor),
     challenge: &Challenge,
     check: impl Future<Output = Result<T, CodeRefused>>,
 ) -> Result<T, Tried> {
+    let fail = |outcome| portal.not_signed_in(visitor, Who::Account(&challenge.account), factor, outcome);
     if !portal.contact.may_sign_in() {
+        fail(Outcome::Unreachable);
         return Err(Tried::Answered(portal.unreachable(visitor, None)));
     }
     let tried = match portal.throttles.try_code(visitor.client, target, portal.clock.now()) {
         Ok(tried) => tried,
-        Err(wait) => return Err(Tried::Answered(slow_down(portal, visitor, wait))),
+        Err(wait) => {
+            fail(Outcome::SlowedDown);
+            return Err(Tried::Answered(slow_down(portal, visitor, wait)));
+        }
     };
-    match check.await {
+    let answer = check.await;
+    if let Err(refused) = &answer {
+        fail(Outcome::from(refused));
+    }
+    match answer {
         Ok(right) => {
             portal.throttles.code_was_right(tried);
             Ok(right)
@@ -198,6 +225,10 @@ pub(super) async fn tried<T>(
 }
 
 impl Portal {
+    fn not_signed_in(&self, visitor: &Visitor, who: Who<'_>, factor: Factor, outcome: Outcome) {
+        self.failed(visitor, &Failure { attempt: Attempt::SignIn, who, factor, outcome });
+    }
+
     fn account_named(&self, challenge: &Challenge) -> Option<ClinicAccount> {
         self.records.account(&challenge.account)
     }

@@ -1,6 +1,7 @@
 //! Who asks, as far as the network says: the address of the connection, or what proxies that we trust say of it. Whether somebody
 //! asks too often never stands here.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use axum::http::HeaderMap;
@@ -24,6 +25,16 @@ impl Client {
             client = before.to_canonical();
         }
         Self(network(client))
+    }
+}
+
+/// As it is blocked: an IPv4 address, or a network of IPv6.
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(f),
+            IpAddr::V6(network) => write!(f, "{network}/64"),
+        }
     }
 }
 
@@ -82,5 +93,11 @@ mod tests {
             let client = Client::of(peer.parse().unwrap(), &headers, &trusted);
             assert_eq!(client, Client(expected.parse().unwrap()), "{peer} {said:?}");
         }
+    }
+
+    #[test]
+    fn it_is_told_as_a_firewall_takes_it() {
+        let told = |peer: &str| Client::of(peer.parse().unwrap(), &HeaderMap::new(), &[]).to_string();
+        assert_eq!(["203.0.113.7", "2001:db8:1:2::9"].map(told), ["203.0.113.7", "2001:db8:1:2::/64"]);
     }
 }

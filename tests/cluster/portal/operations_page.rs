@@ -53,13 +53,17 @@ fn clinic_of_the_page() -> House {
 /// Runs all commands of the page in one shell, as somebody who follows it would, and returns what each prints.
 fn outputs(house: &House, commands: &[String]) -> Vec<String> {
     let name = house.world.namespace.name();
-    let log = house.world.operator.log_file();
+    let (log, of_portal) = (house.world.operator.log_file(), house.portal.log_file());
     let mut script = String::from("set -e\n");
     for command in commands {
         let command = command
             .replace(
                 "kubectl logs -n maple -l app.kubernetes.io/component=controller --tail=-1",
                 &format!("cat '{}'", log.display()),
+            )
+            .replace(
+                "kubectl logs -n maple -l app.kubernetes.io/component=portal --tail=-1",
+                &format!("cat '{}'", of_portal.display()),
             )
             .replace("-n maple", &format!("-n {name}"))
             .replace("namespace maple", &format!("namespace {name}"))

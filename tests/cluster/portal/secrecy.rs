@@ -58,6 +58,10 @@ fn nothing_that_people_type_or_are_shown_comes_out() {
     // Wrong and right, and then the key is gone.
     let mut again = house.portal.visitor();
     sign_in(&mut again, &address, WRONG);
+    // In the wrong field, and of whom nobody knows.
+    for username in [PASSWORD, &format!("{ADDRESS}.nobody@maple.example"), &codes[1]] {
+        assert_eq!(sign_in(&mut house.portal.visitor(), username, WRONG).status, 422);
+    }
     let step = sign_in(&mut again, &address, PASSWORD);
     again.submit(&step.form().without("code").with("recovery_code", "0000-0000-0000-0000-0000-0000"));
     again.submit(&step.form().without("code").with("recovery_code", &codes[0]));
@@ -72,7 +76,13 @@ fn nothing_that_people_type_or_are_shown_comes_out() {
     secrets.push("/invitations/".to_owned());
     let (mut open, whole) = outputs(&house.world);
     let log = house.portal.log();
-    for expected in ["\"route\":\"/invitations/{link}\"", "accepted the invitation", "a credential cannot be used"] {
+    for expected in [
+        "\"route\":\"/invitations/{link}\"",
+        "accepted the invitation",
+        "a sign-in failed",
+        "an acceptance failed",
+        "a credential cannot be used",
+    ] {
         assert!(log.contains(expected), "the log was not even written: {log}");
     }
     // The route as it is declared is no link.
