@@ -14,6 +14,8 @@ pub const IDLE: SignedDuration = SignedDuration::from_mins(30);
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// How old the last request may look before the cookie is written again.
 pub const RENEWED_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// For how long a browser is known in which somebody signed in.
+pub const BROWSER_IS_KNOWN: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// What the cookie says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +69,11 @@ impl Facts {
     /// Whether what began then has ended since, although access may be there again.
     pub fn has_ended_since(&self, began: i64) -> bool {
         self.ended_at.is_some_and(|ended| began <= ended.as_second())
+    }
+
+    /// Whether what began then, under this epoch and grant, lasts: nothing that ends every session has come since. Its age is not asked.
+    pub fn last(&self, epoch: u32, grant: u32, began: i64, now: Timestamp) -> bool {
+        self.epoch == Some(epoch) && !self.has_ended_since(began) && self.may_pass(now) == (Answer::MayPass { grant })
     }
 
     /// When access ends; `None`: no end is planned.
@@ -133,6 +140,35 @@ impl Session {
             Answer::MayNot(_) => facts.record.grant < self.grant,
         };
         is_of_a_later_grant || facts.epoch.is_none_or(|epoch| epoch < self.epoch)
+    }
+}
+
+/// A browser in which somebody signed in. What ends every session (another password or second factor, a sign-out, an end of access) ends
+/// this too: a copy of its cookie is worth nothing longer than one of the session's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownBrowser {
+    /// Whose browser it is: the account.
+    #[serde(rename = "a")]
+    pub account: String,
+    #[serde(rename = "e")]
+    epoch: u32,
+    #[serde(rename = "g")]
+    grant: u32,
+    /// When they signed in, in seconds since 1970.
+    #[serde(rename = "s")]
+    since: i64,
+}
+
+impl KnownBrowser {
+    /// The one in which this session begins.
+    pub fn of(session: &Session) -> Self {
+        Self { account: session.account.clone(), epoch: session.epoch, grant: session.grant, since: session.began }
+    }
+
+    /// Whether it is known now, by record and manifest of its account.
+    pub fn is_known(&self, facts: &Facts, now: Timestamp) -> bool {
+        (-SKEW.as_secs()..BROWSER_IS_KNOWN.as_secs()).contains(&seconds_ago(self.since, now))
+            && facts.last(self.epoch, self.grant, self.since, now)
     }
 }
 
@@ -217,6 +253,29 @@ mod tests {
         assert_eq!(session.standing(&with(|facts| facts.record.access.until = Some(at(11))), at(10)), Standing::Lasts);
         assert_eq!(session.standing(&with(|facts| facts.ended_at = Some(at(-1))), at(10)), Standing::Lasts);
         assert_eq!(session.standing(&with(|facts| facts.manifest = Manifest::default()), at(10)), Standing::Lasts);
+    }
+
+    #[test]
+    fn what_ends_every_session_ends_a_known_browser_and_nothing_else_does_for_ninety_days() {
+        let browser = KnownBrowser::of(&begin());
+        for (facts, second, expected) in [
+            (facts(), 0, true),
+            (facts(), 12 * 3600, true),
+            (facts(), 90 * 24 * 3600 - 1, true),
+            (facts(), 90 * 24 * 3600, false),
+            (facts(), -60, true),
+            (facts(), -61, false),
+            (with(|facts| facts.epoch = Some(4)), 10, false),
+            (with(|facts| facts.epoch = None), 10, false),
+            (with(|facts| facts.record.grant = 3), 10, false),
+            (with(|facts| facts.record.access.suspended = true), 10, false),
+            (with(|facts| facts.manifest = Manifest { signs_out: true, ..Manifest::default() }), 10, false),
+            (with(|facts| facts.ended_at = Some(at(0))), 10, false),
+        ] {
+            assert_eq!(browser.is_known(&facts, at(second)), expected, "{facts:?} {second}");
+        }
+        let without_a_credential = r#"{"u": "digest", "d": "random", "s": 1800000000}"#;
+        assert!(serde_json::from_str::<KnownBrowser>(without_a_credential).is_err(), "a cookie of version 0.1");
     }
 
     #[test]

@@ -13,8 +13,8 @@ use tracing::info;
 
 use super::Portal;
 use super::codes::CodeRefused;
+use super::known_browsers::digest;
 use super::sign_in::NotLetIn;
-use super::throttles::digest;
 use super::web::visitor::Visitor;
 use crate::adapters::random::secret_bytes;
 use crate::domain::acceptance::Refusal;
@@ -223,7 +223,7 @@ impl Failures {
     /// The same for what a username is compared with, capitals and blanks around aside, as long as this process runs.
     fn digest(&self, typed: &str) -> Option<String> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key?).ok()?;
-        mac.update(digest(typed).as_bytes());
+        mac.update(&digest(typed));
         mac.finalize().into_bytes().get(..DIGEST).map(|bytes| HEXLOWER.encode(bytes))
     }
 }

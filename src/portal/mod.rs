@@ -13,6 +13,7 @@ mod follow;
 mod gone;
 mod invitations;
 mod keys;
+mod known_browsers;
 pub mod metrics;
 pub mod pages;
 mod probed;

@@ -5,7 +5,6 @@ use axum::http::HeaderValue;
 use jiff::Timestamp;
 
 use super::Portal;
-use super::throttles::DEVICE_LASTS;
 use super::web::cookies::Kind;
 use super::web::visitor::Visitor;
 use crate::adapters::kubernetes::ApiError;
@@ -73,9 +72,7 @@ impl Portal {
         // Of whoever lost access this very moment there is no session to begin.
         let Answer::MayPass { grant } = self.facts(account).may_pass(now) else { return Vec::new() };
         let session = Session::begin(&account.id, acceptance.session_epoch, grant, now);
-        let device = self.device(&acceptance.login);
-        let device = device.and_then(|device| self.cookies.set(Kind::Device, &device, Some(DEVICE_LASTS)));
-        self.seal(&session).into_iter().chain(device).collect()
+        self.seal(&session).into_iter().chain(self.know_browser(&session)).collect()
     }
 
     /// The cookies that end a session, and what it was about to do.

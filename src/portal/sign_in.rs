@@ -97,10 +97,8 @@ impl Enrolment {
 impl Challenge {
     /// Whether access lasts since the password was right: what ends a session ends a form too.
     fn still_passes(&self, facts: &Facts, now: Timestamp) -> bool {
-        let is_of_the_epoch = self.epoch.is_none() || self.epoch == facts.epoch;
-        is_of_the_epoch
-            && !facts.has_ended_since(self.since)
-            && facts.may_pass(now) == (Answer::MayPass { grant: self.grant })
+        let epoch = self.epoch.or(facts.epoch);
+        epoch.is_some_and(|epoch| facts.last(epoch, self.grant, self.since, now))
     }
 
     /// The one that followed from accepting the invitation: as if the password had been right then.

@@ -3,16 +3,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use data_encoding::BASE64URL_NOPAD;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::Portal;
 use super::web::client::Client;
-use super::web::visitor::Visitor;
-use crate::adapters::random::secret_bytes;
-use crate::adapters::seal::Purpose;
 use crate::domain::throttle::{Strictness, Throttle};
 
 /// Keys that each remembers.
@@ -27,9 +20,13 @@ const FROM_AN_ADDRESS: Strictness = Strictness {
 /// Wrong passwords for one username from one address: who tries somebody else's slows down themselves.
 const FOR_A_PERSON: Strictness =
     Strictness { free: 5, one_forgotten_in: SignedDuration::from_mins(3), ..FROM_AN_ADDRESS };
-/// Wrong passwords for one username from all addresses that they have not signed in from.
+/// Wrong passwords for one username from everywhere but the browsers in which they are known.
 const FOR_A_PERSON_FROM_ANYWHERE: Strictness =
     Strictness { free: 50, one_forgotten_in: SignedDuration::from_mins(1), ..FROM_AN_ADDRESS };
+/// Wrong passwords for one username in all browsers in which they are known, together and from any address: who copied the cookie of one
+/// gains no more tries than these.
+const IN_KNOWN_BROWSERS: Strictness =
+    Strictness { free: 10, one_forgotten_in: SignedDuration::from_mins(3), ..FROM_AN_ADDRESS };
 /// Wrong codes for one username, by somebody who knows the password: of a million three are right at a time.
 const OF_CODES: Strictness = Strictness {
     free: 5,
@@ -40,16 +37,15 @@ const OF_CODES: Strictness = Strictness {
 /// Forms by which one invitation is accepted, each of which costs a hash.
 const OF_AN_INVITATION: Strictness =
     Strictness { free: 20, one_forgotten_in: SignedDuration::from_mins(1), ..FROM_AN_ADDRESS };
-/// How long a browser is known.
-pub const DEVICE_LASTS: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// On whom something is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
-    digest: [u8; 32],
-    /// In a browser in which they have signed in before. It has tries of its own: whoever tries their password from elsewhere, or
+    /// Of the username.
+    pub digest: [u8; 32],
+    /// In a browser in which they are known. All of these have tries of their own: whoever tries their password from elsewhere, or
     /// other passwords from the same address, does not slow them down.
-    is_known: bool,
+    pub is_known: bool,
 }
 
 /// A try that was taken in.
@@ -61,26 +57,13 @@ pub struct Try {
     at: Timestamp,
 }
 
-/// What the cookie of a known browser says.
-#[derive(Serialize, Deserialize)]
-struct Device {
-    /// Digest of the username.
-    #[serde(rename = "u")]
-    username: String,
-    /// Random.
-    #[serde(rename = "d")]
-    id: String,
-    /// When somebody last signed in, in seconds since 1970.
-    #[serde(rename = "s")]
-    seen: i64,
-}
-
 /// The throttles.
 #[derive(Debug)]
 pub struct Throttles {
     addresses: Mutex<Throttle<Client>>,
     people: Mutex<Throttle<(Target, Client)>>,
     everywhere: Mutex<Throttle<Target>>,
+    known_browsers: Mutex<Throttle<Target>>,
     codes: Mutex<Throttle<Target>>,
     invitations: Mutex<Throttle<String>>,
 }
@@ -91,6 +74,7 @@ impl Default for Throttles {
             addresses: Mutex::new(Throttle::new(FROM_AN_ADDRESS)),
             people: Mutex::new(Throttle::new(FOR_A_PERSON)),
             everywhere: Mutex::new(Throttle::new(FOR_A_PERSON_FROM_ANYWHERE)),
+            known_browsers: Mutex::new(Throttle::new(IN_KNOWN_BROWSERS)),
             codes: Mutex::new(Throttle::new(OF_CODES)),
             invitations: Mutex::new(Throttle::new(OF_AN_INVITATION)),
         }
@@ -103,14 +87,14 @@ impl Throttles {
     /// # Errors
     /// How long to wait first; then nothing was taken in.
     pub fn try_password(&self, client: Client, target: Target, now: Timestamp) -> Result<Try, SignedDuration> {
+        if target.is_known {
+            return taken(&self.known_browsers, &target, now).map(|()| Try { client, target, at: now });
+        }
         let (mut addresses, mut people) = (lock(&self.addresses), lock(&self.people));
         let mut everywhere = lock(&self.everywhere);
         let person = (target, client);
-        let mut wait = people.wait(&person, now);
-        if !target.is_known {
-            wait = wait.max(addresses.wait(&client, now)).max(everywhere.wait(&target, now));
-        }
-        if let Some(wait) = wait {
+        let waits = [people.wait(&person, now), addresses.wait(&client, now), everywhere.wait(&target, now)];
+        if let Some(wait) = waits.into_iter().flatten().max() {
             return Err(wait);
         }
         addresses.tried(&client, now);
@@ -121,15 +105,17 @@ impl Throttles {
 
     /// It was right.
     pub fn password_was_right(&self, tried: Try) {
-        let Try { client, target, at } = tried;
-        lock(&self.addresses).take_back(&client, at);
-        lock(&self.people).forget(&(target, client));
-        lock(&self.everywhere).take_back(&target, at);
+        lock(&self.people).forget(&(tried.target, tried.client));
+        self.password_was_not_tried(tried);
     }
 
     /// It was not even compared.
     pub fn password_was_not_tried(&self, tried: Try) {
         let Try { client, target, at } = tried;
+        if target.is_known {
+            lock(&self.known_browsers).take_back(&target, at);
+            return;
+        }
         lock(&self.addresses).take_back(&client, at);
         lock(&self.people).take_back(&(target, client), at);
         lock(&self.everywhere).take_back(&target, at);
@@ -175,35 +161,6 @@ fn taken<K: Clone + Eq + std::hash::Hash>(
     Ok(())
 }
 
-impl Portal {
-    /// On whom somebody tries to sign in by what they typed as username.
-    pub fn target(&self, visitor: &Visitor, typed: &str) -> Target {
-        let username = digest(typed);
-        let sealed = visitor.device.as_deref();
-        let device: Option<Device> = sealed.and_then(|sealed| self.keys.open(Purpose::Device, "", sealed));
-        let now = self.clock.now();
-        let known = device.filter(|device| {
-            device.username == username && super::web::form::is_within(device.seen, DEVICE_LASTS, now)
-        });
-        let is_known = known.is_some();
-        let of = known.map_or(username, |device| device.id);
-        Target { digest: Sha256::digest(of.as_bytes()).into(), is_known }
-    }
-
-    /// The cookie by which this browser is known from now on.
-    pub fn device(&self, username: &str) -> Option<String> {
-        let id = BASE64URL_NOPAD.encode(&secret_bytes::<16>().ok()?);
-        let device = Device { username: digest(username), id, seen: self.clock.now().as_second() };
-        self.keys.seal(Purpose::Device, "", &device).ok()
-    }
-}
-
-/// Of a username as it is typed: it need not be an address.
-pub fn digest(typed: &str) -> String {
-    let username = typed.trim().to_ascii_lowercase();
-    BASE64URL_NOPAD.encode(&Sha256::digest([b"clinic-operator.dev/username:", username.as_bytes()].concat()))
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -211,6 +168,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::session::BROWSER_IS_KNOWN;
     use axum::http::HeaderMap;
 
     fn client(last: u8) -> Client {
@@ -260,14 +218,44 @@ mod tests {
     }
 
     #[test]
+    fn known_browsers_share_their_tries_wherever_they_are_and_slow_nobody_else_down() {
+        let throttles = Throttles::default();
+        let now = Timestamp::UNIX_EPOCH;
+        let passed =
+            |target| (0..200).filter(|last| throttles.try_password(client(*last), target, now).is_ok()).count();
+        assert_eq!((passed(known(0)), passed(known(1))), (11, 11), "of each person");
+        assert_eq!(passed(person(0)), 51, "strangers have theirs");
+    }
+
+    #[test]
     fn a_try_that_was_right_or_none_does_not_count() {
         let throttles = Throttles::default();
-        let (now, target) = (Timestamp::UNIX_EPOCH, person(0));
-        for _ in 0..100 {
+        let now = Timestamp::UNIX_EPOCH;
+        for target in [person(0), known(0)].into_iter().cycle().take(200) {
             throttles.password_was_right(throttles.try_password(client(1), target, now).unwrap());
             throttles.password_was_not_tried(throttles.try_password(client(1), target, now).unwrap());
             throttles.code_was_right(throttles.try_code(client(1), target, now).unwrap());
             throttles.code_was_not_tried(throttles.try_code(client(1), target, now).unwrap());
         }
+    }
+
+    #[test]
+    fn the_page_has_these_numbers() {
+        let page = include_str!("../../docs/portal.md").split_whitespace().collect::<Vec<_>>().join(" ");
+        for said in [
+            format!("{} for a person from one address", FOR_A_PERSON.free),
+            format!("{} from one address", FROM_AN_ADDRESS.free),
+            format!("{} for a person from everywhere", FOR_A_PERSON_FROM_ANYWHERE.free),
+            format!("after {} wrong codes for a person", OF_CODES.free),
+            format!("{} wrong passwords and {} wrong codes", IN_KNOWN_BROWSERS.free, OF_CODES.free),
+            format!("is known for {} days", BROWSER_IS_KNOWN.as_hours() / 24),
+            format!("hashed {} times at once", OF_AN_INVITATION.free),
+        ] {
+            assert!(page.contains(&said), "docs/portal.md must say: {said}");
+        }
+        for one_minute in [FROM_AN_ADDRESS, FOR_A_PERSON, FOR_A_PERSON_FROM_ANYWHERE, IN_KNOWN_BROWSERS] {
+            assert_eq!(one_minute.longest_wait, SignedDuration::from_mins(1));
+        }
+        assert_eq!(OF_CODES.longest_wait, SignedDuration::from_hours(1));
     }
 }

@@ -47,10 +47,12 @@ pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, _: Ou
     let Some(acceptance) = &account.acceptance else { return see_other(AFTER_SIGN_OUT, portal.end_session()) };
     let changed =
         change(&portal.stores.accounts, &account.id, Still::InEpoch(acceptance.session_epoch), Change::SignedOut).await;
+    let mut cookies = portal.end_session();
     match changed {
-        Ok(account) => {
-            info!(account = account.spec.id, "signed out");
-            portal.records.put(&account);
+        Ok(after) => {
+            info!(account = account.id, "signed out");
+            portal.records.put(&after);
+            cookies.extend(portal.know_browser_after(&visitor, account, &after.spec));
         }
         // Every session of that epoch has ended already.
         Err(ChangeError::Changed) => {}
@@ -59,7 +61,7 @@ pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, _: Ou
             return only_here(&portal, &visitor, account.desired.locale);
         }
     }
-    see_other(AFTER_SIGN_OUT, portal.end_session())
+    see_other(AFTER_SIGN_OUT, cookies)
 }
 
 /// The answer to somebody who signs out while nothing can be written: this browser forgets them at least.

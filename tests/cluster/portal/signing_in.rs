@@ -195,6 +195,60 @@ fn wrong_passwords_slow_down_who_tries_and_nobody_else_and_never_for_good() {
     assert_eq!((statuses[29], statuses[33]), (422, 429), "{statuses:?}");
 }
 
+#[test]
+fn a_copied_cookie_of_a_known_browser_meets_a_limit_and_ends_with_what_ends_sessions() {
+    let options =
+        PortalOptions { configuration: vec![("/trustedProxies", json!(["127.0.0.1/32"]))], ..PortalOptions::default() };
+    let house = House::at_with("copied", NOON, options);
+    let mut ana = house.accepted("ana");
+    let addresses = std::cell::Cell::new(0_u32);
+    let tried = |browser: &Visitor, password: &str| {
+        addresses.set(addresses.get() + 1);
+        let address = format!("198.18.{}.{}", addresses.get() / 250, addresses.get() % 250);
+        let mut browser = browser.clone().with("x-forwarded-for", &address);
+        browser.set_cookie("session", "");
+        let answer = sign_in(&mut browser, &email("ana"), password);
+        (answer.status, answer, browser)
+    };
+    // From ever new addresses, until the next try must wait for half a minute at least.
+    let slowed = |browser: &Visitor| {
+        for _ in 0..200 {
+            match waited(&tried(browser, WRONG).1) {
+                Some(31..) => return,
+                Some(wait) => house.world.clock().advance(SignedDuration::from_secs(wait)),
+                None => {}
+            }
+        }
+        panic!("two hundred wrong passwords, and no end");
+    };
+    let stranger = house.portal.visitor();
+    let copy = ana.clone();
+    slowed(&copy);
+    assert_eq!(tried(&stranger, PASSWORD).0, 303, "known browsers are slowed down by themselves alone");
+    house.world.clock().advance(SignedDuration::from_mins(1));
+    assert_eq!(tried(&ana, PASSWORD).0, 303, "not for good");
+    // From now on a right password is of no use but in a browser that is known.
+    let is_known = |browser: &Visitor| {
+        slowed(&stranger);
+        let (status, _, browser) = tried(browser, PASSWORD);
+        (status != 429).then_some(browser)
+    };
+    assert!(is_known(&stranger).is_none() && is_known(&copy).is_some(), "a copy is as good as the browser");
+    let form = ana.get("/").form();
+    assert_eq!(ana.submit(&form).location().as_deref(), Some("/sign-in?after=sign-out"));
+    assert!(is_known(&copy).is_none(), "a copy ends with a sign-out");
+    let before = is_known(&ana).expect("whoever signs out in their own browser is known there");
+    house.clinic(&json!({"twoFactor": "Required"}));
+    let (enrol, mut after) = eventually_ok(PATIENCE, "the portal to know", || {
+        let (status, answer, browser) = tried(&before, PASSWORD);
+        if status == 200 { Ok((answer, browser)) } else { Err(status) }
+    });
+    let form = enrol.form().with("code", &Factor::of(&enrol).code(house.now()));
+    assert_eq!(after.submit(&form).status, 200);
+    assert!(is_known(&after).is_some());
+    assert!(is_known(&before).is_none(), "what was known before ends with a new second factor");
+}
+
 /// After how many seconds it may be tried again.
 fn waited(answer: &Answer) -> Option<i64> {
     answer.header("retry-after").map(|wait| wait.parse().expect("seconds"))
