@@ -10,6 +10,7 @@ pub mod manifests;
 pub mod metrics;
 pub mod output;
 pub mod passwords;
+pub mod places;
 pub mod probe;
 pub mod probes;
 mod process;

@@ -11,8 +11,9 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use data_encoding::BASE64_NOPAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
+use super::places::{Asker, Place, Places};
 use super::random::secret_bytes;
 
 /// Memory of one computation in KiB, passes over it and lanes: the second set of OWASP's Password Storage Cheat Sheet, 19 MiB.
@@ -24,8 +25,6 @@ const SALT_LENGTH: usize = 16;
 const HASH_LENGTH: usize = 32;
 /// Computations at the same time.
 const MOST_THREADS: usize = 4;
-/// Computations that may wait or run: some seconds' worth.
-const QUEUE: usize = 64;
 
 /// A password as it is kept. Debug shows nothing of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,19 +60,13 @@ struct Job {
     salt: Vec<u8>,
     params: Params,
     answer: oneshot::Sender<Option<[u8; HASH_LENGTH]>>,
-    slot: Slot,
-}
-
-/// A place in the queue.
-#[derive(Debug)]
-pub struct Slot {
-    _permit: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// The threads.
 pub struct Passwords {
     jobs: Sender<Job>,
-    slots: Arc<Semaphore>,
+    places: Arc<Places>,
     computed: Arc<AtomicU64>,
     /// Compared with where there is nothing to compare with, so that it takes as long.
     nobodys: PasswordHash,
@@ -103,25 +96,25 @@ impl Passwords {
             salt: BASE64_NOPAD.encode(&salt),
             hash: BASE64_NOPAD.encode(&hash),
         };
-        Ok(Self { jobs, slots: Arc::new(Semaphore::new(QUEUE)), computed, nobodys })
+        Ok(Self { jobs, places: Arc::default(), computed, nobodys })
     }
 
-    /// Takes a place in the queue.
+    /// Takes a place in the queue: some hundredths of a second each.
     ///
     /// # Errors
     /// [`HashError::Busy`]: there is none.
-    pub fn slot(&self) -> Result<Slot, HashError> {
-        Arc::clone(&self.slots).try_acquire_owned().map(|permit| Slot { _permit: permit }).map_err(|_| HashError::Busy)
+    pub fn place(&self, asker: Asker) -> Result<Place, HashError> {
+        self.places.take(asker).ok_or(HashError::Busy)
     }
 
     /// Hashes a new password with a salt of its own.
     ///
     /// # Errors
     /// See [`HashError`].
-    pub async fn hash(&self, password: SecretString) -> Result<PasswordHash, HashError> {
+    pub async fn hash(&self, place: Place, password: SecretString) -> Result<PasswordHash, HashError> {
         let salt = secret_bytes::<SALT_LENGTH>().map_err(|_| HashError::Failed)?.to_vec();
         let encoded = BASE64_NOPAD.encode(&salt);
-        let hash = self.compute(self.slot()?, password, salt, params(MEMORY, PASSES, LANES)?).await?;
+        let hash = self.compute(place, password, salt, params(MEMORY, PASSES, LANES)?).await?;
         let hash = BASE64_NOPAD.encode(&hash);
         Ok(PasswordHash { memory: MEMORY, passes: PASSES, lanes: LANES, salt: encoded, hash })
     }
@@ -132,14 +125,14 @@ impl Passwords {
     /// [`HashError::Failed`].
     pub async fn is(
         &self,
-        slot: Slot,
+        place: Place,
         password: SecretString,
         hashed: Option<&PasswordHash>,
     ) -> Result<bool, HashError> {
         let against = hashed.unwrap_or(&self.nobodys);
         let salt = BASE64_NOPAD.decode(against.salt.as_bytes()).map_err(|_| HashError::Failed)?;
         let params = params(against.memory, against.passes, against.lanes)?;
-        let hash = self.compute(slot, password, salt, params).await?;
+        let hash = self.compute(place, password, salt, params).await?;
         let wanted = BASE64_NOPAD.decode(against.hash.as_bytes()).map_err(|_| HashError::Failed)?;
         let same = aws_lc_rs::constant_time::verify_slices_are_equal(&hash, &wanted).is_ok();
         Ok(same && hashed.is_some())
@@ -152,13 +145,13 @@ impl Passwords {
 
     async fn compute(
         &self,
-        slot: Slot,
+        place: Place,
         password: SecretString,
         salt: Vec<u8>,
         params: Params,
     ) -> Result<[u8; HASH_LENGTH], HashError> {
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job { password, salt, params, answer, slot }).map_err(|_| HashError::Failed)?;
+        self.jobs.send(Job { password, salt, params, answer, place }).map_err(|_| HashError::Failed)?;
         answered.await.ok().flatten().ok_or(HashError::Failed)
     }
 }
@@ -175,7 +168,7 @@ fn work(waiting: &Mutex<Receiver<Job>>, computed: &AtomicU64) {
     let mut memory: Vec<Block> = Vec::new();
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { password, salt, params, answer, slot }) = next else { return };
+        let Ok(Job { password, salt, params, answer, place }) = next else { return };
         // Nobody waits for it any more: a connection that was lost costs nothing.
         if answer.is_closed() {
             continue;
@@ -186,7 +179,7 @@ fn work(waiting: &Mutex<Receiver<Job>>, computed: &AtomicU64) {
         let password = password.expose_secret().as_bytes();
         let done = argon2.hash_password_into_with_memory(password, &salt, &mut hash, &mut memory);
         computed.fetch_add(1, Ordering::Relaxed);
-        drop(slot);
+        drop(place);
         // Whoever asked may have gone.
         let _ = answer.send(done.is_ok().then_some(hash));
     }
@@ -196,20 +189,29 @@ fn work(waiting: &Mutex<Receiver<Job>>, computed: &AtomicU64) {
 mod tests {
     use super::*;
 
+    fn somebody() -> Asker {
+        Asker { network: std::net::Ipv4Addr::LOCALHOST.into(), known_as: None }
+    }
+
+    async fn hashed(passwords: &Passwords, password: &str) -> PasswordHash {
+        passwords.hash(passwords.place(somebody()).unwrap(), password.into()).await.unwrap()
+    }
+
     async fn is(passwords: &Passwords, typed: SecretString, hashed: Option<&PasswordHash>) -> Result<bool, HashError> {
-        passwords.is(passwords.slot()?, typed, hashed).await
+        passwords.is(passwords.place(somebody())?, typed, hashed).await
     }
 
     #[tokio::test]
     async fn a_password_is_itself_and_nobody_has_any() {
         let passwords = Passwords::start().unwrap();
-        let hashed = passwords.hash("correct horse battery".into()).await.unwrap();
+        let hashed = hashed(&passwords, "correct horse battery").await;
         assert!(is(&passwords, "correct horse battery".into(), Some(&hashed)).await.unwrap());
         for wrong in ["", "correct horse batter", "Correct horse battery"] {
             assert!(!is(&passwords, wrong.into(), Some(&hashed)).await.unwrap());
         }
         assert!(!is(&passwords, "correct horse battery".into(), None).await.unwrap());
-        assert_ne!(passwords.hash("correct horse battery".into()).await.unwrap(), hashed, "a salt of its own");
+        let again = passwords.hash(passwords.place(somebody()).unwrap(), "correct horse battery".into()).await.unwrap();
+        assert_ne!(again, hashed, "a salt of its own");
         assert_eq!(passwords.computed(), 7, "as many computations for nobody as for somebody");
         assert!(!format!("{hashed:?}").contains(&hashed.hash));
     }
@@ -228,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn a_flood_is_refused_and_not_kept() {
         let passwords = Arc::new(Passwords::start().unwrap());
-        let tries: Vec<_> = (0..QUEUE * 4).map(|_| is(&passwords, "x".into(), None)).collect();
+        let tries: Vec<_> = (0..200).map(|_| is(&passwords, "x".into(), None)).collect();
         let answers = futures::future::join_all(tries).await;
         assert!(answers.contains(&Err(HashError::Busy)) && answers.contains(&Ok(false)));
         assert!(is(&passwords, "x".into(), None).await.is_ok(), "and then it goes on");
@@ -237,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn what_would_cost_more_than_the_threads_have_is_not_computed() {
         let passwords = Passwords::start().unwrap();
-        let hashed = passwords.hash("x".into()).await.unwrap();
+        let hashed = hashed(&passwords, "x").await;
         for costly in [
             PasswordHash { memory: MEMORY + 1, ..hashed.clone() },
             PasswordHash { passes: 100, ..hashed.clone() },

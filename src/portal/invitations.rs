@@ -9,9 +9,11 @@ use super::acceptance::{AcceptError, Accepted, Confirmed, Terms, accept};
 use super::credentials::{CreateError, Planned, Proof};
 use super::pages::{AcceptFaults, NameFault, PasswordFault, RepeatFault, TitleFault, field};
 use super::web::form::Sent;
+use super::web::visitor::Visitor;
 use super::{Portal, metrics};
 use crate::adapters::dates::moment;
-use crate::adapters::passwords::PasswordHash;
+use crate::adapters::passwords::{HashError, PasswordHash};
+use crate::adapters::places::Asker;
 use crate::adapters::random::secret_bytes;
 use crate::api::credential::Used;
 use crate::api::holder::Manifest;
@@ -145,6 +147,12 @@ impl Portal {
         self.metrics.acceptance(metrics::Acceptance::Accepted);
         tracing::info!(account = name, credential = confirmed.credential, "accepted the invitation");
         Ok(accepted)
+    }
+
+    /// Hashes the password of somebody who accepts.
+    pub async fn hash(&self, visitor: &Visitor, password: SecretString) -> Result<PasswordHash, HashError> {
+        let asker = Asker { network: visitor.client.network(), known_as: None };
+        self.passwords.hash(self.passwords.place(asker)?, password).await
     }
 
     /// A second factor to set up.

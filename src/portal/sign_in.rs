@@ -12,6 +12,7 @@ use super::codes::{Code, CodeRefused, FormId, UsedUp, first_step, mark, use_up};
 use super::credentials::{CreateError, OpenError, Opened, Planned, Proof};
 use crate::adapters::kubernetes::ApiError;
 use crate::adapters::passwords::{HashError, PasswordHash};
+use crate::adapters::places::Asker;
 use crate::adapters::random::secret_bytes;
 use crate::api::account::{Acceptance, ClinicAccountSpec};
 use crate::api::credential::Used;
@@ -152,9 +153,9 @@ impl From<CreateError> for NotLetIn {
 
 impl Portal {
     /// Compares a password with the one of whom the username belongs to.
-    pub async fn check_password(&self, username: &str, password: &str) -> Result<Next, NotLetIn> {
+    pub async fn check_password(&self, asker: Asker, username: &str, password: &str) -> Result<Next, NotLetIn> {
         // A place in the queue first: a flood must not even cost the API server a read.
-        let slot = self.passwords.slot().map_err(|_| NotLetIn::Busy)?;
+        let place = self.passwords.place(asker).map_err(|_| NotLetIn::Busy)?;
         let account = self.account_of(username);
         let name = account.as_ref().and_then(|account| account.spec.credential()).unwrap_or(NOBODYS);
         let id = account.as_ref().map_or("", |account| &account.spec.id);
@@ -171,7 +172,7 @@ impl Portal {
         // What is longer than any password is compared too: as the empty one, which is nobody's.
         let typed = normalised(password);
         let typed = SecretString::from(typed.as_ref().map_or("", |typed| typed.expose()));
-        let is_right = self.passwords.is(slot, typed, opened.as_ref().map(|opened| &opened.proof.password)).await;
+        let is_right = self.passwords.is(place, typed, opened.as_ref().map(|opened| &opened.proof.password)).await;
         match (is_right, account, opened) {
             (Ok(true), Some(account), Some(opened)) => self.after_the_password(&account, opened).await,
             (Ok(_), _, _) => Err(NotLetIn::Wrong),

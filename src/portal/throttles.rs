@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use super::web::client::Client;
+use crate::adapters::places::Asker;
 use crate::domain::throttle::{Strictness, Throttle};
 
 /// Keys that each remembers.
@@ -46,6 +47,13 @@ pub struct Target {
     /// In a browser in which they are known. All of these have tries of their own: whoever tries their password from elsewhere, or
     /// other passwords from the same address, does not slow them down.
     pub is_known: bool,
+}
+
+impl Target {
+    /// Who wants a place to have a password of theirs hashed.
+    pub fn asker(self, client: Client) -> Asker {
+        Asker { network: client.network(), known_as: self.is_known.then_some(self.digest) }
+    }
 }
 
 /// A try that was taken in.

@@ -2,6 +2,7 @@
 //! Never here: a test.
 
 mod browser;
+mod crowds;
 mod ends;
 mod failures;
 mod impatient;

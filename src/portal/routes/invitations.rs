@@ -98,7 +98,7 @@ pub async fn accept(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: S
         not_accepted(&portal, &visitor, Who::Account(&invited.account.spec.id), Factor::Link, Outcome::SlowedDown);
         return portal.wait(&visitor, invited.locale(), wait);
     }
-    let password = match portal.passwords.hash(typed.password.clone()).await {
+    let password = match portal.hash(&visitor, typed.password.clone()).await {
         Ok(password) => password,
         Err(HashError::Busy) => {
             return portal.notice(&visitor, invited.locale(), StatusCode::SERVICE_UNAVAILABLE, Notice::Busy);

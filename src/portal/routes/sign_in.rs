@@ -76,7 +76,7 @@ pub async fn password(State(portal): State<Arc<Portal>>, visitor: Visitor, sent:
             return slow_down(&portal, &visitor, wait);
         }
     };
-    let next = match portal.check_password(username, password).await {
+    let next = match portal.check_password(target.asker(visitor.client), username, password).await {
         Ok(next) => next,
         Err(refused @ (NotLetIn::Wrong | NotLetIn::Refused)) => {
             fail(Outcome::from(&refused));

@@ -2,7 +2,7 @@
 //! asks too often never stands here.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
@@ -24,7 +24,12 @@ impl Client {
             let Some(before) = parse(entry).filter(|_| is_trusted(client, trusted)) else { break };
             client = before.to_canonical();
         }
-        Self(network(client))
+        Self(network(client, 32, 64))
+    }
+
+    /// The network that they are in, of which one party may have all: the /24 of an IPv4 address, the /48 of an IPv6 address.
+    pub fn network(self) -> IpAddr {
+        network(self.0, 24, 48)
     }
 }
 
@@ -54,14 +59,10 @@ fn parse(entry: &str) -> Option<IpAddr> {
     entry.parse().ok().or_else(|| entry.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()))
 }
 
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-    }
+/// The network around an address, of so many bits.
+fn network(address: IpAddr, of_4: u8, of_6: u8) -> IpAddr {
+    let bits = if address.is_ipv4() { of_4 } else { of_6 };
+    IpNet::new(address, bits).map_or(address, |network| network.network())
 }
 
 #[cfg(test)]
@@ -99,5 +100,13 @@ mod tests {
     fn it_is_told_as_a_firewall_takes_it() {
         let told = |peer: &str| Client::of(peer.parse().unwrap(), &HeaderMap::new(), &[]).to_string();
         assert_eq!(["203.0.113.7", "2001:db8:1:2::9"].map(told), ["203.0.113.7", "2001:db8:1:2::/64"]);
+    }
+
+    #[test]
+    fn a_network_is_what_one_party_may_have() {
+        for (address, expected) in [("203.0.113.7", "203.0.113.0"), ("2001:db8:1:2::9", "2001:db8:1::")] {
+            let client = Client::of(address.parse().unwrap(), &HeaderMap::new(), &[]);
+            assert_eq!(client.network(), expected.parse::<IpAddr>().unwrap());
+        }
     }
 }

@@ -16,6 +16,9 @@ use crate::portal::{Portal, path};
 /// How long a chosen language is remembered.
 const LANGUAGE_LASTS: SignedDuration = SignedDuration::from_hours(365 * 24);
 
+/// Seconds after which what cannot be done now may be tried again: the pages say a minute.
+const TRY_AGAIN_AFTER: u64 = 60;
+
 /// How a page is sent.
 pub struct Reply<'a> {
     /// HTTP status.
@@ -91,7 +94,9 @@ impl Portal {
         notice: Notice<'_>,
     ) -> Response {
         let mut response = self.page(visitor, Reply::with(status, locale), &Page::Notice(notice));
-        if let Notice::TooManyTries { wait } = notice {
+        let wait = if let Notice::TooManyTries { wait } = notice { Some(wait) } else { None };
+        let later = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(TRY_AGAIN_AFTER);
+        if let Some(wait) = wait.or(later) {
             response.headers_mut().insert(header::RETRY_AFTER, wait.into());
         }
         response

@@ -1,0 +1,71 @@
+//! Crowds that want nothing but to be in the way: what they send is answered or cut off, and others get in meanwhile. Never here: how
+//! fast, which `make bench` measures.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use super::{House, PASSWORD, WRONG, email, sign_in};
+use crate::support::portal::PortalOptions;
+use crate::support::wait::{PATIENCE, eventually_ok};
+
+/// One in which the test says from which address somebody comes.
+fn behind_a_proxy(prefix: &str) -> House {
+    let trusted = ("/trustedProxies", json!(["127.0.0.1/32"]));
+    let quiet = ("/log/level", json!("info"));
+    House::with(prefix, PortalOptions { configuration: vec![trusted, quiet], ..PortalOptions::default() })
+}
+
+/// Ends the crowd, also if the test fails.
+struct AtTheEnd<'a>(&'a AtomicBool);
+
+impl Drop for AtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_crowd_of_wrong_sign_ins_keeps_neither_known_browsers_nor_another_network_out() {
+    let house = behind_a_proxy("sign-ins");
+    let known = house.accepted("ana").with("x-forwarded-for", "198.51.100.200");
+    house.accepted("bea");
+    let (over, busy) = (AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let ends = AtTheEnd(&over);
+        let crowd: Vec<_> = (0..130)
+            .map(|member| {
+                let (over, busy) = (&over, &busy);
+                let mut visitor = house.portal.visitor().with("x-forwarded-for", &format!("198.51.100.{member}"));
+                scope.spawn(move || {
+                    let form = visitor.get("/sign-in").form().with("password", WRONG);
+                    for number in 0.. {
+                        if over.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        let answer =
+                            visitor.submit(&form.clone().with("email", &format!("x{member}-{number}@maple.example")));
+                        assert!([422, 429, 503].contains(&answer.status), "{}", answer.status);
+                        if answer.status != 422 {
+                            assert!(answer.header("retry-after").is_some(), "{}", answer.status);
+                        }
+                        busy.fetch_or(answer.status == 503, Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        eventually_ok(PATIENCE, "the crowd to fill its share", || busy.load(Ordering::Relaxed).then_some(()).ok_or(()));
+        let answers: Vec<_> = (0..4)
+            .map(|number| {
+                let mut browser = known.clone();
+                browser.set_cookie("session", "");
+                let other = house.portal.visitor().with("x-forwarded-for", &format!("203.0.113.{number}"));
+                [(browser, "ana"), (other, "bea")]
+                    .map(|(mut browser, who)| sign_in(&mut browser, &email(who), PASSWORD).status)
+            })
+            .collect();
+        drop(ends);
+        assert!(crowd.into_iter().all(|member| member.join().is_ok()));
+        assert_eq!(answers, [[303; 2]; 4], "a known browser of the crowd's network, and one of another network");
+    });
+}
