@@ -1,13 +1,14 @@
 //! Invitations as the portal sees them: what a link opens, what somebody typed to accept it, and the order of the two writes that
 //! make them a member: a credential first, then the one guarded write that names it.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::acceptance::{AcceptError, Accepted, Confirmed, Terms, accept};
 use super::credentials::{CreateError, Planned, Proof};
 use super::pages::{AcceptFaults, NameFault, PasswordFault, RepeatFault, TitleFault, field};
+use super::web::client::Client;
 use super::web::form::Sent;
 use super::web::visitor::Visitor;
 use super::{Portal, metrics};
@@ -41,6 +42,8 @@ pub struct Invited {
 pub enum NotInvited {
     /// The link does not let its reader in. The language is that of the record, if there is one.
     Refused(Refusal, Option<Locale>),
+    /// Too many links were opened that nobody mailed: how long to wait.
+    TooManyTries(SignedDuration),
     /// The records cannot be read, or there is no Clinic.
     Unreachable,
 }
@@ -91,8 +94,9 @@ pub enum CompleteError {
 }
 
 impl Portal {
-    /// What the link opens. Looks at the API server itself where the records alone would refuse: they may be a moment old.
-    pub async fn invitation(&self, name: &str, token: &Token) -> Result<Invited, NotInvited> {
+    /// What the link opens. Looks at the API server itself where the records alone would refuse, since a mail may be faster than a
+    /// watch: but not as often as somebody asks, and never for an account that nobody knows.
+    pub async fn invitation(&self, client: Client, name: &str, token: &Token) -> Result<Invited, NotInvited> {
         let clinic = self.records.clinic().filter(|_| self.contact.may_sign_in()).ok_or(NotInvited::Unreachable)?;
         let terms = Terms::of(&clinic);
         let decide = |account: Option<ClinicAccount>, manifest: Option<Manifest>| {
@@ -111,9 +115,17 @@ impl Portal {
             }
         };
         let known = self.records.account(name);
+        let is_known = known.is_some();
         let manifest = known.as_ref().and_then(|account| self.records.manifest(&account.spec.desired.holder.name));
         let decided = match decide(known, manifest) {
-            Err(NotInvited::Refused(Refusal::Unknown | Refusal::Replaced | Refusal::Removed, _)) => {
+            Err(NotInvited::Refused(refusal @ (Refusal::Unknown | Refusal::Replaced | Refusal::Removed), locale)) => {
+                if refusal == Refusal::Unknown {
+                    let tried = self.throttles.try_unknown_link(client, self.clock.now());
+                    tried.map_err(NotInvited::TooManyTries)?;
+                }
+                if !is_known || !self.throttles.may_look(name, self.clock.now()) {
+                    return Err(NotInvited::Refused(refusal, locale));
+                }
                 let account = self.account_now(name).await.map_err(|_| NotInvited::Unreachable)?;
                 let manifest = match &account {
                     Some(account) => self.manifest_of(&account.spec).await.map_err(|_| NotInvited::Unreachable)?,

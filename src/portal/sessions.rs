@@ -51,6 +51,8 @@ impl Portal {
         let known = self.records.account(&session.account).map(|account| (self.facts(&account.spec), account));
         let (facts, account) = match known {
             Some((facts, account)) if !session.may_be_newer_than(&facts, now) => (facts, account),
+            // Whoever keeps the cookie of an account that is gone, or of records that were restored since, is believed what is known.
+            _ if !self.throttles.may_look(&format!("session of {}", session.account), now) => return Ok(Status::Ended),
             // Accepted or signed out everywhere a moment ago, at another replica.
             _ => match self.facts_now(&session.account).await.map_err(|_: ApiError| Unreachable)? {
                 Some(known) => known,

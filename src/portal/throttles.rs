@@ -39,6 +39,12 @@ const OF_CODES: Strictness = Strictness {
 const OF_AN_INVITATION: Strictness =
     Strictness { free: 20, one_forgotten_in: SignedDuration::from_mins(1), ..FROM_AN_ADDRESS };
 
+/// Links that nobody mailed, from one address.
+const UNKNOWN_LINKS: Strictness = FROM_AN_ADDRESS;
+/// Looks at the API server itself for one account, where the records alone would refuse: they are a moment old at most.
+const LOOKS_AT_AN_ACCOUNT: Strictness =
+    Strictness { free: 10, one_forgotten_in: SignedDuration::from_mins(1), ..FROM_AN_ADDRESS };
+
 /// On whom something is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -74,6 +80,8 @@ pub struct Throttles {
     known_browsers: Mutex<Throttle<Target>>,
     codes: Mutex<Throttle<Target>>,
     invitations: Mutex<Throttle<String>>,
+    links: Mutex<Throttle<Client>>,
+    looks: Mutex<Throttle<String>>,
 }
 
 impl Default for Throttles {
@@ -85,6 +93,8 @@ impl Default for Throttles {
             known_browsers: Mutex::new(Throttle::new(IN_KNOWN_BROWSERS)),
             codes: Mutex::new(Throttle::new(OF_CODES)),
             invitations: Mutex::new(Throttle::new(OF_AN_INVITATION)),
+            links: Mutex::new(Throttle::new(UNKNOWN_LINKS)),
+            looks: Mutex::new(Throttle::new(LOOKS_AT_AN_ACCOUNT)),
         }
     }
 }
@@ -153,6 +163,19 @@ impl Throttles {
     /// How long to wait first.
     pub fn try_to_accept(&self, account: &str, now: Timestamp) -> Result<(), SignedDuration> {
         taken(&self.invitations, &account.to_owned(), now)
+    }
+
+    /// Takes in that somebody opened a link that the records do not have.
+    ///
+    /// # Errors
+    /// How long to wait first.
+    pub fn try_unknown_link(&self, client: Client, now: Timestamp) -> Result<(), SignedDuration> {
+        taken(&self.links, &client, now)
+    }
+
+    /// Whether the API server itself may be asked about this account, which takes it in.
+    pub fn may_look(&self, account: &str, now: Timestamp) -> bool {
+        taken(&self.looks, &account.to_owned(), now).is_ok()
     }
 }
 
@@ -258,10 +281,13 @@ mod tests {
             format!("{} wrong passwords and {} wrong codes", IN_KNOWN_BROWSERS.free, OF_CODES.free),
             format!("is known for {} days", BROWSER_IS_KNOWN.as_hours() / 24),
             format!("hashed {} times at once", OF_AN_INVITATION.free),
+            format!("after {} links that nobody mailed from one address", UNKNOWN_LINKS.free),
+            format!("{} times at once, then once a minute", LOOKS_AT_AN_ACCOUNT.free),
         ] {
             assert!(page.contains(&said), "docs/portal.md must say: {said}");
         }
-        for one_minute in [FROM_AN_ADDRESS, FOR_A_PERSON, FOR_A_PERSON_FROM_ANYWHERE, IN_KNOWN_BROWSERS] {
+        for one_minute in [FROM_AN_ADDRESS, FOR_A_PERSON, FOR_A_PERSON_FROM_ANYWHERE, IN_KNOWN_BROWSERS, UNKNOWN_LINKS]
+        {
             assert_eq!(one_minute.longest_wait, SignedDuration::from_mins(1));
         }
         assert_eq!(OF_CODES.longest_wait, SignedDuration::from_hours(1));

@@ -182,9 +182,10 @@ pub(super) async fn open(portal: &Portal, visitor: &Visitor) -> Result<Opened, R
     let Some(((account, token), path)) = link(visitor) else {
         return Err(refused(portal, visitor, Refusal::Unknown, None));
     };
-    match portal.invitation(&account, &token).await {
+    match portal.invitation(visitor.client, &account, &token).await {
         Ok(invited) => Ok(Opened { invited, token, path }),
         Err(NotInvited::Refused(refusal, locale)) => Err(refused(portal, visitor, refusal, locale)),
+        Err(NotInvited::TooManyTries(wait)) => Err(portal.wait(visitor, None, wait)),
         Err(NotInvited::Unreachable) => Err(portal.unreachable(visitor, None)),
     }
 }

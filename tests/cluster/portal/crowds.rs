@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use super::{House, PASSWORD, WRONG, email, sign_in};
+use crate::support::control_plane::control_plane;
 use crate::support::portal::PortalOptions;
 use crate::support::wait::{PATIENCE, eventually_ok};
 
@@ -68,4 +69,47 @@ fn a_crowd_of_wrong_sign_ins_keeps_neither_known_browsers_nor_another_network_ou
         assert!(crowd.into_iter().all(|member| member.join().is_ok()));
         assert_eq!(answers, [[303; 2]; 4], "a known browser of the crowd's network, and one of another network");
     });
+}
+
+#[test]
+fn a_crowd_of_forged_links_asks_the_api_server_nothing_to_speak_of_and_right_links_work_meanwhile() {
+    let house = behind_a_proxy("links");
+    let right = house.invited("ana");
+    let (account, _) = right.strip_prefix("/invitations/").unwrap().split_once('.').unwrap();
+    let nobody = |number: usize| format!("a-00000000-0000-4000-8000-{number:012}");
+    let open = |link: &str, address: &str| house.portal.visitor().with("x-forwarded-for", address).get(link).status;
+    let members: Vec<usize> = (0..20).collect();
+    std::thread::scope(|scope| {
+        let crowd: Vec<_> = members
+            .iter()
+            .map(|member| {
+                scope.spawn(move || {
+                    for number in 0..15 {
+                        let number = member * 15 + number;
+                        for named in [account, &nobody(number)] {
+                            let link = format!("/invitations/{named}.{number:043}");
+                            assert_eq!(open(&link, &format!("198.51.100.{member}")), 404);
+                        }
+                    }
+                })
+            })
+            .collect();
+        let opened: Vec<u16> = (0..20).map(|_| open(&right, "203.0.113.1")).collect();
+        assert!(crowd.into_iter().all(|member| member.join().is_ok()));
+        assert_eq!(opened, [200; 20]);
+    });
+    let reads = control_plane().audit(&house.world.namespace).into_iter();
+    let reads = reads.filter(|read| read.user.contains("clinic-operator-portal") && read.verb == "get");
+    let reads: Vec<_> =
+        reads.filter(|read| ["clinicaccounts", "clinicusers"].contains(&read.resource.as_str())).collect();
+    assert!(reads.iter().all(|read| [account, "ana"].contains(&read.name.as_str())), "of accounts that nobody knows");
+    assert!(reads.len() < 60, "{} reads for 300 links to an account that there is", reads.len());
+    // One address meets a wait of its own, whatever it names; right links go on there too.
+    for (named, address) in [(account, "192.0.2.1"), (&nobody(0), "192.0.2.2")] {
+        let mut visitor = house.portal.visitor().with("x-forwarded-for", address);
+        let waits = (0..40).map(|number| visitor.get(&format!("/invitations/{named}.{number:043}")));
+        let waits = waits.filter(|answer| answer.status == 429 && answer.header("retry-after").is_some()).count();
+        assert!(waits > 0, "{named}");
+        assert_eq!(open(&right, address), 200);
+    }
 }
