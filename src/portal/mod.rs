@@ -196,6 +196,7 @@ pub struct Portal {
     failures: Failures,
     metrics: Metrics,
     heart: Heart,
+    connections: Arc<Connections>,
     /// `None`: nobody has looked yet.
     restore_mode: watch::Sender<Option<RestoreMode>>,
     live_reads: Semaphore,
@@ -264,6 +265,7 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
     let probes_listener = TcpListener::bind(listen_probes).await;
     let probes_listener = probes_listener.map_err(|error| PortalError::Listen("listenProbes", listen_probes, error))?;
     let encryption = server::Encryption::read(tls).await?;
+    let connections = Arc::new(Connections::new(settings.trusted_proxies.clone()));
     let portal = Arc::new(Portal {
         clock: Clock,
         cookies: Cookies { is_secure: base.is_secure() },
@@ -282,6 +284,7 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
         failures: Failures::default(),
         metrics: Metrics::new(clients.requests.clone()),
         heart: Heart::new(Clock),
+        connections: Arc::clone(&connections),
         restore_mode: watch::channel(None).0,
         live_reads: Semaphore::new(LIVE_READS),
         unnamed_proxy: Once::new(),
@@ -290,7 +293,6 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
     });
     let clinics = Store::new(&clients.write, &namespace);
     let own_namespace = OwnNamespace::new(&clients, &namespace);
-    let connections = Arc::new(Connections::new(portal.trusted_proxies.clone()));
     let pages = server::serve(listen, routes::routes(&portal), &encryption, connections, stop.clone());
     info!(namespace, version = env!("CARGO_PKG_VERSION"), "started");
     if !portal.base.is_secure() {

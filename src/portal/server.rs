@@ -24,7 +24,7 @@ use super::connections::{Connections, Limited};
 use super::follow::follow;
 
 /// How long a client may take for the TLS handshake, and for the head of a request, the first included.
-const SLOWEST_HEAD: Duration = Duration::from_secs(10);
+pub const SLOWEST_HEAD: Duration = Duration::from_secs(10);
 /// How long requests under way may take when the process is asked to stop.
 const LAST_REQUEST_WITHIN: Duration = Duration::from_secs(10);
 /// Longest head of a request, in bytes: cookies are most of it.

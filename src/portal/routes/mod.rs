@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use jiff::SignedDuration;
 use tokio::time::timeout;
@@ -22,17 +23,14 @@ use tracing::debug;
 
 use super::pages::Notice;
 use super::sign_in::NotLetIn;
-use super::web::visitor::Visitor;
+use super::web::reply::took_too_long;
+use super::web::visitor::{Visitor, peer};
 use super::web::{form, headers};
 use super::{Portal, metrics, path};
 use crate::domain::member::Locale;
 
 /// No request takes longer, its body included.
 const LONGEST_REQUEST: Duration = Duration::from_secs(60);
-
-/// Of this answer nobody knows in which language it is to be.
-const TOOK_TOO_LONG: &str = "The request took too long. Please go back and try again.\n\n\
-                             La demande a pris trop de temps. Veuillez revenir en arrière et réessayer.\n";
 
 /// All routes.
 pub fn routes(portal: &Arc<Portal>) -> Router {
@@ -63,8 +61,12 @@ async fn around(State(portal): State<Arc<Portal>>, request: Request, next: Next)
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     let method = request.method().clone();
     let begin = portal.clock.monotonic();
+    let peer = peer(request.extensions());
+    // The others are whole when their form has come in.
+    portal.connections.set_answered(peer, request.body().is_end_stream());
     let answer = timeout(LONGEST_REQUEST, next.run(request)).await;
-    let mut answer = answer.unwrap_or_else(|_| (StatusCode::REQUEST_TIMEOUT, TOOK_TOO_LONG).into_response());
+    portal.connections.set_answered(peer, false);
+    let mut answer = answer.unwrap_or_else(|_| took_too_long());
     headers::add(&mut answer, &portal.base);
     portal.metrics.answered(route, answer.status().as_u16());
     let took = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);

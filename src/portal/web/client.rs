@@ -27,6 +27,11 @@ impl Client {
         Self(network(client, 32, 64))
     }
 
+    /// The client at the other end of a connection.
+    pub fn of_peer(peer: IpAddr) -> Self {
+        Self(network(peer.to_canonical(), 32, 64))
+    }
+
     /// The network that they are in, of which one party may have all: the /24 of an IPv4 address, the /48 of an IPv6 address.
     pub fn network(self) -> IpAddr {
         network(self.0, 24, 48)

@@ -2,6 +2,7 @@
 //! old: what a form carries may, and then it is shown again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Form;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -9,9 +10,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::zeroize::Zeroizing;
+use tokio::time::timeout;
 
 use super::headers::{Origin, origin_of};
-use super::visitor::Visitor;
+use super::reply::took_too_long;
+use super::visitor::{Visitor, peer};
 use crate::adapters::seal::Purpose;
 use crate::domain::member::Locale;
 use crate::portal::pages::{Notice, field};
@@ -19,6 +22,8 @@ use crate::portal::{Portal, path};
 
 /// Longest form, in bytes.
 pub const LONGEST: usize = 32 * 1024;
+/// How long a form may take to come in: 3 KiB a second, if it is as long as can be.
+pub const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
 /// So long after it was shown a form is known to be the same: shorter than `care` leaves what nobody names.
 const SAME_FOR: SignedDuration = SignedDuration::from_mins(30);
 /// What the token of a form is sealed for, beside the browser.
@@ -72,7 +77,10 @@ impl FromRequest<Arc<Portal>> for Sent {
         if origin == Origin::Other {
             return Err(out_of_date());
         }
-        let form = Form::<Vec<(String, String)>>::from_request(Request::from_parts(parts, body), portal).await;
+        let peer = peer(&parts.extensions);
+        let form = Form::<Vec<(String, String)>>::from_request(Request::from_parts(parts, body), portal);
+        let Ok(form) = timeout(ARRIVES_WITHIN, form).await else { return Err(took_too_long()) };
+        portal.connections.set_answered(peer, true);
         let fields = match form {
             Ok(Form(fields)) => fields.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect(),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {

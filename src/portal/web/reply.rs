@@ -19,6 +19,10 @@ const LANGUAGE_LASTS: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// Seconds after which what cannot be done now may be tried again: the pages say a minute.
 const TRY_AGAIN_AFTER: u64 = 60;
 
+/// Of this answer nobody knows in which language it is to be.
+const TOOK_TOO_LONG: &str = "The request took too long. Please go back and try again.\n\n\
+                             La demande a pris trop de temps. Veuillez revenir en arrière et réessayer.\n";
+
 /// How a page is sent.
 pub struct Reply<'a> {
     /// HTTP status.
@@ -114,4 +118,9 @@ pub fn see_other(path: &str, cookies: Vec<HeaderValue>) -> Response {
         headers.append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// The answer to whoever is too slow, or whom we are too slow for.
+pub fn took_too_long() -> Response {
+    (StatusCode::REQUEST_TIMEOUT, TOOK_TOO_LONG).into_response()
 }

@@ -1,12 +1,12 @@
 //! Who asks for a page, before anything is known of who they are: their address, browser and language.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{Extensions, header};
 use data_encoding::BASE64URL_NOPAD;
 use tracing::warn;
 
@@ -63,8 +63,7 @@ impl FromRequestParts<Arc<Portal>> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, portal: &Arc<Portal>) -> Result<Self, Infallible> {
         let sent = |kind| portal.cookies.sent(&parts.headers, kind);
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(address)| address.ip());
+        let peer = peer(&parts.extensions).ip();
         if is_unnamed_proxy(peer, &parts.headers, &portal.trusted_proxies) {
             portal.unnamed_proxy.call_once(|| {
                 warn!(%peer, "somebody sends X-Forwarded-For who is not in trustedProxies; if it is your proxy, name it: else all who come through it are one to the portal");
@@ -85,6 +84,11 @@ impl FromRequestParts<Arc<Portal>> for Visitor {
             path: parts.uri.path().to_owned(),
         })
     }
+}
+
+/// The other end of a request's connection.
+pub fn peer(of: &Extensions) -> SocketAddr {
+    of.get::<ConnectInfo<SocketAddr>>().map_or((Ipv4Addr::UNSPECIFIED, 0).into(), |ConnectInfo(peer)| *peer)
 }
 
 fn is_visit(text: &str) -> bool {

@@ -1,14 +1,18 @@
 //! Crowds that want nothing but to be in the way: what they send is answered or cut off, and others get in meanwhile. Never here: how
 //! fast, which `make bench` measures.
 
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 
 use super::{House, PASSWORD, WRONG, email, sign_in};
 use crate::support::control_plane::control_plane;
 use crate::support::portal::PortalOptions;
-use crate::support::wait::{PATIENCE, eventually_ok};
+use crate::support::wait::{PATIENCE, eventually_ok, now};
+use crate::world::torture;
 
 /// One in which the test says from which address somebody comes.
 fn behind_a_proxy(prefix: &str) -> House {
@@ -112,4 +116,43 @@ fn a_crowd_of_forged_links_asks_the_api_server_nothing_to_speak_of_and_right_lin
         assert!(waits > 0, "{named}");
         assert_eq!(open(&right, address), 200);
     }
+}
+
+#[test]
+fn a_crowd_of_heads_without_a_body_keeps_nobody_out() {
+    let house = House::new("heads");
+    house.accepted("ana");
+    // A few addresses could hold every connection that there may be.
+    let held: Vec<_> = (2..7).flat_map(|last| slow_ones(house.portal.pages, last, 220)).collect();
+    assert_eq!(held.len(), 1100);
+    let begin = now();
+    for _ in 0..10 {
+        assert_eq!(house.portal.visitor().get("/sign-in").status, 200);
+    }
+    let took = begin.elapsed();
+    assert!(torture() == 1 || took < Duration::from_secs(1), "{took:?} for ten pages");
+    assert_eq!(sign_in(&mut house.portal.visitor(), &email("ana"), PASSWORD).status, 303);
+    drop(held);
+}
+
+/// Connections from 127.0.0.x whose request never comes to its end.
+fn slow_ones(port: u16, last: u8, count: usize) -> Vec<TcpStream> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+    let one = async || {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind(([127, 0, 0, last], 0).into()).expect("an address of this machine");
+        let mut stream = socket.connect(([127, 0, 0, 1], port).into()).await.expect("the portal listens");
+        let head = "POST /sign-in HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n\
+                    Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 500\r\n\r\n";
+        // It may be hung up on at once.
+        let _ = stream.write_all(head.as_bytes()).await;
+        stream.into_std().expect("a socket")
+    };
+    runtime.block_on(async {
+        let mut all = Vec::new();
+        for _ in 0..count {
+            all.push(one().await);
+        }
+        all
+    })
 }
