@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use unicode_width::UnicodeWidthStr;
 
-use crate::domain::line::is_hidden;
+use crate::domain::hidden::is_hidden;
 
 /// Between two columns.
 const GAP: &str = "   ";

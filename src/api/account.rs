@@ -76,27 +76,27 @@ pub struct Desired {
     pub license: Option<License>,
     /// As in the `ClinicUser`; what the person confirmed stands in acceptance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::name")]
+    #[schemars(schema_with = "schema::recorded_text")]
     pub first_name: Option<String>,
     /// As in the `ClinicUser`; what the person confirmed stands in acceptance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::name")]
+    #[schemars(schema_with = "schema::recorded_text")]
     pub last_name: Option<String>,
     /// As in the `ClinicUser`; what the person confirmed stands in acceptance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::title")]
+    #[schemars(schema_with = "schema::recorded_text")]
     pub title: Option<String>,
     /// As in the `ClinicUser`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::name")]
+    #[schemars(schema_with = "schema::recorded_text")]
     pub position: Option<String>,
     /// As in the `ClinicUser`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::roles")]
+    #[schemars(schema_with = "schema::recorded_roles")]
     pub roles: Vec<String>,
     /// As in the `ClinicUser`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::permissions")]
+    #[schemars(schema_with = "schema::recorded_permissions")]
     pub permissions: Vec<String>,
     /// Language of the person's mails and pages; absent: the clinic's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -315,14 +315,14 @@ pub struct Acceptance {
     #[schemars(schema_with = "schema::email")]
     pub login: RawEmail,
     /// First name as the person confirmed it.
-    #[schemars(schema_with = "schema::name")]
+    #[schemars(schema_with = "schema::recorded_text")]
     pub first_name: String,
     /// Last name as the person confirmed it.
-    #[schemars(schema_with = "schema::name")]
+    #[schemars(schema_with = "schema::recorded_text")]
     pub last_name: String,
     /// Form of address as the person confirmed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::title")]
+    #[schemars(schema_with = "schema::recorded_text")]
     pub title: Option<String>,
     /// Name of the object that holds the password's hash.
     #[schemars(schema_with = "schema::object_name")]

@@ -70,7 +70,7 @@ pub struct ClinicUserSpec {
     /// What the person does at the clinic, such as `Family physician`: 1 to 100 characters. The member list shows it
     /// instead of the classification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::name")]
+    #[schemars(schema_with = "schema::position")]
     pub position: Option<String>,
     /// Number under which a Standard or Locum practitioner bills, 1 to 32 letters, digits and hyphens. Write it in quotes,
     /// such as `"012345"`: without them YAML reads a number and loses leading zeros. Refused for clinical trainees and

@@ -1,15 +1,15 @@
 //! Schemas of single fields that several resources share: shape, bounds and the CEL rules with the messages that people
 //! read. Rules about a whole object live in `rules`; what needs a clock or another object never lives here.
+use std::ops::RangeInclusive;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::rules::{forbidden_change, invalid, never_back, unchanged};
+use crate::domain::hidden::{ENDS_WITH_A_JOINER, HIDDEN, IDEOGRAPHS, JOINERS, JOINING, SELECTORS};
 use crate::domain::line::{LONGEST_NAME, LONGEST_TITLE};
+use crate::domain::links;
 
-/// Characters that no text shown to people may have: control, line and paragraph separators, zero width space, byte order
-/// mark, and the marks that turn the direction of writing. The zero width joiner and non-joiner stay: Persian needs them.
-const HIDDEN: &str =
-    r"[\\p{Cc}\\p{Zl}\\p{Zp}\\x{61c}\\x{200b}\\x{200e}\\x{200f}\\x{202a}-\\x{202e}\\x{2066}-\\x{2069}\\x{feff}]";
 /// An address with one `@` and no white space: what the finer rules about its two halves start from.
 const ADDRESS: &str = r"self.matches('^[^@\\s]+@[^@\\s]+$')";
 const LOCAL_PART: &str = r"self.matches('^[A-Za-z0-9!#$%&\'*+/=?^_`{|}~-]+([.][A-Za-z0-9!#$%&\'*+/=?^_`{|}~-]+)*@') && self.indexOf('@') <= 64";
@@ -25,33 +25,60 @@ pub(super) const OBJECT_NAME: &str = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
 /// The canonical form of a UID, as the API server makes them (RFC 9562).
 const UID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 
-/// One line of text of at most `max` characters that a person can read.
-fn line(max: usize) -> Schema {
+/// One line of text of at most `max` characters that a person can read and that a mail may show: nothing in it `reads_as` a link.
+fn line(max: usize, reads_as: &str) -> Schema {
     json_schema!({
         "type": "string",
         "maxLength": max,
         "x-kubernetes-validations": [
             invalid(
-                &format!("!self.matches('{HIDDEN}')"),
-                "must be one line of text, without control characters, invisible spaces or marks that turn the direction of writing",
+                &format!("!self.matches('{}')", hidden()),
+                "must be one line of text, without control characters, invisible characters or marks that turn the direction of writing",
             ),
             invalid(r"!self.matches('^[\\s\\p{Z}]|[\\s\\p{Z}]$')", "must not begin or end with a space or a line break"),
             invalid(
                 r"self.matches('^[\\s\\p{Z}]|[\\s\\p{Z}]$') || self.matches('[\\p{L}\\p{N}]')",
                 "must have at least one letter or digit",
             ),
+            invalid(
+                &format!("!self.matches('{}')", reads_as.replace('\\', r"\\")),
+                "must not hold a link or an address, nor what reads as one; write a space after a dot, as in St. John",
+            ),
         ],
     })
 }
 
+/// What `domain::hidden::has_hidden` finds, as a regular expression of RE2.
+fn hidden() -> String {
+    let class = |ranges: &[RangeInclusive<char>]| {
+        let range = |range: &RangeInclusive<char>| match (u32::from(*range.start()), u32::from(*range.end())) {
+            (first, last) if first == last => format!(r"\\x{{{first:x}}}"),
+            (first, last) => format!(r"\\x{{{first:x}}}-\\x{{{last:x}}}"),
+        };
+        ranges.iter().map(range).collect::<String>()
+    };
+    let (joiner, selector) = (class(&[JOINERS]), class(&SELECTORS));
+    let (joining, ideograph) = (class(&JOINING), class(&IDEOGRAPHS));
+    let ends = class(&[ENDS_WITH_A_JOINER..=ENDS_WITH_A_JOINER]);
+    format!(
+        "[{}]|(^|[^{joining}])[{joiner}]|[^{ends}][{joiner}]($|[^{joining}])|(^|[^{ideograph}])[{selector}]",
+        class(&HIDDEN)
+    )
+}
+
 /// A first or last name, or the name of a clinic or inbox: 1 to 100 characters on one line.
 pub fn name(_: &mut SchemaGenerator) -> Schema {
-    line(LONGEST_NAME)
+    line(LONGEST_NAME, &format!("{}|{}", links::LINK, links::DOMAIN))
+}
+
+/// What somebody does at the clinic: 1 to 100 characters on one line.
+pub fn position(_: &mut SchemaGenerator) -> Schema {
+    line(LONGEST_NAME, links::LINK)
 }
 
 /// A short form of address such as `Dr.`: 1 to 60 characters on one line.
 pub fn title(_: &mut SchemaGenerator) -> Schema {
-    line(LONGEST_TITLE)
+    line(LONGEST_TITLE, links::LINK)
 }
 
 /// An email address (RFC 5321 dot-atom, ASCII): at most 64 characters before the `@`, at most 254 in all.
@@ -159,12 +186,31 @@ pub fn account_name(_: &mut SchemaGenerator) -> Schema {
 
 /// A set of at most 32 role names.
 pub fn roles(_: &mut SchemaGenerator) -> Schema {
-    set(32, &line(64))
+    set(32, &line(64, links::LINK))
 }
 
 /// A set of at most 100 permission names.
 pub fn permissions(_: &mut SchemaGenerator) -> Schema {
-    set(100, &line(64))
+    set(100, &line(64, links::LINK))
+}
+
+/// A name or form of address in a record: what was taken once, under whichever rule, is never refused, or a backup could not come back.
+pub fn recorded_text(_: &mut SchemaGenerator) -> Schema {
+    recorded(LONGEST_NAME)
+}
+
+/// The same of a set of role names.
+pub fn recorded_roles(_: &mut SchemaGenerator) -> Schema {
+    set(32, &recorded(64))
+}
+
+/// The same of a set of permission names.
+pub fn recorded_permissions(_: &mut SchemaGenerator) -> Schema {
+    set(100, &recorded(64))
+}
+
+fn recorded(max: usize) -> Schema {
+    json_schema!({"type": "string", "maxLength": max})
 }
 
 /// A set of at most 16 UIDs.

@@ -137,7 +137,7 @@ impl File for Config {
 }
 
 const RIGHT_MAILBOX: &str = "must be one ASCII address (write an accented domain in its xn-- form), alone or in angle brackets \
-                             after a name: Maple Clinic <no-reply@maple.example>; a name with @ or angle brackets needs quotes";
+                             after a name: Maple Clinic <no-reply@maple.example>; a name with @ or angle brackets needs quotes, and none has invisible characters";
 const MOST_CONNECTIONS: u32 = 1000;
 
 /// Whether what is sent there stays on this host.

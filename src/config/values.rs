@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use crate::adapters::mail::is_host;
+use crate::domain::hidden::has_hidden;
 
 /// A value that is there. What is wrong with another one is told by the table.
 fn required<'de, T, D: Deserializer<'de>>(deserializer: D, parse: fn(&str) -> Option<T>) -> Result<T, D::Error> {
@@ -46,6 +47,9 @@ fn parse_mailbox(text: &str) -> Option<Mailbox> {
         None if name.contains(['@', '"', '<', '>']) => return None,
         None => name.to_owned(),
     };
+    if has_hidden(&name) {
+        return None;
+    }
     Some(Mailbox::new(Some(name).filter(|name| !name.is_empty()), parse_address(address)?))
 }
 
@@ -121,6 +125,8 @@ mod tests {
             ("Maple desk@maple.example", None),
             (r#""Maple" Clinic" <desk@maple.example>"#, None),
             (r#""Maple\" <desk@maple.example>"#, None),
+            ("Maple\u{2060} <desk@maple.example>", None),
+            ("\"\u{3164}\" <desk@maple.example>", None),
             ("Maple <>", None),
             ("nobody", None),
             ("", None),

@@ -1,7 +1,11 @@
-//! A line of text that people write about themselves: a name, a form of address. The CRDs say the same in CEL, for manifests.
+//! A line of text that people write about themselves: a name, a form of address. The CRDs say the same in CEL, for manifests, but that
+//! CEL cannot normalise: there each character counts as it was written. `links` says what looks like a link.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+
+use super::hidden::has_hidden;
+use super::links::{has_domain, has_link};
 
 /// Longest first or last name, in characters.
 pub const LONGEST_NAME: usize = 100;
@@ -18,16 +22,32 @@ pub enum LineFault {
         /// Characters.
         maximum: usize,
     },
-    /// Line breaks and other controls, invisible characters, marks that turn the direction of writing, or neither a letter nor a
-    /// digit.
-    NotPlain,
+    /// A character that nobody sees, a line break, or a mark that turns the direction of writing ([`has_hidden`]).
+    Hidden,
+    /// Neither a letter nor a digit.
+    NoLetter,
+    /// It reads as a link or an address: a mail that greets somebody by it would lead them there.
+    Link,
 }
 
-/// The line as it is kept: NFC, without white space around it.
+/// A name as it is kept: [`line()`] of at most 100 characters in which nothing reads as a link, an address or a domain.
 ///
 /// # Errors
 /// See [`LineFault`].
-pub fn line(text: &str, maximum: usize) -> Result<String, LineFault> {
+pub fn name(text: &str) -> Result<String, LineFault> {
+    line(text, LONGEST_NAME).and_then(|name| if has_domain(&name) { Err(LineFault::Link) } else { Ok(name) })
+}
+
+/// A form of address as it is kept: the same of at most 60 characters, but that degrees such as `M.Sc.inf.` read as a domain.
+///
+/// # Errors
+/// See [`LineFault`].
+pub fn title(text: &str) -> Result<String, LineFault> {
+    line(text, LONGEST_TITLE)
+}
+
+/// NFC, without white space around it. Characters are counted in this form.
+fn line(text: &str, maximum: usize) -> Result<String, LineFault> {
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return Err(LineFault::Missing);
@@ -40,21 +60,17 @@ pub fn line(text: &str, maximum: usize) -> Result<String, LineFault> {
     if line.chars().count() > maximum {
         return Err(LineFault::TooLong { maximum });
     }
-    let is_plain = !line.chars().any(is_hidden) && line.chars().any(is_letter_or_number);
-    is_plain.then_some(line).ok_or(LineFault::NotPlain)
+    if has_hidden(&line) {
+        return Err(LineFault::Hidden);
+    }
+    if !line.chars().any(is_letter_or_number) {
+        return Err(LineFault::NoLetter);
+    }
+    if has_link(&line) { Err(LineFault::Link) } else { Ok(line) }
 }
 
 /// One character takes at most so many bytes when it is written as letter and marks.
 const LONGEST_DECOMPOSED: usize = 16;
-
-/// Whether a character cannot be seen, or turns the direction of what follows: what `HIDDEN` in `api::schema` says.
-pub fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
-        )
-}
 
 /// `\p{L}` or `\p{N}`: Rust's word also holds marks and circled letters.
 fn is_letter_or_number(character: char) -> bool {
@@ -81,35 +97,33 @@ mod tests {
             (&"é".repeat(100), &"é".repeat(100)),
             (&"e\u{301}".repeat(100), &"é".repeat(100)),
         ] {
-            assert_eq!(line(typed, LONGEST_NAME).as_deref(), Ok(kept));
+            assert_eq!(name(typed).as_deref(), Ok(kept));
         }
     }
 
     #[test]
     fn what_cannot_be_read_as_one_line_is_refused() {
         for text in ["", " ", "\u{a0}\u{3000}", "\r\n"] {
-            assert_eq!(line(text, LONGEST_NAME), Err(LineFault::Missing), "{text:?}");
+            assert_eq!(name(text), Err(LineFault::Missing), "{text:?}");
         }
-        for text in [
-            "A\nB",
-            "A\r\nB",
-            "A\0",
-            "A\u{7f}",
-            "A\u{85}B",
-            "A\u{2028}B",
-            "A\u{202e}B",
-            "A\u{200b}B",
-            "\u{feff}A",
-            "-",
-            "…",
-            "\u{301}",
-            "Ⓐ",
-            "🄰",
-        ] {
-            assert_eq!(line(text, LONGEST_NAME), Err(LineFault::NotPlain), "{text:?}");
+        for text in
+            ["A\nB", "A\r\nB", "A\0", "A\u{2028}B", "A\u{202e}B", "\u{feff}A", "\u{3164}", "\u{115f}", "Sil\u{ad}va"]
+        {
+            assert_eq!(name(text), Err(LineFault::Hidden), "{text:?}");
+        }
+        for text in ["-", "…", "\u{301}", "Ⓐ", "🄰"] {
+            assert_eq!(name(text), Err(LineFault::NoLetter), "{text:?}");
         }
         for text in ["a".repeat(101), "a".repeat(1_000_000)] {
-            assert_eq!(line(&text, LONGEST_NAME), Err(LineFault::TooLong { maximum: 100 }));
+            assert_eq!(name(&text), Err(LineFault::TooLong { maximum: 100 }));
         }
+    }
+    #[test]
+    fn what_reads_as_a_link_is_no_name_and_no_title() {
+        for text in ["https://evil.example", "www.evil.example", "Win at evil.example/prize", "ana@evil.example"] {
+            assert_eq!((name(text), title(text)), (Err(LineFault::Link), Err(LineFault::Link)), "{text:?}");
+        }
+        assert_eq!(name("Win at evil.example"), Err(LineFault::Link));
+        assert_eq!(title("M.Sc.inf.").as_deref(), Ok("M.Sc.inf."));
     }
 }

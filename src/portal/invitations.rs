@@ -23,7 +23,7 @@ use crate::domain::acceptance::{Holder, Refusal, may_accept};
 use crate::domain::calendar::ClinicZone;
 use crate::domain::email::Email;
 use crate::domain::invitation::Token;
-use crate::domain::line::{LONGEST_NAME, LONGEST_TITLE, LineFault, line};
+use crate::domain::line::{self, LineFault};
 use crate::domain::member::Locale;
 use crate::domain::own_words::OwnWords;
 use crate::domain::password::{self, Minimum, NewPassword, check, normalised};
@@ -204,9 +204,9 @@ impl Invited {
 
     /// Reads what was typed. With a second factor in the same step a shorter password will do.
     pub fn read(&self, sent: &Sent, minimum: Minimum) -> Result<Typed, AcceptFaults> {
-        let first_name = line(sent.get(field::FIRST_NAME), LONGEST_NAME);
-        let last_name = line(sent.get(field::LAST_NAME), LONGEST_NAME);
-        let title = match line(sent.get(field::TITLE), LONGEST_TITLE) {
+        let first_name = line::name(sent.get(field::FIRST_NAME));
+        let last_name = line::name(sent.get(field::LAST_NAME));
+        let title = match line::title(sent.get(field::TITLE)) {
             Err(LineFault::Missing) => Ok(None),
             other => other.map(Some),
         };
@@ -261,7 +261,9 @@ fn name_fault(fault: LineFault) -> NameFault {
     match fault {
         LineFault::Missing => NameFault::Missing,
         LineFault::TooLong { maximum } => NameFault::TooLong { maximum },
-        LineFault::NotPlain => NameFault::NotPlain,
+        LineFault::Hidden => NameFault::Hidden,
+        LineFault::NoLetter => NameFault::NoLetter,
+        LineFault::Link => NameFault::Link,
     }
 }
 
@@ -269,7 +271,9 @@ fn title_fault(fault: LineFault) -> Option<TitleFault> {
     match fault {
         LineFault::Missing => None,
         LineFault::TooLong { maximum } => Some(TitleFault::TooLong { maximum }),
-        LineFault::NotPlain => Some(TitleFault::NotPlain),
+        LineFault::Hidden => Some(TitleFault::Hidden),
+        LineFault::NoLetter => Some(TitleFault::NoLetter),
+        LineFault::Link => Some(TitleFault::Link),
     }
 }
 

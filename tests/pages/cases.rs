@@ -107,7 +107,7 @@ fn accept<'a>(reader: &Reader) -> Vec<Named<'a>> {
     let all = AcceptFaults {
         password: Some(PasswordFault::Missing),
         repeated: Some(RepeatFault::Missing),
-        ..of_names(NameFault::Missing, NameFault::Missing, TitleFault::NotPlain)
+        ..of_names(NameFault::Missing, NameFault::Missing, TitleFault::Hidden)
     };
     let differs = AcceptFaults { repeated: Some(RepeatFault::Differs), ..AcceptFaults::default() };
     [
@@ -121,7 +121,13 @@ fn accept<'a>(reader: &Reader) -> Vec<Named<'a>> {
             "accept-names-hidden",
             2,
             later,
-            AcceptFaults { title: None, ..of_names(NameFault::NotPlain, NameFault::NotPlain, TitleFault::NotPlain) },
+            AcceptFaults { title: None, ..of_names(NameFault::Hidden, NameFault::Hidden, TitleFault::Hidden) },
+        ),
+        (
+            "accept-names-without-letter",
+            3,
+            recommended,
+            of_names(NameFault::NoLetter, NameFault::NoLetter, TitleFault::NoLetter),
         ),
         ("accept-password-short", 1, later, of_password(PasswordFault::TooShort { minimum: 15 }, None)),
         ("accept-password-long", 1, recommended, of_password(PasswordFault::TooLong { maximum: 256 }, None)),

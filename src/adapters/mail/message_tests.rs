@@ -150,7 +150,7 @@ fn names_are_encoded_so_that_nothing_breaks_out_of_a_header() {
         assert_eq!(headers(&mail).len(), 10, "{name:?}");
     }
     for (clinic, subject) in [
-        ("Elm\r\nBcc: all@people.example", "Elm Bcc: all@people.example invites you to set up your account"),
+        ("Elm\r\nBcc: all@people.example", "Elm Bcc: all@people. example invites you to set up your account"),
         ("A <b> & \"c\"", "A <b> & \"c\" invites you to set up your account"),
     ] {
         assert_eq!(header(&Sample { clinic, ..Sample::default() }.mail(), "Subject"), subject);
@@ -173,6 +173,15 @@ fn a_hostile_name_stays_a_name() {
     assert!(html.contains("Hello Zoë&lt;&#x2f;p&gt; . &lt;script&gt;,"), "{html}");
     for tag in ["<script", "<img"] {
         assert!(!html.contains(tag), "{tag}");
+    }
+    // As a record of an earlier version may hold them.
+    let leads =
+        Sample { clinic: "Win at Evil.Com", first_name: Some("https://evil.example/x\u{3164}"), ..Sample::default() };
+    let (subject, plain, html) = leads.words();
+    assert_eq!(subject, "Win at Evil. Com invites you to set up your account");
+    assert!(plain.starts_with("Hello https: //evil. example/x,\n"), "{plain}");
+    for text in [plain, html] {
+        assert!(!text.contains("Evil.Com") && !text.contains("evil.example"), "{text}");
     }
     let blank = Sample { first_name: Some(" \n "), ..Sample::default() };
     assert!(blank.words().1.starts_with("Hello,\n"));

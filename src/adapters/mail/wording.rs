@@ -6,6 +6,8 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 use secrecy::ExposeSecret as _;
 
 use super::letter::{Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, RenderError};
+use crate::domain::hidden::is_hidden;
+use crate::domain::links::parted;
 use crate::{adapters::dates::moment, api::clinic::TwoFactor, domain::member::Locale};
 
 const NO_BREAK_SPACE: char = '\u{a0}';
@@ -98,12 +100,12 @@ fn values(letter: &Letter<'_>, layout: &str) -> Result<Value, RenderError> {
     }
     let expires = by_link.map(|(_, expires, zone, _)| moment(expires, zone, letter.locale)).transpose();
     let expires = expires.map_err(|error| RenderError::Template(error.to_string()))?;
-    let first_name = first_name.map(|name| one_line(name, LONGEST_NAME));
+    let first_name = first_name.map(|name| parted(&one_line(name, LONGEST_NAME)));
     Ok(context! {
         layout,
         nbsp => NO_BREAK_SPACE.to_string(),
         language => language(letter.locale),
-        clinic => one_line(letter.clinic_name, LONGEST_NAME),
+        clinic => parted(&one_line(letter.clinic_name, LONGEST_NAME)),
         first_name => first_name.filter(|name| !name.is_empty()),
         // Safe by `is_link`; escaped slashes would hide it from people who read the source.
         link => by_link.map(|(link, ..)| Value::from_safe_string(link.expose_secret().to_owned())),
@@ -139,12 +141,11 @@ fn is_link(text: &str) -> bool {
     })
 }
 
-/// A name as it may stand in a header or a sentence: no line breaks, no other controls, no characters that turn the
-/// direction of what follows, single blanks, not longer than that many characters.
+/// A name as it may stand in a header or a sentence: no line breaks, nothing else that nobody sees (records of earlier versions may
+/// hold it), single blanks, not longer than that many characters.
 pub(super) fn one_line(name: &str, longest: usize) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | ' ');
-    let kept: String = name.chars().filter(|c| !turns(*c)).collect();
+    let kept: String = name.chars().filter(|c| breaks(*c) || !is_hidden(*c)).collect();
     let line = kept.split(breaks).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     line.chars().take(longest).collect()
 }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
+use unicode_normalization::UnicodeNormalization;
 
 #[path = "../../../tests/support/any_spec.rs"]
 mod any_spec;
@@ -10,6 +11,8 @@ use any_spec::any_spec;
 
 use super::*;
 use crate::api::clinic_user::ClinicUserSpec;
+use crate::domain::hidden::{HIDDEN, IDEOGRAPHS, JOINERS, JOINING, SELECTORS};
+use crate::domain::line;
 
 fn user(spec: &Value) -> Value {
     json!({"apiVersion": "clinic-operator.dev/v1alpha1", "kind": "ClinicUser", "metadata": {"name": "ana"}, "spec": spec})
@@ -53,6 +56,37 @@ fn an_object_that_is_no_object_is_refused() {
     let checker = Checker::new().unwrap();
     for object in [json!(null), json!([]), json!("text"), json!(1)] {
         assert_eq!(checker.check("ClinicUser", &object, None).len(), 1, "{object}");
+    }
+}
+
+/// Texts of what names and links are made of, and of characters at the edges of the tables.
+fn any_name() -> impl Strategy<Value = String> {
+    let edges = HIDDEN.iter().chain(&JOINING).chain(&IDEOGRAPHS).chain(&SELECTORS).chain([&JOINERS]);
+    let edge =
+        |character: &char| [-1, 0, 1].map(|by| u32::from(*character).checked_add_signed(by).and_then(char::from_u32));
+    let edges: Vec<char> = edges.flat_map(|range| [range.start(), range.end()]).flat_map(edge).flatten().collect();
+    let usual: Vec<char> = "Aaéw./:@ -1李ی\u{200c}\u{200d}\u{d4d}\u{8fbb}\u{e0100}".chars().collect();
+    let character = prop_oneof![3 => proptest::sample::select(usual), 1 => proptest::sample::select(edges)];
+    let pieces = proptest::sample::select(vec!["evil.example", "www.", "://", "Dr.", "/x"]).prop_map(str::to_owned);
+    let piece = prop_oneof![6 => character.prop_map(String::from), 1 => pieces];
+    proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #[test]
+    fn a_manifest_and_the_portal_s_form_take_the_same_names(text in any_name()) {
+        thread_local!(static CHECKER: Checker = Checker::new().unwrap());
+        // What the form does before it looks.
+        let text: String = text.trim().nfc().collect();
+        let spec = json!({"email": "ana@maple.example", "type": "Staff", "firstName": text, "title": text});
+        CHECKER.with(|checker| {
+            let found = said(checker, &user(&spec));
+            let is_refused = |field: &str| found.iter().any(|said| said.starts_with(field));
+            prop_assert_eq!(is_refused("spec.firstName"), line::name(&text).is_err(), "{:?}", &found);
+            prop_assert_eq!(is_refused("spec.title"), line::title(&text).is_err(), "{:?}", &found);
+            Ok(())
+        })?;
     }
 }
 

@@ -123,7 +123,7 @@ impl Walk<'_> {
         let length = text.chars().count();
         let beyond = |bound: i64| usize::try_from(bound).unwrap_or(0).cmp(&length);
         if let Some(most) = wanted.most.filter(|most| beyond(*most).is_lt()) {
-            return self.wrong(trail, Problem::TooLong, words::too_long(length, most));
+            return self.wrong(trail, Problem::TooLong, words::too_long(text, length, most));
         }
         if wanted.least.is_some_and(|least| beyond(least).is_gt()) {
             return self.wrong(trail, Problem::Invalid, words::too_short());

@@ -2,6 +2,7 @@
 //! of CEL rules stand on the rules.
 
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
 
 /// How alike a word must be to one that there is (Jaro-Winkler) to be taken for a slip of it.
 const ALIKE: f64 = 0.86;
@@ -42,8 +43,11 @@ pub(super) fn wants_fields<'a>(fields: impl Iterator<Item = &'a str>) -> String 
     format!("must be a group of fields, each on a line of its own and indented: {}", fields.join(", "))
 }
 
-pub(super) fn too_long(is: usize, most: i64) -> String {
-    format!("is {is} characters long, and at most {most} fit")
+/// The API server counts characters as they are written, the portal's forms after normalisation.
+pub(super) fn too_long(text: &str, is: usize, most: i64) -> String {
+    let has_marks = text.nfc().count() < is;
+    let as_written = if has_marks { " as it is written, where an accent may count beside its letter" } else { "" };
+    format!("is {is} characters long{as_written}, and at most {most} fit")
 }
 
 pub(super) fn too_short() -> String {

@@ -23,7 +23,7 @@ use crate::domain::calendar::ClinicZone;
 use crate::domain::conditions::{conditions, training_ends_soon};
 use crate::domain::invitation::Standing;
 use crate::domain::lifecycle::State;
-use crate::domain::line::{LONGEST_NAME, LONGEST_TITLE, line};
+use crate::domain::line::{name, title};
 use crate::domain::mailer::MailerStanding;
 use crate::domain::member::designation;
 use crate::domain::notice::{self, notice};
@@ -186,13 +186,13 @@ fn listed(observed: &Observed) -> Option<ListedMember> {
 fn confirmed_otherwise(account: &ClinicAccountSpec) -> Vec<&'static str> {
     let (desired, Some(confirmed)) = (&account.desired, &account.acceptance) else { return Vec::new() };
     let facts = [
-        ("firstName", &desired.first_name, LONGEST_NAME, Some(&confirmed.first_name)),
-        ("lastName", &desired.last_name, LONGEST_NAME, Some(&confirmed.last_name)),
-        ("title", &desired.title, LONGEST_TITLE, confirmed.title.as_ref()),
+        ("firstName", desired.first_name.as_deref().map(name), Some(&confirmed.first_name)),
+        ("lastName", desired.last_name.as_deref().map(name), Some(&confirmed.last_name)),
+        ("title", desired.title.as_deref().map(title), confirmed.title.as_ref()),
     ];
-    let differs = facts.into_iter().filter(|(_, wished, longest, confirmed)| {
-        wished.as_ref().is_some_and(|wished| line(wished, *longest).as_ref().ok() != *confirmed)
-    });
+    let differs = facts
+        .into_iter()
+        .filter(|(_, wished, confirmed)| wished.as_ref().is_some_and(|it| it.as_ref().ok() != *confirmed));
     differs.map(|(field, ..)| field).collect()
 }
 

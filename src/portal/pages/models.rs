@@ -127,15 +127,19 @@ pub struct AcceptFaults {
 /// Why a name was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameFault {
-    /// Nothing, or not one letter or digit.
+    /// Nothing.
     Missing,
     /// More than so many characters.
     TooLong {
         /// Characters.
         maximum: usize,
     },
-    /// Controls, line breaks, or characters that turn the direction of text.
-    NotPlain,
+    /// Characters that nobody sees, line breaks, or marks that turn the direction of text.
+    Hidden,
+    /// Not one letter or digit.
+    NoLetter,
+    /// What reads as a link or an address.
+    Link,
 }
 
 /// Why a title was refused; it may be left out.
@@ -146,8 +150,12 @@ pub enum TitleFault {
         /// Characters.
         maximum: usize,
     },
-    /// As [`NameFault::NotPlain`].
-    NotPlain,
+    /// As [`NameFault::Hidden`].
+    Hidden,
+    /// As [`NameFault::NoLetter`].
+    NoLetter,
+    /// As [`NameFault::Link`].
+    Link,
 }
 
 /// Why a password was refused.

@@ -103,14 +103,18 @@ fn name_fault(field: &str, fault: NameFault, speaker: &Speaker<'_>) -> Said {
     match fault {
         NameFault::Missing => say("missing", &[]),
         NameFault::TooLong { maximum } => say("too_long", &[("maximum", maximum.to_string())]),
-        NameFault::NotPlain => say("not_plain", &[]),
+        NameFault::Hidden => say("hidden", &[]),
+        NameFault::NoLetter => say("no_letter", &[]),
+        NameFault::Link => say("link", &[]),
     }
 }
 
 fn title_fault(fault: TitleFault, speaker: &Speaker<'_>) -> Said {
     match fault {
         TitleFault::TooLong { maximum } => speaker.say("fault_title.too_long", &[("maximum", maximum.to_string())]),
-        TitleFault::NotPlain => speaker.say("fault_title.not_plain", &[]),
+        TitleFault::Hidden => speaker.say("fault_title.hidden", &[]),
+        TitleFault::NoLetter => speaker.say("fault_title.no_letter", &[]),
+        TitleFault::Link => speaker.say("fault_title.link", &[]),
     }
 }
 

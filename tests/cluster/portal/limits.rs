@@ -20,9 +20,15 @@ fn names_and_passwords_that_do_not_do_are_refused_beside_their_fields() {
     let page = visitor.get(&link);
     let long = "x".repeat(200);
     for (field, values) in [
-        ("first_name", ["", " \t ", long.as_str(), "Ana\r\nBcc: x", "A\u{0}na", "\u{202e}Ana", "...", "\u{200b}"]),
-        ("last_name", ["", "\u{a0}", long.as_str(), "Sil\nva", "\u{7f}Silva", "Sil\u{2066}va", "-", "\u{feff}"]),
-        ("title", ["D\rr", "D\u{0}r", long.as_str(), "\u{200f}Dr", "!", "?", "x\u{2028}x", "Dr\u{1b}[31m"]),
+        (
+            "first_name",
+            ["", " \t ", long.as_str(), "Ana\r\nBcc: x", "A\u{0}na", "\u{202e}Ana", "...", "\u{3164}", "www.evil"],
+        ),
+        (
+            "last_name",
+            ["", "\u{a0}", long.as_str(), "Sil\nva", "\u{7f}Silva", "Sil\u{ad}va", "-", "\u{feff}", "evil.example"],
+        ),
+        ("title", ["D\rr", "D\u{0}r", long.as_str(), "\u{200f}Dr", "!", "?", "x\u{2028}x", "Dr\u{e0041}", "a@evil"]),
     ] {
         for value in values {
             let answer = visitor.submit(&alone(filled(&page, PASSWORD)).with(field, value));
