@@ -314,10 +314,10 @@ pub struct Acceptance {
     /// The email address with which the person signs in.
     #[schemars(schema_with = "schema::email")]
     pub login: RawEmail,
-    /// First name as the person confirmed it.
+    /// First name as the person confirmed it; empty: they have a last name only.
     #[schemars(schema_with = "schema::recorded_text")]
     pub first_name: String,
-    /// Last name as the person confirmed it.
+    /// Last name as the person confirmed it; empty: they have a first name only.
     #[schemars(schema_with = "schema::recorded_text")]
     pub last_name: String,
     /// Form of address as the person confirmed it.

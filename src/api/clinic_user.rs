@@ -54,7 +54,8 @@ pub struct ClinicUserSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::present::<License>")]
     pub license: Option<License>,
-    /// First name as you know it, such as `Ana`: 1 to 100 characters. Optional: the person confirms their own.
+    /// First name as you know it, such as `Ana`: 1 to 100 characters. Optional: the person confirms their own. Whoever has one
+    /// name only has it here or as lastName.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::name")]
     pub first_name: Option<String>,

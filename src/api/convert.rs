@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::account::{Attempt, ClinicAccountSpec, Delivery};
+use super::account::{Attempt, ClinicAccountSpec, Delivery, Desired};
 use super::clinic::{Clinic, ClinicSpec};
 use super::clinic_user::ClinicUserSpec;
 use super::wishes::released_hold;
@@ -16,7 +16,7 @@ use crate::domain::guard::Release;
 use crate::domain::identity::{Names, comes_back_to_a_held_account, takes_the_place_of_its_namesake};
 use crate::domain::invitation::{Due, Ledger, MailKind, Question, Try, Wish};
 use crate::domain::lifecycle::{AccessFacts, ClinicStanding};
-use crate::domain::member::{Classification, Member, Period, Violation};
+use crate::domain::member::{Classification, Member, Period, Violation, only_name};
 use crate::domain::rounds::Beginning;
 use crate::domain::standing;
 
@@ -191,7 +191,10 @@ impl ClinicAccountSpec {
     /// The names by which the record knows its person.
     pub fn names(&self) -> Names<'_> {
         let desired = &self.desired;
-        Names { object: &desired.holder.name, first: desired.first_name.as_deref(), last: desired.last_name.as_deref() }
+        let only =
+            self.acceptance.as_ref().and_then(|confirmed| only_name(&confirmed.first_name, &confirmed.last_name));
+        let (first, last) = (desired.first_name.as_deref(), desired.last_name.as_deref());
+        Names { object: &desired.holder.name, first, last, only }
     }
 
     /// Whether a mail of this kind may have reached its reader in an earlier round.
@@ -235,6 +238,13 @@ impl ClinicAccountSpec {
             validity_days,
             access_until: self.desired.access_until,
         }
+    }
+}
+
+impl Desired {
+    /// The name to greet somebody by: the first, or the only one that the clinic knows.
+    pub fn greeting(&self) -> Option<&str> {
+        self.first_name.as_deref().or(self.last_name.as_deref())
     }
 }
 

@@ -1,4 +1,4 @@
-//! A file that was given the name of another's file, which went at the same time: by its address and both names it is of the person
+//! A file that was given the name of another's file, which went at the same time: by its address and whole name it is of the person
 //! of one account, by its name of another's. It goes to its person's account. The members controller asks this over its cache, `plan`
 //! over copies of the records.
 
@@ -6,7 +6,7 @@ use super::account::ClinicAccountSpec;
 use super::clinic_user::ClinicUserSpec;
 use super::convert::claim_of;
 use crate::domain::email::ClaimName;
-use crate::domain::identity::has_both_names_of;
+use crate::domain::identity::has_the_whole_name_of;
 
 /// A manifest with its `metadata.name`.
 pub type Named = (String, ClinicUserSpec);
@@ -42,22 +42,22 @@ pub fn goes_to_another(records: &impl Records, account: &ClinicAccountSpec, mani
     }
 }
 
-/// The account that is the manifest's by address and both names, where that of its name, `left`, is not. Its holder went unseen: who
+/// The account that is the manifest's by address and whole name, where that of its name, `left`, is not. Its holder went unseen: who
 /// was removed or is held left before, and a person says whether they are back under another's name. Of two files that say the same
 /// neither is certain.
 fn own_account(records: &impl Records, left: &ClinicAccountSpec, manifest: &Named) -> Option<ClinicAccountSpec> {
     let (object, spec) = manifest;
     let names = spec.names(object);
-    if spec.parse().is_err() || has_both_names_of(names, left.names()) {
+    if spec.parse().is_err() || has_the_whole_name_of(names, left.names()) {
         return None;
     }
     let claim = claim_of(&spec.email)?;
     let is_own = |account: &ClinicAccountSpec| {
         let went_unseen = account.desired.removed.is_none() && account.desired.hold.is_none();
-        account.id != left.id && went_unseen && has_both_names_of(names, account.names())
+        account.id != left.id && went_unseen && has_the_whole_name_of(names, account.names())
     };
     let own = records.left_with(claim).into_iter().find(is_own)?;
-    let says_the_same = |(object, spec): &Named| has_both_names_of(spec.names(object), own.names());
+    let says_the_same = |(object, spec): &Named| has_the_whole_name_of(spec.names(object), own.names());
     let alike = records.manifests_with(claim).iter().filter(|one| says_the_same(one)).count();
     (alike == 1).then_some(own)
 }

@@ -107,6 +107,15 @@ pub(super) fn clinic_user_spec() -> Vec<Rule> {
     ]
 }
 
+/// Whoever answers for a service account has a name.
+pub(super) fn manager() -> Vec<Rule> {
+    vec![rule(
+        Reason::Required,
+        "has(self.firstName) || has(self.lastName)",
+        "needs firstName and lastName, or one of them for somebody who has one name",
+    )]
+}
+
 /// A coverage's two days are in order.
 pub(super) fn coverage() -> Vec<Rule> {
     vec![field_invalid(

@@ -3,7 +3,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{clinic_user::MemberStatus, schema};
+use super::{clinic_user::MemberStatus, rules, schema};
 use crate::domain::email::RawEmail;
 
 /// What the service account is and who answers for it.
@@ -49,14 +49,17 @@ pub struct ServiceAccountSpec {
     pub suspended: bool,
 }
 
-/// The person who answers for a service account; both names are required.
+/// The person who answers for a service account: first and last name, or one of the two for whoever has one name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::manager()))]
 pub struct Manager {
-    /// First name, such as `Ana`: 1 to 100 characters.
+    /// First name, such as `Ana`: 1 to 100 characters. Whoever has one name only has it here or as lastName.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::name")]
-    pub first_name: String,
+    pub first_name: Option<String>,
     /// Last name, such as `Silva`: 1 to 100 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::name")]
-    pub last_name: String,
+    pub last_name: Option<String>,
 }

@@ -52,7 +52,7 @@ impl ClinicUser {
 impl ClinicUserSpec {
     /// The names that a manifest gives, whose `metadata.name` is `object`.
     pub fn names<'a>(&'a self, object: &'a str) -> Names<'a> {
-        Names { object, first: self.first_name.as_deref(), last: self.last_name.as_deref() }
+        Names { object, first: self.first_name.as_deref(), last: self.last_name.as_deref(), only: None }
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Names<'a> {
     pub first: Option<&'a str>,
     /// Last name, where one is given.
     pub last: Option<&'a str>,
+    /// Of a record: the name that its person confirmed as the only one they have. A manifest cannot know.
+    pub only: Option<&'a str>,
 }
 
 /// A name as names are compared: Unicode NFC, lower case, runs of white space as one space.
@@ -21,9 +23,17 @@ pub fn normalised(name: &str) -> String {
     lower.split_whitespace().collect::<Vec<_>>().join(" ").nfc().collect()
 }
 
-/// Whether first and last name are given on both sides.
-fn gives_both_names(manifest: Names<'_>, record: Names<'_>) -> bool {
-    [manifest.first, manifest.last, record.first, record.last].iter().all(Option::is_some)
+/// Whether the whole name is given on both sides: first and last name; or one name, the same field on both sides, which the record's
+/// person confirmed as the only one they have. That a manifest leaves the other out says nothing by itself: most clinics know more
+/// than they write.
+fn gives_the_whole_name(manifest: Names<'_>, record: Names<'_>) -> bool {
+    match ((manifest.first, manifest.last), (record.first, record.last)) {
+        ((Some(_), Some(_)), (Some(_), Some(_))) => true,
+        ((Some(name), None), (Some(_), None)) | ((None, Some(name)), (None, Some(_))) => {
+            record.only.is_some_and(|only| normalised(only) == normalised(name))
+        }
+        _ => false,
+    }
 }
 
 /// Whether a name that is given on both sides differs.
@@ -36,17 +46,17 @@ fn differ(one: Option<&str>, other: Option<&str>) -> bool {
     one.zip(other).is_some_and(|(one, other)| normalised(one) != normalised(other))
 }
 
-/// Whether a new manifest is certainly of the person to whom a record belongs whose holder is gone: first and last name are
-/// given on both sides and equal; or it is a restore: no given name differs, the object has the same name, and nobody has
+/// Whether a new manifest is certainly of the person to whom a record belongs whose holder is gone: the whole name is given on both
+/// sides ([`gives_the_whole_name`]) and equal; or it is a restore: no given name differs, the object has the same name, and nobody has
 /// ended the account's access yet.
 pub fn is_the_same_person(manifest: Names<'_>, record: Names<'_>, record_is_removed: bool) -> bool {
     let may_be = !gives_other_names(manifest, record);
-    may_be && (gives_both_names(manifest, record) || (manifest.object == record.object && !record_is_removed))
+    may_be && (gives_the_whole_name(manifest, record) || (manifest.object == record.object && !record_is_removed))
 }
 
-/// Whether a manifest is of a record's person whatever its object is called: first and last name are given on both sides and equal.
-pub fn has_both_names_of(manifest: Names<'_>, record: Names<'_>) -> bool {
-    gives_both_names(manifest, record) && !gives_other_names(manifest, record)
+/// Whether a manifest is of a record's person whatever its object is called: the whole name is given on both sides and equal.
+pub fn has_the_whole_name_of(manifest: Names<'_>, record: Names<'_>) -> bool {
+    gives_the_whole_name(manifest, record) && !gives_other_names(manifest, record)
 }
 
 /// Whether a new manifest takes the place of the gone one of the same `metadata.name`, so that all that it says is an edit of its
@@ -59,10 +69,10 @@ pub fn takes_the_place_of_its_namesake(manifest: Names<'_>, record: Names<'_>, a
 
 /// The same of an account whose removal the guard holds: somebody saw that its holder left, so the name of the object alone says
 /// nothing, and a new person may have got it. The manifest must ask for an address of the account, as one that was brought back does, or
-/// both names must be given on both sides; a name that differs is another person's.
+/// the whole name must be given on both sides; a name that differs is another person's.
 pub fn comes_back_to_a_held_account(manifest: Names<'_>, record: Names<'_>, asks_for_an_address_of_it: bool) -> bool {
     takes_the_place_of_its_namesake(manifest, record, false)
-        && (asks_for_an_address_of_it || gives_both_names(manifest, record))
+        && (asks_for_an_address_of_it || gives_the_whole_name(manifest, record))
 }
 
 /// Whether an edit takes another name: also one that is given for the first time, or not given any more.

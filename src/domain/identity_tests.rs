@@ -5,7 +5,42 @@ use proptest::prelude::*;
 
 fn names<'a>(object: &'a str, first: &'a str, last: &'a str) -> Names<'a> {
     let given = |name: &'a str| (!name.is_empty()).then_some(name);
-    Names { object, first: given(first), last: given(last) }
+    Names { object, first: given(first), last: given(last), only: None }
+}
+
+/// A record whose person confirmed this as the only name they have.
+fn only<'a>(record: Names<'a>, name: &'a str) -> Names<'a> {
+    Names { only: Some(name), ..record }
+}
+
+#[test]
+fn one_name_is_the_same_person_only_where_the_record_s_person_has_no_other() {
+    let (first, last) = (names("suharto", "Suharto", ""), names("suharto", "", "Suharto"));
+    for (why, manifest, record, expected) in [
+        ("renamed", names("s", "SUHARTO", ""), only(first, "Suharto"), true),
+        ("renamed, a last name", names("s", "", "Suharto"), only(last, "suharto"), true),
+        ("confirmed in the other field", names("s", "Suharto", ""), only(first, "Suharto"), true),
+        ("the record's person has two names, or has not accepted", names("s", "Suharto", ""), first, false),
+        ("the manifest says more", names("s", "Suharto", "Roy"), only(first, "Suharto"), false),
+        ("the record says more", names("s", "Suharto", ""), only(names("suharto", "Suharto", "Roy"), "Suharto"), false),
+        ("the other field", names("s", "", "Suharto"), only(first, "Suharto"), false),
+        ("another name", names("s", "Sukarno", ""), only(first, "Suharto"), false),
+        ("the person confirmed another", names("s", "Suharto", ""), only(first, "Sukarno"), false),
+        (
+            "the manifest and the person, but not the record",
+            names("s", "Suharto", ""),
+            only(names("suharto", "", ""), "Suharto"),
+            false,
+        ),
+        ("none says nothing", names("s", "", ""), only(names("suharto", "", ""), "Suharto"), false),
+    ] {
+        assert_eq!(has_the_whole_name_of(manifest, record), expected, "{why}");
+        for removed in [false, true] {
+            assert_eq!(is_the_same_person(manifest, record, removed), expected, "{why}");
+        }
+        let held = Names { object: "suharto", ..manifest };
+        assert_eq!(comes_back_to_a_held_account(held, record, false), expected, "{why}, the removal held");
+    }
 }
 
 #[test]
@@ -43,7 +78,7 @@ fn the_same_person_has_both_names_equal_or_was_restored() {
         ("another last name", names("ana", "Ana", "Roy"), names("ana", "Ana", "Silva"), false, false),
     ] {
         assert_eq!(is_the_same_person(manifest, record, removed), expected, "{why}");
-        let by_names = has_both_names_of(manifest, record);
+        let by_names = has_the_whole_name_of(manifest, record);
         assert_eq!(by_names, expected && !why.starts_with("restored"), "{why}");
     }
 }
@@ -181,14 +216,39 @@ proptest! {
 
     #[test]
     fn nobody_takes_an_accepted_account_over_without_equal_names_or_a_restore(
-        first in "[ab]?", last in "[ab]?", of_record in ("[ab]?", "[ab]?"), object in "[xy]", removed in any::<bool>(),
+        first in "[ab]?", last in "[ab]?", of_record in ("[ab]?", "[ab]?", "[ab]?"), object in "[xy]", removed in any::<bool>(),
     ) {
         let manifest = names(&object, &first, &last);
         let record = names("x", &of_record.0, &of_record.1);
+        let record = if of_record.2.is_empty() { record } else { only(record, &of_record.2) };
         if is_the_same_person(manifest, record, removed) {
             prop_assert!(!differ(manifest.first, record.first) && !differ(manifest.last, record.last));
-            let both = gives_both_names(manifest, record);
-            prop_assert!(both || (object == "x" && !removed));
+            let both = [manifest.first, manifest.last, record.first, record.last].iter().all(Option::is_some);
+            let one = record.only.is_some() && (manifest.first, manifest.last) == (record.first, record.last)
+                && [manifest.first, manifest.last].into_iter().flatten().eq(record.only);
+            prop_assert!(both || one || (object == "x" && !removed));
+        }
+    }
+
+    #[test]
+    fn that_a_person_has_one_name_makes_nobody_else_the_same(
+        first in "[ab]?", last in "[ab]?", of_record in ("[ab]?", "[ab]?"), confirmed in "[ab]", object in "[xy]", removed in any::<bool>(),
+        of_it in any::<bool>(),
+    ) {
+        let manifest = names(&object, &first, &last);
+        let before = names("x", &of_record.0, &of_record.1);
+        let record = only(before, &confirmed);
+        let is_the_one = [manifest.first, manifest.last].into_iter().flatten().eq([&*confirmed])
+            && (manifest.first, manifest.last) == (record.first, record.last);
+        // All else is as it is for whoever confirmed two names.
+        prop_assert_eq!(is_the_same_person(manifest, record, removed), is_the_same_person(manifest, before, removed) || is_the_one);
+        prop_assert_eq!(has_the_whole_name_of(manifest, record), has_the_whole_name_of(manifest, before) || is_the_one);
+        let held = comes_back_to_a_held_account(manifest, record, of_it);
+        prop_assert_eq!(held, comes_back_to_a_held_account(manifest, before, of_it) || (is_the_one && object == "x"));
+        prop_assert_eq!(takes_another_name(manifest, record), takes_another_name(manifest, before));
+        for another in [false, true] {
+            let namesake = |record| takes_the_place_of_its_namesake(manifest, record, another);
+            prop_assert_eq!(namesake(record), namesake(before));
         }
     }
 }

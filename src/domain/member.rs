@@ -73,6 +73,20 @@ pub enum Locale {
     French,
 }
 
+/// A person's name as it is shown. Whoever has one name only has it as first or as last name, and the other is empty.
+pub fn full_name(first: &str, last: &str) -> String {
+    [first, last].into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The only name of somebody who has one.
+pub fn only_name<'a>(first: &'a str, last: &'a str) -> Option<&'a str> {
+    match (first.is_empty(), last.is_empty()) {
+        (false, true) => Some(first),
+        (true, false) => Some(last),
+        (true, true) | (false, false) => None,
+    }
+}
+
 /// What the member list shows beside name and title: "their position, type classification or type", the first there is.
 pub fn designation(position: Option<&str>, classification: Option<Classification>, type_: MemberType) -> String {
     match (position, classification) {
@@ -90,6 +104,18 @@ pub fn designation(position: Option<&str>, classification: Option<Classification
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_has_one_name_is_shown_by_it() {
+        for (first, last, shown, only) in [
+            ("Ana", "Silva", "Ana Silva", None),
+            ("Suharto", "", "Suharto", Some("Suharto")),
+            ("", "李", "李", Some("李")),
+            ("", "", "", None),
+        ] {
+            assert_eq!((full_name(first, last).as_str(), only_name(first, last)), (shown, only));
+        }
+    }
 
     #[test]
     fn the_list_shows_position_else_classification_else_type() {

@@ -10,6 +10,7 @@ use crate::api::clinic::HoldStatus;
 use crate::api::clinic_user::{ListedMember, MemberStatus};
 use crate::domain::guard::Guard;
 use crate::domain::lifecycle::State;
+use crate::domain::member::full_name;
 
 /// How many a hold keeps back who are not named, since this person may not read the records.
 pub(super) fn unnamed(hold: &HoldStatus) -> usize {
@@ -79,7 +80,7 @@ fn kept_with_access(account: &AccountSpec) -> Option<Kept> {
     account.access.as_ref().filter(|access| access.granted)?;
     let shown = account.acceptance.as_ref().filter(|acceptance| acceptance.first_sign_in_at.is_some());
     let listed = shown.map(|acceptance| ListedMember {
-        name: Some(format!("{} {}", acceptance.first_name, acceptance.last_name)),
+        name: Some(full_name(&acceptance.first_name, &acceptance.last_name)),
         title: acceptance.title.clone(),
         designation: desired.designation(),
     });

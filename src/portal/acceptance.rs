@@ -64,9 +64,9 @@ impl Terms {
 /// What the person confirmed and created.
 #[derive(Clone, Debug)]
 pub struct Confirmed {
-    /// First name.
+    /// First name; empty: there is a last name only.
     pub first_name: String,
-    /// Last name.
+    /// Last name; empty: there is a first name only.
     pub last_name: String,
     /// Form of address.
     pub title: Option<String>,

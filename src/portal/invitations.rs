@@ -50,9 +50,9 @@ pub enum NotInvited {
 
 /// What somebody typed to accept, all of it right.
 pub struct Typed {
-    /// First name.
+    /// First name; empty: there is a last name only.
     pub first_name: String,
-    /// Last name.
+    /// Last name; empty: there is a first name only.
     pub last_name: String,
     /// Form of address.
     pub title: Option<String>,
@@ -204,8 +204,7 @@ impl Invited {
 
     /// Reads what was typed. With a second factor in the same step a shorter password will do.
     pub fn read(&self, sent: &Sent, minimum: Minimum) -> Result<Typed, AcceptFaults> {
-        let first_name = line::name(sent.get(field::FIRST_NAME));
-        let last_name = line::name(sent.get(field::LAST_NAME));
+        let (first_name, last_name) = read_names(sent.get(field::FIRST_NAME), sent.get(field::LAST_NAME));
         let title = match line::title(sent.get(field::TITLE)) {
             Err(LineFault::Missing) => Ok(None),
             other => other.map(Some),
@@ -231,6 +230,16 @@ impl Invited {
                 })
             }
         }
+    }
+}
+
+/// First and last name; one is enough, in either field, and the other is then empty.
+fn read_names(first: &str, last: &str) -> (Result<String, LineFault>, Result<String, LineFault>) {
+    match (line::name(first), line::name(last)) {
+        (Err(LineFault::Missing), Err(LineFault::Missing)) => (Err(LineFault::Missing), Err(LineFault::Missing)),
+        (Err(LineFault::Missing), last) => (Ok(String::new()), last),
+        (first, Err(LineFault::Missing)) => (first, Ok(String::new())),
+        both => both,
     }
 }
 

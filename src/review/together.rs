@@ -116,7 +116,7 @@ fn without_both_names(people: &[Person<'_>]) -> Option<(usize, Remark)> {
         many => format!(", as of {many} other members here"),
     };
     let message = format!(
-        "firstName or lastName is missing{others}: with both, a manifest that was removed and comes back is known for the same person; without, it waits for a decision (FormerMember)"
+        "firstName or lastName is missing{others}: with both, a manifest that was removed and comes back is known for the same person; with one it is only if the person confirmed at the portal that they have no other, else it waits for a decision (FormerMember)"
     );
     Some((first.index, Remark::warning(first.user.email_at, "spec", message)))
 }

@@ -86,6 +86,32 @@ fn a_pruned_member_comes_back_with_both_names_and_without_them_a_person_decides_
 }
 
 #[test]
+fn somebody_with_one_name_keeps_their_account_and_somebody_whose_file_gives_one_name_is_asked_about() {
+    let world = World::new("one-name");
+    let one = |object: &str, name: &str| {
+        staff(object, &format!("{}@maple.example", name.to_lowercase()))
+            .replace("type: Staff", &format!("type: Staff, lastName: {name}"))
+    };
+    // One has no other name, of the other the clinic wrote one alone.
+    for (object, name, confirmed) in [("suharto", "Suharto", ("", "Suharto")), ("silva", "Silva", ("Ana", "Silva"))] {
+        world.apply(&one(object, name));
+        let account = world.member_in("Invited", object)["status"]["account"].as_str().unwrap().to_owned();
+        let mails = world.relay.mails();
+        let mail = mails.iter().find(|mail| mail.links()[0].contains(&account)).unwrap();
+        world.accept(mail, confirmed.0, confirmed.1).unwrap();
+        let listed = world.member_in("Active", object)["status"]["member"]["name"].clone();
+        assert_eq!(listed, format!("{} {}", confirmed.0, confirmed.1).trim());
+        world.kubectl(&["delete", "clinicuser", object]);
+        world.access(&account, "Removed");
+        world.apply(&one(&format!("{object}-2"), name));
+    }
+    let back = world.member_in("Active", "suharto-2");
+    world.access(back["status"]["account"].as_str().unwrap(), "Granted");
+    world.member_in("FormerMember", "silva-2");
+    assert_eq!((world.names("clinicaccounts").len(), world.relay.mails().len()), (2, 2));
+}
+
+#[test]
 fn another_person_gets_a_former_members_address_only_by_a_decision_and_a_new_account() {
     let world = World::new("replaced");
     let account = world.accepted("ana", &person("ana", "desk@maple.example", "Ana Silva", ""));

@@ -9,7 +9,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use self::shared::inputs::{Clinic, Op, run, sequences};
-use self::shared::manifests::{START, annotations, number, spec};
+use self::shared::manifests::{START, annotations, confirmed, number, spec};
 use self::shared::{Input, Mail, Manifest, Outcome, Renamed, Seen, Stand};
 use crate::support::mail;
 use crate::support::wait::{PATIENCE, eventually, now};
@@ -142,7 +142,9 @@ impl Clinic for OnTheServer {
             let mails = self.0.relay.mails();
             let of_account = |mail: &&mail::Mail| mail.links().first().is_some_and(|link| link.contains(account));
             let latest = mails.iter().rev().find(of_account).expect("a mailed link");
-            self.0.accept(latest, "X", "Y").expect("the link works");
+            let desired = self.0.object("clinicaccounts", account)["spec"]["desired"].clone();
+            let (first, last) = confirmed(desired["firstName"].as_str(), desired["lastName"].as_str());
+            self.0.accept(latest, first, last).expect("the link works");
         } else {
             // What the portal will write.
             let login = json!({"spec": {"acceptance": {"login": format!("x{address}@maple.example")}}}).to_string();

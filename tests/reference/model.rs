@@ -28,6 +28,8 @@ struct Account {
     address: Option<u8>,
     login: Option<u8>,
     names: (Option<u8>, Option<u8>),
+    /// The one name that its person has, if they have confirmed one only.
+    only: Option<u8>,
     until: Option<i64>,
     suspended: bool,
     removed: bool,
@@ -169,6 +171,7 @@ impl Model {
         }
         let uid = self.members[name].uid.clone();
         for account in self.accounts.values_mut().filter(|account| account.holder == uid) {
+            account.confirms();
             account.login = account.address;
         }
     }
@@ -251,6 +254,7 @@ impl Model {
                 address: Some(manifest.address),
                 login: None,
                 names: (manifest.first, manifest.last),
+                only: None,
                 until: None,
                 suspended: false,
                 removed: false,

@@ -178,7 +178,7 @@ fn members_without_both_names_are_one_warning_for_a_clinic() {
         let spec = format!("email: {name}@maple.example, type: Staff{names}");
         manifest("ClinicUser", name, &spec)
     };
-    let why = "with both, a manifest that was removed and comes back is known for the same person; without, it waits for a decision (FormerMember)";
+    let why = "with both, a manifest that was removed and comes back is known for the same person; with one it is only if the person confirmed at the portal that they have no other, else it waits for a decision (FormerMember)";
     let said = |others: &str| format!("10: warning: spec: firstName or lastName is missing{others}: {why}");
     let named = person("ana", ", firstName: Ana, lastName: Silva");
     let (half, none) = (person("bea", ", firstName: Bea"), person("cyd", ""));

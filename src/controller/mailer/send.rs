@@ -246,7 +246,7 @@ fn letter(
     let zone = clinic.zone.as_ref()?.rules();
     let account = &observed.account;
     let desired = &account.desired;
-    let first_name = desired.first_name.as_deref();
+    let first_name = desired.greeting();
     let link = |question| SecretString::from(token.link(&settings.portal_url, question, &account.id));
     let (invitation, confirmation) = (link(Question::Invitation), link(Question::Confirmation));
     let expires = link_expires(ahead.at, ahead.valid_until, &account.wish(clinic.spec.invitation_validity_days));

@@ -11,7 +11,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use self::reference::inputs::{Clinic, Op, run, sequences};
-use self::reference::manifests::{START, annotations, number, spec};
+use self::reference::manifests::{START, annotations, confirmed, number, spec};
 use self::reference::{Answer, Input, Mail, Manifest, Outcome, Renamed, Seen, Stand};
 use super::decide::decide;
 use super::observe::{Live, observe};
@@ -211,8 +211,9 @@ impl Clinic for InMemory {
                 let digest = digest.unwrap().token_digest.clone();
                 let there = Holder::There(standing::Manifest::default());
                 may_accept(&spec.record(7).unwrap(), there, &digest, self.server.now).expect("the link works");
-                json!({"acceptedAt": self.server.now.to_string(), "login": spec.desired.email, "firstName": "X",
-                    "lastName": "Y", "credential": "c"})
+                let (first, last) = confirmed(spec.desired.first_name.as_deref(), spec.desired.last_name.as_deref());
+                json!({"acceptedAt": self.server.now.to_string(), "login": spec.desired.email, "firstName": first,
+                    "lastName": last, "credential": "c"})
             }
             Mail::Confirmation | Mail::Notice => {
                 let mut acceptance = json!(spec.acceptance);

@@ -25,7 +25,7 @@ use crate::domain::invitation::Standing;
 use crate::domain::lifecycle::State;
 use crate::domain::line::{name, title};
 use crate::domain::mailer::MailerStanding;
-use crate::domain::member::designation;
+use crate::domain::member::{designation, full_name};
 use crate::domain::notice::{self, notice};
 use crate::domain::verdict::{Deletion, Situation, Verdict, state};
 
@@ -176,7 +176,7 @@ fn listed(observed: &Observed) -> Option<ListedMember> {
     let acceptance = account.acceptance.as_ref().filter(|acceptance| acceptance.first_sign_in_at.is_some())?;
     let desired = &account.desired;
     Some(ListedMember {
-        name: Some(format!("{} {}", acceptance.first_name, acceptance.last_name)),
+        name: Some(full_name(&acceptance.first_name, &acceptance.last_name)),
         title: acceptance.title.clone(),
         designation: Some(designation(desired.position.as_deref(), desired.classification, desired.type_)),
     })

@@ -54,7 +54,7 @@ pub enum Page<'a> {
 pub struct Accept<'a> {
     /// Where the form goes.
     pub action: &'a str,
-    /// The first name that the clinic knows, to greet by.
+    /// The first name that the clinic knows, or the only one, to greet by.
     pub greeting: Option<&'a str>,
     /// The invited address, which becomes the username.
     pub email: &'a str,

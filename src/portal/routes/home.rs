@@ -16,7 +16,7 @@ use super::super::web::visitor::Visitor;
 use super::super::{Portal, path};
 use super::sign_in::{AFTER_SESSION, AFTER_SIGN_OUT};
 use crate::adapters::dates::day;
-use crate::domain::member::Locale;
+use crate::domain::member::{Locale, full_name};
 
 /// The page of whoever is signed in; the others are to sign in.
 pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
@@ -79,7 +79,7 @@ fn home(portal: &Portal, visitor: &Visitor, signed_in: SignedIn) -> Response {
     let last_day = last_day.and_then(|last| day(last, locale).ok());
     let page = Page::Home(Home {
         sign_out: path::SIGN_OUT,
-        name: &format!("{} {}", acceptance.first_name, acceptance.last_name),
+        name: &full_name(&acceptance.first_name, &acceptance.last_name),
         title: acceptance.title.as_deref(),
         designation: Designation::of(desired.position.as_deref(), desired.classification, desired.type_),
         license: desired.license,

@@ -262,7 +262,7 @@ pub(super) fn form(portal: &Portal, visitor: &Visitor, opened: &Opened, filled: 
     };
     let page = Page::Accept(Accept {
         action: &opened.path,
-        greeting: invited.account.spec.desired.first_name.as_deref(),
+        greeting: invited.account.spec.desired.greeting(),
         email: invited.email(),
         first_name,
         last_name,

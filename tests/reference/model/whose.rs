@@ -9,6 +9,14 @@ fn differ(manifest: &Manifest, (first, last): (Option<u8>, Option<u8>)) -> bool 
 }
 
 impl Account {
+    /// Whoever the clinic knows as 0 alone has no other name, as `manifests::confirmed` says; all others have two.
+    pub(super) fn confirms(&mut self) {
+        let is_one_name = matches!(self.names, (Some(0), None) | (None, Some(0)));
+        if self.login.is_none() && is_one_name {
+            self.only = Some(0);
+        }
+    }
+
     /// A person releases what the guards hold.
     pub(super) fn is_released(&mut self) {
         for held in [&mut self.held, &mut self.removal_held].into_iter().flatten() {
@@ -37,7 +45,7 @@ pub(super) fn has(account: &Account, address: u8) -> bool {
 }
 
 /// Whether a manifest of the gone holder's name is an edit of the account: not if it gives other names with the account's own address,
-/// and where the guard holds the removal, only if it gives no other names, and both names or an address of the account.
+/// and where the guard holds the removal, only if it gives no other names, and the whole name or an address of the account.
 pub(super) fn passes_to(account: &Account, manifest: &Manifest) -> bool {
     let other_names = differ(manifest, account.names);
     let Some(address) = account.address else { return false };
@@ -47,9 +55,14 @@ pub(super) fn passes_to(account: &Account, manifest: &Manifest) -> bool {
     address != manifest.address || !other_names
 }
 
+/// Both names on both sides; or one, where the record's person has no other.
 fn all_given(manifest: &Manifest, account: &Account) -> bool {
     let (first, last) = account.names;
-    [manifest.first, manifest.last, first, last].iter().all(Option::is_some)
+    let given = [manifest.first, manifest.last, first, last].map(|name| name.is_some());
+    let is_the_only_one = |name: Option<u8>| name.is_some() && name == account.only;
+    given == [true; 4]
+        || (given == [true, false, true, false] && is_the_only_one(manifest.first))
+        || (given == [false, true, false, true] && is_the_only_one(manifest.last))
 }
 
 pub(super) fn is_the_same_person(object: &str, manifest: &Manifest, record: &Account) -> bool {
