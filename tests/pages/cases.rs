@@ -129,6 +129,7 @@ fn accept<'a>(reader: &Reader) -> Vec<Named<'a>> {
             recommended,
             of_names(NameFault::NoLetter, NameFault::NoLetter, TitleFault::NoLetter),
         ),
+        ("accept-names-of-links", 3, later, of_names(NameFault::Link, NameFault::Link, TitleFault::Link)),
         ("accept-password-short", 1, later, of_password(PasswordFault::TooShort { minimum: 15 }, None)),
         ("accept-password-long", 1, recommended, of_password(PasswordFault::TooLong { maximum: 256 }, None)),
         ("accept-password-common", 1, SecondFactor::Required, of_password(PasswordFault::Common, None)),
