@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::adapters::clock::Clock;
+use crate::adapters::core_dumps;
 use crate::adapters::kubernetes::{ConnectError, connect, rules};
 use crate::adapters::probe::{self, ProbeError};
 use crate::adapters::random::unique_id;
@@ -209,6 +210,9 @@ fn start(log: LogConfig) -> Result<watch::Receiver<bool>, CommandError> {
     logging::start(log);
     if let Some(warning) = Clock::warning() {
         warn!("{warning}");
+    }
+    if let Err(error) = core_dumps::switch_off() {
+        warn!(%error, "core dumps are not switched off: should the program crash, one may hold keys and passwords");
     }
     let (asked, stop) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Signals)?;

@@ -2,6 +2,7 @@
 //! program itself. No rule of the clinic lives here.
 
 pub mod clock;
+pub mod core_dumps;
 pub mod dates;
 pub mod heart;
 pub mod kubernetes;

@@ -12,6 +12,9 @@ use tokio::net::TcpListener;
 
 use super::metrics::plain;
 
+/// Where another replica asks whether there is contact with the API server.
+pub const CONTACT: &str = "/contact";
+
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
 /// A part of the program, as it is asked.
@@ -28,6 +31,14 @@ pub trait Probed: Send + Sync + 'static {
     /// What it waits for.
     fn ready(&self) -> Result<(), &'static str>;
 
+    /// Whether it is in contact with the API server, as another replica asks that has none.
+    ///
+    /// # Errors
+    /// It is not.
+    fn contact(&self) -> Result<(), &'static str> {
+        self.ready()
+    }
+
     /// What it counts, in the `OpenMetrics` format.
     fn metrics(&self) -> String;
 }
@@ -40,13 +51,22 @@ pub async fn serve(listener: TcpListener, part: Arc<impl Probed>) -> std::io::Re
     let routes = Router::new()
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
+        .route(CONTACT, get(contact))
         .route("/metrics", get(metrics))
         .with_state(part);
     axum::serve(listener, routes).await
 }
 
 async fn ready<P: Probed>(State(part): State<Arc<P>>) -> (StatusCode, String) {
-    match part.ready() {
+    said(part.ready())
+}
+
+async fn contact<P: Probed>(State(part): State<Arc<P>>) -> (StatusCode, String) {
+    said(part.contact())
+}
+
+fn said(answer: Result<(), &'static str>) -> (StatusCode, String) {
+    match answer {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         Err(waits_for) => (StatusCode::SERVICE_UNAVAILABLE, format!("{waits_for}\n")),
     }

@@ -126,6 +126,18 @@ fn wrong_portals() -> Vec<(&'static str, Vec<Value>)> {
             "sessionOutageSeconds",
             vec![json!(0), json!(59), json!(3601), json!(-1), json!(65536), json!("hunter2"), json!(null)],
         ),
+        (
+            "peers",
+            vec![
+                json!(""),
+                json!(8080),
+                json!([]),
+                json!("hunter2"),
+                json!(":8080"),
+                json!("maple:0"),
+                json!("a@maple.example:80"),
+            ],
+        ),
         ("branding", vec![json!(5), json!("hunter2"), json!([])]),
         ("branding.logo", blank()),
         ("branding.accent", vec![json!([]), json!({})]),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::values::{listen, optional_path, path};
+use super::values::{listen, optional_host_and_port, optional_path, path};
 use super::{
     ConfigError, File, LogConfig, RIGHT_FORMAT, RIGHT_LEVEL, RIGHT_LISTEN, RIGHT_LOG, RIGHT_URL, file, portal_url,
     read, value,
@@ -47,6 +47,9 @@ pub struct Config {
     /// Seconds without contact to the API server after which nobody stays signed in, 60 to 3600.
     #[serde(default = "default_outage")]
     pub session_outage_seconds: u16,
+    /// Host and port of the other replicas' probes, this one's perhaps among them.
+    #[serde(default, deserialize_with = "optional_host_and_port")]
+    pub peers: Option<String>,
     /// How the pages look.
     #[serde(default)]
     pub branding: BrandingConfig,
@@ -54,6 +57,9 @@ pub struct Config {
     #[serde(default)]
     pub log: LogConfig,
 }
+
+const RIGHT_PEERS: &str =
+    "must be host and port of the replicas' probes, such as maple-clinic-operator-portal-metrics:8080";
 
 /// Certificate and key, read again when they change.
 #[derive(Clone, Debug, Deserialize)]
@@ -94,6 +100,7 @@ impl File for Config {
              chooses the address that wrong passwords count for",
         ),
         ("sessionOutageSeconds", "must be 60 to 3600"),
+        ("peers", RIGHT_PEERS),
         ("branding", "must hold logo, accent or both"),
         ("branding.logo", "must be the path of an SVG or PNG file"),
         ("branding.accent", "must be # and six hexadecimal digits, such as '#0b6670', in quotes"),
@@ -156,6 +163,7 @@ impl Config {
             keys: Folders { keys: self.keys, second_part: self.keys_second_part },
             trusted_proxies: self.trusted_proxies,
             session_outage: Duration::from_secs(self.session_outage_seconds.into()),
+            peers: self.peers,
             branding: Branding { logo, accent },
         })
     }

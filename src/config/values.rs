@@ -88,6 +88,14 @@ pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf
     required(deserializer, parse_path)
 }
 
+pub(super) fn optional_host_and_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    optional(deserializer, |text| {
+        let (host, port) = text.rsplit_once(':')?;
+        let is_right = is_host(host) || text.parse::<SocketAddr>().is_ok();
+        (is_right && port.parse::<u16>().is_ok_and(|port| port > 0)).then(|| text.to_owned())
+    })
+}
+
 pub(super) fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     optional(deserializer, parse_path)
 }

@@ -47,6 +47,12 @@ impl PortalUrl {
         &self.0
     }
 
+    /// Whether its host has a domain above it, as `portal.maple.example` has: what lies below the host is then the portal's own. Below
+    /// `maple.example` are hosts of others too.
+    pub fn is_below_a_domain(&self) -> bool {
+        self.0.matches('.').count() >= 2
+    }
+
     /// Whether it is reached by TLS.
     pub fn is_secure(&self) -> bool {
         self.0.starts_with("https://")

@@ -16,6 +16,7 @@ mod keys;
 mod known_browsers;
 pub mod metrics;
 pub mod pages;
+mod peers;
 mod probed;
 pub mod records;
 pub mod rights;
@@ -50,6 +51,7 @@ use self::failures::Failures;
 use self::keys::KeyRing;
 use self::metrics::Metrics;
 use self::pages::Accent;
+use self::peers::Peers;
 use self::records::Records;
 use self::throttles::Throttles;
 use self::web::cookies::Cookies;
@@ -118,6 +120,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Without contact for so long nobody stays signed in.
     pub session_outage: Duration,
+    /// Host and port of the other replicas' probes.
+    pub peers: Option<String>,
     /// How the pages look.
     pub branding: Branding,
 }
@@ -187,6 +191,7 @@ pub struct Portal {
     icon: Bytes,
     records: Records,
     contact: Contact,
+    peers: Peers,
     stores: Stores,
     endings: Endings,
     credential_store: Store<ClinicCredential>,
@@ -275,6 +280,7 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
         icon: pages::icon(settings.branding.accent).into(),
         records: Records::default(),
         contact: Contact::new(Clock, Limits { sign_in: SIGN_IN_OUTAGE, session: settings.session_outage }),
+        peers: Peers::new(settings.peers),
         stores: Stores::new(&clients.write, &namespace),
         endings: Endings::default(),
         credential_store: Store::new(&clients.write, &namespace),
@@ -306,6 +312,7 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
         () = portal.heart.turn("the look at the namespace", [own_namespace.follow(portal.clock, &portal.restore_mode)]) => {}
         () = portal.keys.keep() => {}
         () = care::keep(&portal) => {}
+        () = peers::keep(&portal) => {}
         () = encryption.keep() => {}
         result = probes::serve(probes_listener, Arc::clone(&portal)) => {
             result.map_err(|error| PortalError::Listen("listenProbes", listen_probes, error))?;

@@ -2,8 +2,22 @@
 
 use super::Portal;
 use super::metrics::Now;
+use super::peers::Others;
 use crate::adapters::probes::Probed;
 use crate::domain::restore::RestoreMode;
+
+impl Portal {
+    /// Whether people are to be sent here: where nobody can sign in only if nobody can anywhere.
+    fn is_sent_people(&self) -> Result<(), &'static str> {
+        match self.peers.others() {
+            Others::Unknown if !self.contact.may_stay() => Err("no contact with the API server"),
+            Others::WithContact if !self.contact.may_sign_in() => {
+                Err("no contact with the API server, which other replicas have")
+            }
+            Others::Unknown | Others::WithoutContact | Others::WithContact => Ok(()),
+        }
+    }
+}
 
 impl Probed for Portal {
     fn alive(&self) -> Result<(), &'static str> {
@@ -11,13 +25,11 @@ impl Probed for Portal {
     }
 
     fn ready(&self) -> Result<(), &'static str> {
-        if !*self.records.complete().borrow() {
-            Err("the records are not complete yet")
-        } else if self.contact.may_stay() {
-            Ok(())
-        } else {
-            Err("no contact with the API server")
-        }
+        if *self.records.complete().borrow() { self.is_sent_people() } else { Err("the records are not complete yet") }
+    }
+
+    fn contact(&self) -> Result<(), &'static str> {
+        if self.contact.may_sign_in() { Ok(()) } else { Err("no contact with the API server") }
     }
 
     fn metrics(&self) -> String {

@@ -113,6 +113,7 @@ keys: /etc/clinic-operator/keys
 keysSecondPart: /etc/clinic-operator/keys-second-part
 {{- end }}
 sessionOutageSeconds: {{ .Values.portal.sessionOutageSeconds }}
+peers: {{ include "clinic-operator.name" . }}-portal-metrics.{{ .Release.Namespace }}.svc:8080
 {{- with .Values.portal.trustedProxies }}
 trustedProxies:
   {{- toYaml . | nindent 2 }}

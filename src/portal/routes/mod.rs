@@ -15,7 +15,7 @@ use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use jiff::SignedDuration;
 use tokio::time::timeout;
@@ -31,6 +31,9 @@ use crate::domain::member::Locale;
 
 /// No request takes longer, its body included.
 const LONGEST_REQUEST: Duration = Duration::from_secs(60);
+
+/// No browser gets to see it.
+const NOT_ONE_HOST: &str = "The request must name one host (RFC 9112).\n";
 
 /// All routes.
 pub fn routes(portal: &Arc<Portal>) -> Router {
@@ -64,9 +67,12 @@ async fn around(State(portal): State<Arc<Portal>>, request: Request, next: Next)
     let peer = peer(request.extensions());
     // The others are whole when their form has come in.
     portal.connections.set_answered(peer, request.body().is_end_stream());
-    let answer = timeout(LONGEST_REQUEST, next.run(request)).await;
+    let mut answer = if headers::names_one_host(request.version(), request.headers()) {
+        timeout(LONGEST_REQUEST, next.run(request)).await.unwrap_or_else(|_| took_too_long())
+    } else {
+        (StatusCode::BAD_REQUEST, NOT_ONE_HOST).into_response()
+    };
     portal.connections.set_answered(peer, false);
-    let mut answer = answer.unwrap_or_else(|_| took_too_long());
     headers::add(&mut answer, &portal.base);
     portal.metrics.answered(route, answer.status().as_u16());
     let took = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);

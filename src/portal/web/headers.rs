@@ -1,7 +1,8 @@
 //! The headers of every answer, and where a request comes from.
 
 use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Response, header};
+use axum::http::uri::Authority;
+use axum::http::{Response, Version, header};
 
 use crate::domain::portal_url::PortalUrl;
 use crate::portal::pages::CONTENT_SECURITY_POLICY;
@@ -19,6 +20,8 @@ const ALWAYS: [(HeaderName, &str); 8] = [
 ];
 /// A year: whoever was here once comes back by TLS only.
 const STRICT_TRANSPORT_SECURITY: &str = "max-age=31536000";
+/// The same of hosts below it, where they are the portal's own.
+const WITH_ALL_BELOW: &str = "max-age=31536000; includeSubDomains";
 
 /// Adds them to an answer. What it says itself about caching stays.
 pub fn add<B>(answer: &mut Response<B>, base: &PortalUrl) {
@@ -27,9 +30,20 @@ pub fn add<B>(answer: &mut Response<B>, base: &PortalUrl) {
         headers.insert(name, HeaderValue::from_static(value));
     }
     if base.is_secure() {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(STRICT_TRANSPORT_SECURITY));
+        let strict = if base.is_below_a_domain() { WITH_ALL_BELOW } else { STRICT_TRANSPORT_SECURITY };
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(strict));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// Whether a request names its host as it must (RFC 9112 §3.2): once, as a host and perhaps a port. HTTP/1.0 may leave it out.
+pub fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(|host| !host.contains('@') && host.parse::<Authority>().is_ok()),
+        (None, _) => version < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// Who sent a request, as far as its browser says.
@@ -58,6 +72,22 @@ pub fn origin_of(headers: &HeaderMap, base: &PortalUrl) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_below_the_portal_are_its_own_but_not_those_of_a_whole_domain() {
+        for (base, expected) in [
+            ("https://portal.maple.example", Some(WITH_ALL_BELOW)),
+            ("https://portal.maple.example:8443", Some(WITH_ALL_BELOW)),
+            ("https://maple.example", Some(STRICT_TRANSPORT_SECURITY)),
+            ("https://localhost:8443", Some(STRICT_TRANSPORT_SECURITY)),
+            ("http://localhost:8443", None),
+        ] {
+            let mut answer = Response::new(());
+            add(&mut answer, &PortalUrl::parse(base).unwrap());
+            let said = answer.headers().get(header::STRICT_TRANSPORT_SECURITY).map(|value| value.to_str().unwrap());
+            assert_eq!(said, expected, "{base}");
+        }
+    }
 
     #[test]
     fn a_form_of_another_site_is_told_from_ours() {

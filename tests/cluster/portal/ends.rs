@@ -96,6 +96,44 @@ fn without_contact_nobody_signs_in_and_after_a_while_nobody_stays() {
     assert_eq!(sign_in(&mut house.portal.visitor(), "ana@maple.example", PASSWORD).status, 303);
 }
 
+/// docs/portal.md, "When the API server cannot be reached".
+#[test]
+fn a_replica_that_is_cut_off_alone_is_sent_nobody_and_where_all_are_people_still_read_why() {
+    let mut house = House::new("cut-off");
+    let peers = vec![("/peers", json!(format!("127.0.0.1:{}", house.portal.port())))];
+    let mut second = house.portal.start_another(PortalOptions { configuration: peers, ..PortalOptions::default() });
+    let [first_proxy, second_proxy] = [Proxy::start(), Proxy::start()];
+    house.portal.restart_at(&first_proxy.url);
+    second.restart_at(&second_proxy.url);
+    house.portal.wait_until_ready();
+    second.wait_until_ready();
+    house.accepted("ana");
+    let everything = Which { method: "GET", has: &[], has_not: None, only: None };
+    let limit = Duration::from_secs(180);
+    second_proxy.fault(everything, Fault::Hold);
+    eventually_ok(limit, "the replica that is cut off to be sent nobody", || {
+        let ready = [house.portal.readiness(), second.readiness()];
+        if ready == [Some(200), Some(503)] { Ok(()) } else { Err(ready) }
+    });
+    assert_eq!(sign_in(&mut house.portal.visitor(), "ana@maple.example", PASSWORD).status, 303);
+    first_proxy.fault(everything, Fault::Hold);
+    eventually_ok(limit, "all to be sent people again", || {
+        let ready = [house.portal.readiness(), second.readiness()];
+        if ready == [Some(200); 2] { Ok(()) } else { Err(ready) }
+    });
+    for portal in [&house.portal, &second] {
+        let page = portal.visitor().get("/sign-in");
+        assert_eq!((page.status, page.heading().as_str()), (503, "Nobody can sign in for now"));
+    }
+    second_proxy.mend();
+    eventually_ok(limit, "people to sign in where there is contact again", || {
+        let page = second.visitor().get("/sign-in");
+        if page.status == 200 { Ok(()) } else { Err(page.status) }
+    });
+    assert_eq!(second.readiness(), Some(200));
+    assert_eq!(sign_in(&mut second.visitor(), "ana@maple.example", PASSWORD).status, 303);
+}
+
 /// Nobody knows any more whether the clinic requires a second factor.
 #[test]
 fn without_a_clinic_that_can_be_read_only_who_has_a_second_factor_signs_in_and_nobody_accepts() {

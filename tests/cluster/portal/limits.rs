@@ -261,6 +261,32 @@ fn every_answer_says_what_a_browser_may_do_with_it() {
     assert!(!answer.body.contains("evil"));
 }
 
+/// RFC 9112 §3.2.
+#[test]
+fn a_request_that_names_no_host_or_two_is_refused() {
+    let house = House::new("hosts");
+    for (head, expected) in [
+        ("GET /sign-in HTTP/1.1\r\nHost: portal.maple.example\r\n", "200"),
+        ("GET /sign-in HTTP/1.1\r\nHost: [2001:db8::1]:8443\r\n", "200"),
+        ("GET /sign-in HTTP/1.0\r\n", "200"),
+        ("GET /sign-in HTTP/1.1\r\n", "400"),
+        ("GET https://portal.maple.example/sign-in HTTP/1.1\r\n", "400"),
+        ("POST /sign-in HTTP/1.1\r\nContent-Length: 0\r\n", "400"),
+        ("GET /sign-in HTTP/1.1\r\nHost: portal.maple.example\r\nHost: portal.maple.example\r\n", "400"),
+        ("GET /sign-in HTTP/1.0\r\nHost: a.example\r\nhost: b.example\r\n", "400"),
+        ("GET /sign-in HTTP/1.1\r\nHost: portal maple\r\n", "400"),
+        ("GET /sign-in HTTP/1.1\r\nHost: ana@maple.example\r\n", "400"),
+        ("GET /sign-in HTTP/1.1\r\nHost:\r\n", "400"),
+    ] {
+        let mut connection = connection(house.portal.pages);
+        write!(connection, "{head}Connection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer.split(' ').nth(1), Some(expected), "{head:?}: {answer}");
+        assert!(answer.contains("content-security-policy"), "as every answer: {answer}");
+    }
+}
+
 #[test]
 fn who_is_slow_or_says_nothing_is_hung_up_on_and_others_go_on() {
     let house = House::new("slow-clients");
@@ -318,11 +344,9 @@ fn who_is_slow_or_says_nothing_is_hung_up_on_and_others_go_on() {
     });
 }
 
-/// How many sockets the process has.
-fn sockets(portal: &Portal) -> usize {
-    let files = std::fs::read_dir(format!("/proc/{}/fd", portal.id())).unwrap();
-    let links = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
-    links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+/// How many files and sockets the process has, as it says itself: of another process only an administrator sees them.
+fn sockets(portal: &Portal) -> u64 {
+    portal.metric("process_open_fds")
 }
 
 /// Kilobytes of memory that are the process's own.

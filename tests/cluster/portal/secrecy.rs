@@ -11,6 +11,18 @@ use crate::world::staff;
 
 const PASSWORD: &str = "Kanarien tall river passphrase";
 
+/// Memory holds keys, passwords and addresses.
+#[test]
+fn neither_part_leaves_a_core_dump() {
+    let house = House::new("core-dumps");
+    for id in [house.portal.id(), house.world.operator.id()] {
+        let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).unwrap();
+        let limit = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).expect("Linux says it");
+        // The hard one too, so that nothing raises it again.
+        assert_eq!(limit.split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"], "soft and hard");
+    }
+}
+
 #[test]
 fn nothing_that_people_type_or_are_shown_comes_out() {
     let options = PortalOptions { configuration: vec![("/log/level", json!("trace"))], ..PortalOptions::default() };
