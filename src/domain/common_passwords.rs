@@ -21,10 +21,10 @@ const ROWS: [&str; 5] = [
 /// Whether a password, in NFC and lower case, is common as a whole, or what is left after some or all of the digits and
 /// punctuation at its end are dropped.
 ///
-/// Costs a binary search in the compiled-in list (about 18 steps, nothing allocated) for each of these, and one pass over the
+/// Costs a binary search in the compiled-in list (about 18 steps, nothing allocated) for each of these, and two passes over the
 /// password with a number for each byte of it.
 pub(super) fn is_common(lower: &str) -> bool {
-    let borders = borders(lower.as_bytes());
+    let (borders, words) = (borders(lower.as_bytes()), words(lower));
     let run = longest_run(lower);
     let rests = successors(Some(lower), |rest| {
         let last = rest.chars().next_back()?;
@@ -32,7 +32,7 @@ pub(super) fn is_common(lower: &str) -> bool {
     });
     (SHORTEST..=lower.chars().count()).rev().zip(rests).any(|(characters, rest)| {
         let unit = &rest[..rest.len() - borders[rest.len()]];
-        characters <= run || is_listed(rest) || is_repeated(unit, rest)
+        characters <= run || is_listed(rest) || is_repeated(unit, &rest[..words[unit.len()]], rest)
     })
 }
 
@@ -54,9 +54,8 @@ fn is_listed(text: &str) -> bool {
 }
 
 /// Whether the shortest text that makes up the rest, said again and again (the last time perhaps in part), is said twice, but for
-/// a separator after the second time, and is no password itself: shorter than any, or listed without what separates.
-fn is_repeated(unit: &str, rest: &str) -> bool {
-    let word = unit.trim_end_matches(|character: char| !character.is_alphabetic());
+/// a separator after the second time, and is no password itself: shorter than any, or listed without what separates (its `word`).
+fn is_repeated(unit: &str, word: &str, rest: &str) -> bool {
     unit.len() * 2 <= rest.len() + 1 && (unit.chars().nth(SHORTEST - 1).is_none() || is_listed(unit) || is_listed(word))
 }
 
@@ -73,6 +72,21 @@ fn borders(text: &[u8]) -> Vec<usize> {
         borders[end + 1] = border + usize::from(text[border] == text[end]);
     }
     borders
+}
+
+/// For each number of bytes that is whole characters, how many are left of the beginning of that length without the digits and
+/// punctuation at its end.
+fn words(text: &str) -> Vec<usize> {
+    let mut words = vec![0; text.len() + 1];
+    let mut word = 0;
+    for (at, character) in text.char_indices() {
+        let end = at + character.len_utf8();
+        if character.is_alphabetic() {
+            word = end;
+        }
+        words[end] = word;
+    }
+    words
 }
 
 /// How many characters from the beginning run along one row, in one direction.

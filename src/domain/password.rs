@@ -101,16 +101,19 @@ impl fmt::Debug for TypedPassword {
 /// Whether `text` may be the password of the person whose words `own` are. There are no rules on what it is composed of.
 ///
 /// # Errors
-/// Every fault that it has, in the order of `PasswordFault`; of a text beyond all measure only that it is too long.
+/// Every fault that it has, in the order of `PasswordFault`; of one that is too long only that: nothing else is looked for in more
+/// characters than a password has.
 pub fn check(text: &str, minimum: Minimum, own: &OwnWords) -> Result<NewPassword, Vec<PasswordFault>> {
     let too_long = PasswordFault::TooLong { maximum: LONGEST };
-    let Some(password) = composed(text) else { return Err(vec![too_long]) };
+    let password = composed(text).ok_or_else(|| vec![too_long])?;
     let characters = password.chars().count();
+    if characters > LONGEST {
+        return Err(vec![too_long]);
+    }
     let lower = secret_text(password.chars().flat_map(char::to_lowercase));
     let letters = secret_text(letters(&password));
     let faults: Vec<PasswordFault> = [
         (characters < minimum.characters(), PasswordFault::TooShort { minimum: minimum.characters() }),
-        (characters > LONGEST, too_long),
         (is_common(&lower), PasswordFault::Common),
         (own.make_up(&letters), PasswordFault::OwnWords),
         (!password.chars().all(is_typeable), PasswordFault::NotTypeable),

@@ -47,6 +47,20 @@ fn a_password_has_fifteen_characters_or_eight_beside_a_second_factor_and_256_at_
     }
 }
 
+/// Else a form of 4,096 digits, which no throttle has counted yet, is looked through once for each of them.
+#[test]
+fn nothing_else_is_looked_for_in_a_text_that_is_too_long() {
+    let words = ana();
+    for text in ["1", "ab1", "anasilva", "\u{7}"] {
+        for characters in [LONGEST + 1, 4096] {
+            let text: String = text.chars().cycle().take(characters).collect();
+            assert_eq!(faults(&text, Minimum::Alone, &words), [TOO_LONG], "{text}");
+        }
+        let longest: String = text.chars().cycle().take(LONGEST).collect();
+        assert!(!faults(&longest, Minimum::Alone, &words).is_empty(), "{longest}");
+    }
+}
+
 #[test]
 fn characters_are_code_points_after_composition() {
     for (text, expected) in [
@@ -98,11 +112,12 @@ fn no_character_is_asked_for() {
 #[test]
 fn every_fault_is_told_and_in_order() {
     let common_own = OwnWords::new("Sunshine", "", &Email::parse("a@maple.example").unwrap(), "");
-    let everything = format!("sunshine{}\n", "1".repeat(248));
+    let everything = format!("sunshine{}\n", "1".repeat(247));
     for (text, own, expected) in [
         ("Ana\n", ana(), vec![TOO_SHORT, F::OwnWords, F::NotTypeable]),
         ("sunshine\n", common_own.clone(), vec![TOO_SHORT, F::Common, F::OwnWords, F::NotTypeable]),
-        (&everything, common_own, vec![TOO_LONG, F::Common, F::OwnWords, F::NotTypeable]),
+        (&everything, common_own.clone(), vec![F::Common, F::OwnWords, F::NotTypeable]),
+        (&format!("{everything}1"), common_own, vec![TOO_LONG]),
         (&"sunshine".repeat(1000), ana(), vec![TOO_LONG]),
         ("Maple Family Clinic 2027!", ana(), vec![F::OwnWords]),
     ] {
