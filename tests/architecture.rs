@@ -18,10 +18,11 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// What the rules may use: no I/O, no clock, no Kubernetes. Each is small and only computes.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "crate",
     "data_encoding",
     "hmac",
+    "idna",
     "jiff",
     "qrcodegen",
     "schemars",

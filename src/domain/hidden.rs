@@ -63,9 +63,10 @@ pub fn is_hidden(character: char) -> bool {
     is_in(&HIDDEN, character)
 }
 
-/// Whether a character is a mark that is seen only by what it does to its neighbours, or not at all.
+/// Whether a character is seen only by what it does to its neighbours, or not at all. No control is such a mark: nobody types one.
 pub fn is_mark(character: char) -> bool {
-    is_hidden(character) || JOINERS.contains(&character) || is_in(&SELECTORS, character)
+    let is_unseen = is_hidden(character) || JOINERS.contains(&character) || is_in(&SELECTORS, character);
+    is_unseen && !character.is_control()
 }
 
 /// Whether a text has a character that nobody sees: one of [`HIDDEN`], a joiner that does not stand between two characters of a script

@@ -30,4 +30,5 @@ pub mod session;
 pub mod standing;
 pub mod throttle;
 pub mod token;
+pub mod typed;
 pub mod verdict;

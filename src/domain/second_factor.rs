@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::email::Email;
+use super::typed::of_code;
 
 /// Bytes of a TOTP secret: the 160 bits that RFC 4226 section 4 recommends.
 pub const TOTP_SECRET_BYTES: usize = 20;
@@ -96,14 +97,14 @@ pub fn current_step(now: Timestamp) -> Option<u64> {
     Some(u64::try_from(now.as_second()).ok()? / STEP)
 }
 
-/// Whether this is a code at all: six digits, with spaces wherever.
+/// Whether this is a code at all: six digits, as people type them (`typed`).
 pub fn is_code(text: &str) -> bool {
     typed_code(text).is_some()
 }
 
 /// The step (30 seconds each, from 1970) whose code somebody has typed: the newest of this one, the one before and the one after
 /// (RFC 6238 section 5.2) that is also later than the last one used, which the caller must keep: each code works once. `None`: a
-/// wrong code. Spaces are ignored; nothing but six ASCII digits is a code.
+/// wrong code. It is read as people type it (`typed`): `123 456`, `123-456`, in digits of any script.
 pub fn accepted_step(secret: &TotpSecret, code: &str, now: Timestamp, last_used: Option<u64>) -> Option<u64> {
     let typed = typed_code(code)?;
     let current = current_step(now)?;
@@ -150,7 +151,7 @@ impl fmt::Debug for RecoveryCodes {
 }
 
 /// Which code somebody has typed, as its index in `digests`; `None`: none of them, or one whose index is among those `spent`.
-/// Case, spaces and hyphens do not matter, and letters that look like a digit are read as it. The caller must keep the index:
+/// It is read as people type it (`typed`); case does not matter either, and letters that look like a digit are read as it. The caller must keep the index:
 /// each code works once.
 pub fn redeem(digests: &[String], spent: &[u32], typed: &str) -> Option<u32> {
     let typed = digest(&normalised(typed)?);
@@ -167,7 +168,7 @@ pub fn redeem(digests: &[String], spent: &[u32], typed: &str) -> Option<u32> {
 fn typed_code(text: &str) -> Option<u32> {
     let mut code = 0;
     let mut digits = 0;
-    for character in text.chars().filter(|character| !character.is_whitespace()) {
+    for character in of_code(text) {
         code = code * 10 + character.to_digit(10)?;
         digits += 1;
         if digits > DIGITS {
@@ -187,7 +188,7 @@ fn recovery_code(bytes: &[u8]) -> String {
 /// A typed recovery code as it was hashed; `None` if it cannot be one.
 fn normalised(typed: &str) -> Option<Zeroizing<String>> {
     let mut code = Zeroizing::new(String::with_capacity(RECOVERY_CODE_CHARACTERS));
-    for character in typed.chars().filter(|character| !character.is_whitespace() && !is_hyphen(*character)) {
+    for character in of_code(typed) {
         let read = match character.to_ascii_uppercase() {
             'O' => '0',
             'I' | 'L' => '1',
@@ -199,11 +200,6 @@ fn normalised(typed: &str) -> Option<Zeroizing<String>> {
         code.push(read);
     }
     (code.len() == RECOVERY_CODE_CHARACTERS).then_some(code)
-}
-
-/// The hyphen of the keyboard, and those into which text programs turn it.
-fn is_hyphen(character: char) -> bool {
-    matches!(character, '-' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
 fn digest(code: &str) -> String {

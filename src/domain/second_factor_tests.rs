@@ -1,6 +1,7 @@
 //! Codes of the RFC, and that none works twice, late, or in another spelling than people type.
 
 use super::*;
+use crate::domain::typed::tests::decorated;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -82,7 +83,7 @@ fn two_steps_with_one_code_count_as_the_newer() {
 }
 
 #[test]
-fn six_ascii_digits_are_a_code_with_any_spaces_and_nothing_else_is() {
+fn six_digits_are_a_code_as_people_type_them_and_nothing_else_is() {
     assert_eq!(code(&rfc(), 1), "287082");
     for (typed, is_accepted) in [
         ("287082", true),
@@ -93,11 +94,16 @@ fn six_ascii_digits_are_a_code_with_any_spaces_and_nothing_else_is() {
         ("28708", false),
         ("2870820", false),
         ("287082287082", false),
-        ("287-082", false),
+        ("287-082", true),
+        ("287\u{2013}082", true),
+        ("２８７０８２", true),
+        ("٢٨٧٠٨٢", true),
+        ("۲۸۷ ۰۸۲", true),
+        ("\u{200e}287082\u{200b}", true),
         ("+287082", false),
-        ("２８７０８２", false),
-        ("٢٨٧٠٨٢", false),
+        ("287.082", false),
         ("28708a", false),
+        ("28708\u{bd}", false),
     ] {
         assert_eq!(accepted_step(&rfc(), typed, at(59), None).is_some(), is_accepted, "{typed:?}");
     }
@@ -164,6 +170,9 @@ fn a_recovery_code_is_read_as_people_type_it() {
         format!("  {shown}\n"),
         shown.replace('0', "o").replace('1', "l"),
         shown.replace('0', "O").replace('1', "I"),
+        smooth.replace('0', "０"),
+        shown.replace('-', "\u{2011}\u{200b}"),
+        shown.replace('-', "\u{ff0d}"),
     ] {
         assert_eq!(redeem(&digests, &[], &typed), Some(0), "{typed}");
     }
@@ -175,7 +184,7 @@ fn a_recovery_code_is_read_as_people_type_it() {
         smooth.repeat(2),
         format!("{}U", &smooth[1..]),
         format!("{}é", &smooth[1..]),
-        smooth.replace('0', "０"),
+        smooth.replace('0', "Ø"),
         digests[0].clone(),
     ] {
         assert_eq!(redeem(&digests, &[], &wrong), None, "{wrong}");
@@ -214,6 +223,36 @@ proptest! {
         let accepted = accepted_step(&secret, &code(&secret, step), at(second), None);
         prop_assert!(accepted.is_some_and(|accepted| accepted >= step));
         prop_assert_eq!(accepted_step(&secret, &code(&secret, step), at(second), accepted), None);
+    }
+
+    #[test]
+    fn a_right_code_is_right_and_a_wrong_one_wrong_however_it_is_decorated(
+        bytes in any::<[u8; 20]>(), step in 2_u64..1_000_000, at in 0_usize..6, by in 1_u32..10,
+        choices in proptest::collection::vec(0_usize..1000, 1..12),
+    ) {
+        let secret = TotpSecret::new(bytes);
+        let now = self::at(i64::try_from(step * STEP).unwrap());
+        let right = code(&secret, step);
+        let digit = |(index, digit): (usize, char)| if index == at { (digit.to_digit(10).unwrap() + by) % 10 } else { digit.to_digit(10).unwrap() };
+        let wrong: String = right.chars().enumerate().map(digit).map(|digit| digit.to_string()).collect();
+        for (typed, plain) in [(decorated(&right, &choices), &right), (decorated(&wrong, &choices), &wrong)] {
+            let read = accepted_step(&secret, &typed, now, None);
+            prop_assert_eq!(read, accepted_step(&secret, plain, now, None), "{:?}", typed);
+            prop_assert!(is_code(&typed));
+        }
+    }
+
+    #[test]
+    fn a_recovery_code_is_right_and_another_wrong_however_it_is_decorated(
+        bytes in any::<[u8; 20]>(), at in 0_usize..24, choices in proptest::collection::vec(0_usize..1000, 1..12),
+    ) {
+        let codes = RecoveryCodes::new(&std::array::from_fn(|index| bytes[index % 20]));
+        let digests = codes.digests();
+        let right = codes.shown().next().unwrap().replace('-', "");
+        let other = if right.as_bytes()[at] == b'Z' { "Y" } else { "Z" };
+        let wrong = format!("{}{other}{}", &right[..at], &right[at + 1..]);
+        prop_assert_eq!(redeem(&digests, &[], &decorated(&right, &choices)), redeem(&digests, &[], &right));
+        prop_assert_eq!(redeem(&digests, &[], &decorated(&wrong, &choices)), redeem(&digests, &[], &wrong));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::adapters::seal::Purpose;
 use crate::api::account::ClinicAccountSpec;
 use crate::domain::session::{BROWSER_IS_KNOWN, KnownBrowser, Session};
 use crate::domain::standing::Answer;
+use crate::domain::typed;
 
 impl Portal {
     /// On whom somebody tries to sign in by what they typed as username.
@@ -52,8 +53,8 @@ impl Portal {
     }
 }
 
-/// Of a username as it is typed: it need not be an address.
+/// Of a username as it is typed: it need not be an address. All that is read as one username has one digest.
 pub fn digest(typed: &str) -> [u8; 32] {
-    let username = typed.trim().to_ascii_lowercase();
+    let username = typed::username(typed).to_ascii_lowercase();
     Sha256::digest([b"clinic-operator.dev/username:", username.as_bytes()].concat()).into()
 }

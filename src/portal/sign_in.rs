@@ -21,6 +21,7 @@ use crate::domain::email::Email;
 use crate::domain::password::normalised;
 use crate::domain::session::Facts;
 use crate::domain::standing::Answer;
+use crate::domain::typed;
 
 /// Asked for where there is nothing to ask for, so that it takes as long. No credential has this name.
 const NOBODYS: &str = "c-nobody";
@@ -189,7 +190,7 @@ impl Portal {
 
     /// The account of a username: the one that signs in with it. `None` also if two have it, which nobody can sort out here.
     pub fn account_of(&self, username: &str) -> Option<ClinicAccount> {
-        let key = Email::parse(username.trim()).ok()?.key();
+        let key = Email::parse(&typed::username(username)).ok()?.key();
         let mut accepted = self.records.accounts_with(key.claim());
         accepted.retain(|account| account.spec.acceptance.is_some());
         let only = accepted.pop().filter(|_| accepted.is_empty())?;

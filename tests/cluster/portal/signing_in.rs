@@ -7,6 +7,7 @@ use super::{Factor, House, PASSWORD, WRONG, alone, email, filled, is_signed_in, 
 use crate::support::portal::PortalOptions;
 use crate::support::visitor::{Answer, Visitor};
 use crate::support::wait::{PATIENCE, eventually_ok};
+use crate::world::staff;
 
 const NOON: &str = "2027-06-01T12:00:00Z";
 /// The time for which a code counts.
@@ -53,10 +54,12 @@ fn a_second_factor_counts_once_and_without_it_the_password_is_nothing() {
         let answer = thief.submit(&step.form().with("code", wrong));
         assert_eq!(answer.status, 422, "{wrong}: {}", answer.heading());
     }
-    // The next code: once, with blanks as people type it.
+    // The next code: once, in digits of another script and with a hyphen, as people type it.
     house.world.clock().advance(STEP);
     let code = factor.code(house.now());
-    let typed = format!(" {} {} ", &code[..3], &code[3..]);
+    let arabic = |digit: char| char::from_u32(0x660 + digit.to_digit(10).unwrap()).unwrap();
+    let typed: String = code.chars().map(arabic).collect();
+    let typed = typed.chars().take(3).chain("-\u{200e}".chars()).chain(typed.chars().skip(3)).collect::<String>();
     let mut ana = house.portal.visitor();
     let step = sign_in(&mut ana, &email("ana"), PASSWORD);
     let form = step.form().with("code", &typed);
@@ -69,7 +72,7 @@ fn a_second_factor_counts_once_and_without_it_the_password_is_nothing() {
     // A recovery code: once too, however it is written.
     let mut lost = house.portal.visitor();
     let step = sign_in(&mut lost, &email("ana"), PASSWORD);
-    let form = recovery(&step, &codes[3].to_lowercase().replace('-', " "));
+    let form = recovery(&step, &codes[3].to_lowercase().replace('-', "\u{2011}\u{200b}"));
     assert_eq!(lost.submit(&form).location().as_deref(), Some("/"), "in small letters");
     assert!(is_signed_in(&lost));
     let mut again = house.portal.visitor();
@@ -78,6 +81,30 @@ fn a_second_factor_counts_once_and_without_it_the_password_is_nothing() {
     assert_eq!(again.submit(&recovery(&step, &codes[4])).status, 303);
     let used = house.world.objects("cliniccredentials")[0]["spec"]["used"].clone();
     assert_eq!(used["recoveryCodes"], json!([3, 4]));
+}
+
+#[test]
+fn people_sign_in_by_their_address_as_they_type_it() {
+    let house = House::new("typed");
+    house.accepted("ana");
+    house.accepted_by("zoe", &staff("zoe", "zoe@xn--rable-9ra.example"));
+    for typed in [
+        "\u{feff}ana@maple.example\u{a0}",
+        "ana @ maple.example.",
+        "ＡＮＡ＠ｍａｐｌｅ．ｅｘａｍｐｌｅ",
+        "ana@\u{200b}maple。example",
+        "zoe@érable.example",
+        "Zoe@E\u{301}RABLE.example",
+        "zoe@xn--rable-9ra.example",
+    ] {
+        let mut visitor = house.portal.visitor();
+        assert_eq!(sign_in(&mut visitor, typed, PASSWORD).status, 303, "{typed:?}");
+        assert!(is_signed_in(&visitor), "{typed:?}");
+    }
+    // A password is what it is.
+    for typed in [format!(" {PASSWORD}"), PASSWORD.to_uppercase(), format!("{PASSWORD}\u{200b}")] {
+        assert_eq!(sign_in(&mut house.portal.visitor(), &email("ana"), &typed).status, 422, "{typed:?}");
+    }
 }
 
 fn recovery(step: &Answer, code: &str) -> crate::support::visitor::Form {
