@@ -58,3 +58,25 @@ pub fn digest(typed: &str) -> [u8; 32] {
     let username = typed::username(typed).to_ascii_lowercase();
     Sha256::digest([b"clinic-operator.dev/username:", username.as_bytes()].concat()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_spelling_of_a_username_gains_no_tries() {
+        for (username, spellings) in [
+            ("ana@maple.example", [" ANA@maple.example.", "ana\u{200b}@maple.example", "ａｎａ＠maple。example"]),
+            (
+                "ana@xn--rable-9ra.example",
+                ["ana@érable.example", "ana@E\u{301}RABLE.example", "ana@XN--RABLE-9ra.example"],
+            ),
+            ("nobody", ["NOBODY", "no body", "\u{202e}nobody"]),
+        ] {
+            for spelling in spellings {
+                assert_eq!(digest(spelling), digest(username), "{spelling:?}");
+            }
+        }
+        assert_ne!(digest("ana@maple.example"), digest("ána@maple.example"));
+    }
+}

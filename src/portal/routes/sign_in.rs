@@ -78,11 +78,9 @@ pub async fn password(State(portal): State<Arc<Portal>>, visitor: Visitor, sent:
     };
     let next = match portal.check_password(target.asker(visitor.client), username, password).await {
         Ok(next) => next,
-        Err(refused @ (NotLetIn::Wrong | NotLetIn::Refused)) => {
-            fail(Outcome::from(&refused));
-            portal.metrics.sign_in(metrics::SignIn::Refused);
-            let message = Some(SignInMessage::Refused);
-            return first_step(&portal, &visitor, StatusCode::UNPROCESSABLE_ENTITY, username, message);
+        Err(no @ (NotLetIn::Wrong | NotLetIn::Refused)) => {
+            fail(Outcome::from(&no));
+            return refused(&portal, &visitor, username);
         }
         Err(other) => {
             fail(Outcome::from(&other));
@@ -208,7 +206,7 @@ pub(super) async fn tried<T>(
         }
         Err(CodeRefused::Otherwise(NotLetIn::Refused)) => {
             portal.throttles.code_was_not_tried(tried);
-            Err(Tried::Answered(took_too_long(portal, visitor, "")))
+            Err(Tried::Answered(refused(portal, visitor, &portal.login_of(challenge))))
         }
         Err(CodeRefused::Otherwise(other)) => {
             portal.throttles.code_was_not_tried(tried);
@@ -262,6 +260,13 @@ impl Portal {
 fn slow_down(portal: &Portal, visitor: &Visitor, wait: SignedDuration) -> Response {
     portal.metrics.sign_in(metrics::SignIn::SlowedDown);
     portal.wait(visitor, None, wait)
+}
+
+/// The one answer to whoever is not let in, at whichever step, so that it tells nobody why.
+fn refused(portal: &Portal, visitor: &Visitor, username: &str) -> Response {
+    portal.metrics.sign_in(metrics::SignIn::Refused);
+    let message = Some(SignInMessage::Refused);
+    first_step(portal, visitor, StatusCode::UNPROCESSABLE_ENTITY, username, message)
 }
 
 /// The password must be typed again.

@@ -84,6 +84,26 @@ fn a_second_factor_counts_once_and_without_it_the_password_is_nothing() {
 }
 
 #[test]
+fn whoever_is_suspended_between_password_and_code_reads_what_every_refused_person_reads() {
+    let house = House::at("between", NOON);
+    let (_, factor, _) = house.accepted_with_factor("ana");
+    let mut ana = house.portal.visitor();
+    let step = sign_in(&mut ana, &email("ana"), PASSWORD);
+    house.member("ana", &json!({"suspended": true}));
+    eventually_ok(PATIENCE, "the portal to know", || {
+        let answer = sign_in(&mut house.portal.visitor(), &email("ana"), PASSWORD);
+        if answer.status == 422 { Ok(()) } else { Err(answer.heading()) }
+    });
+    house.world.clock().advance(STEP);
+    let wrong = sign_in(&mut house.portal.visitor(), &email("ana"), WRONG);
+    for code in [factor.code(house.now()), "000000".to_owned()] {
+        let answer = ana.submit(&step.form().with("code", &code));
+        assert_eq!((answer.status, answer.texts("#refused")), (422, wrong.texts("#refused")), "{code}");
+    }
+    assert!(!wrong.texts("#refused").is_empty() && !is_signed_in(&ana));
+}
+
+#[test]
 fn people_sign_in_by_their_address_as_they_type_it() {
     let house = House::new("typed");
     house.accepted("ana");
