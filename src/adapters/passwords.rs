@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::places::{Asker, Place, Places};
+use super::places::{Asker, Place, Places, Ticket};
 use super::random::secret_bytes;
 
 /// Memory of one computation in KiB, passes over it and lanes: the second set of OWASP's Password Storage Cheat Sheet, 19 MiB.
@@ -47,7 +47,7 @@ impl fmt::Debug for PasswordHash {
 /// Why a password was neither hashed nor compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// Too many wait already.
+    /// Too many wait already, or another took the place of this one.
     #[error("too many passwords wait to be checked")]
     Busy,
     /// No random bytes, parameters of another time, or a thread that ended.
@@ -60,7 +60,7 @@ struct Job {
     salt: Vec<u8>,
     params: Params,
     answer: oneshot::Sender<Option<[u8; HASH_LENGTH]>>,
-    place: Place,
+    ticket: Ticket,
 }
 
 /// The threads.
@@ -122,7 +122,7 @@ impl Passwords {
     /// Whether a password is the one that was hashed; `None`: there is none, which takes as long to find out.
     ///
     /// # Errors
-    /// [`HashError::Failed`].
+    /// See [`HashError`].
     pub async fn is(
         &self,
         place: Place,
@@ -151,8 +151,13 @@ impl Passwords {
         params: Params,
     ) -> Result<[u8; HASH_LENGTH], HashError> {
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job { password, salt, params, answer, place }).map_err(|_| HashError::Failed)?;
-        answered.await.ok().flatten().ok_or(HashError::Failed)
+        let Place { ticket, displaced } = place;
+        self.jobs.send(Job { password, salt, params, answer, ticket }).map_err(|_| HashError::Failed)?;
+        tokio::select! {
+            biased;
+            hash = answered => hash.ok().flatten().ok_or(HashError::Failed),
+            Ok(()) = displaced => Err(HashError::Busy),
+        }
     }
 }
 
@@ -168,7 +173,7 @@ fn work(waiting: &Mutex<Receiver<Job>>, computed: &AtomicU64) {
     let mut memory: Vec<Block> = Vec::new();
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { password, salt, params, answer, place }) = next else { return };
+        let Ok(Job { password, salt, params, answer, ticket }) = next else { return };
         // Nobody waits for it any more: a connection that was lost costs nothing.
         if answer.is_closed() {
             continue;
@@ -179,7 +184,7 @@ fn work(waiting: &Mutex<Receiver<Job>>, computed: &AtomicU64) {
         let password = password.expose_secret().as_bytes();
         let done = argon2.hash_password_into_with_memory(password, &salt, &mut hash, &mut memory);
         computed.fetch_add(1, Ordering::Relaxed);
-        drop(place);
+        drop(ticket);
         // Whoever asked may have gone.
         let _ = answer.send(done.is_ok().then_some(hash));
     }

@@ -41,7 +41,9 @@ fn a_crowd_of_wrong_sign_ins_keeps_neither_known_browsers_nor_another_network_ou
         let crowd: Vec<_> = (0..130)
             .map(|member| {
                 let (over, busy) = (&over, &busy);
-                let mut visitor = house.portal.visitor().with("x-forwarded-for", &format!("198.51.100.{member}"));
+                // Enough networks to fill every place of strangers.
+                let address = format!("198.51.{}.{member}", 100 + member % 4);
+                let mut visitor = house.portal.visitor().with("x-forwarded-for", &address);
                 scope.spawn(move || {
                     let form = visitor.get("/sign-in").form().with("password", WRONG);
                     for number in 0.. {
