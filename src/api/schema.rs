@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::rules::{forbidden_change, invalid, never_back, unchanged};
 use crate::domain::hidden::{ENDS_WITH_A_JOINER, HIDDEN, IDEOGRAPHS, JOINERS, JOINING, SELECTORS};
@@ -25,8 +25,8 @@ pub(super) const OBJECT_NAME: &str = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
 /// The canonical form of a UID, as the API server makes them (RFC 9562).
 const UID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 
-/// One line of text of at most `max` characters that a person can read and that a mail may show: nothing in it `reads_as` a link.
-fn line(max: usize, reads_as: &str) -> Schema {
+/// One line of text of at most `max` characters that a person can read.
+fn line(max: usize) -> Schema {
     json_schema!({
         "type": "string",
         "maxLength": max,
@@ -40,12 +40,21 @@ fn line(max: usize, reads_as: &str) -> Schema {
                 r"self.matches('^[\\s\\p{Z}]|[\\s\\p{Z}]$') || self.matches('[\\p{L}\\p{N}]')",
                 "must have at least one letter or digit",
             ),
-            invalid(
-                &format!("!self.matches('{}')", reads_as.replace('\\', r"\\")),
-                "must not hold a link or an address, nor what reads as one; write a space after a dot, as in St. John",
-            ),
         ],
     })
+}
+
+/// The same that a mail or a page may show: nothing in it `reads_as` a link.
+fn shown_line(max: usize, reads_as: &str) -> Schema {
+    let mut schema = line(max);
+    let no_link = invalid(
+        &format!("!self.matches('{}')", reads_as.replace('\\', r"\\")),
+        "must not hold a link or an address, nor what reads as one; write a space after a dot, as in St. John",
+    );
+    if let Some(Value::Array(rules)) = schema.get_mut("x-kubernetes-validations") {
+        rules.push(json!(no_link));
+    }
+    schema
 }
 
 /// What `domain::hidden::has_hidden` finds, as a regular expression of RE2.
@@ -68,17 +77,17 @@ fn hidden() -> String {
 
 /// A first or last name, or the name of a clinic or inbox: 1 to 100 characters on one line.
 pub fn name(_: &mut SchemaGenerator) -> Schema {
-    line(LONGEST_NAME, &format!("{}|{}", links::LINK, links::DOMAIN))
+    shown_line(LONGEST_NAME, &format!("{}|{}", links::LINK, links::DOMAIN))
 }
 
 /// What somebody does at the clinic: 1 to 100 characters on one line.
 pub fn position(_: &mut SchemaGenerator) -> Schema {
-    line(LONGEST_NAME, links::LINK)
+    shown_line(LONGEST_NAME, links::LINK)
 }
 
 /// A short form of address such as `Dr.`: 1 to 60 characters on one line.
 pub fn title(_: &mut SchemaGenerator) -> Schema {
-    line(LONGEST_TITLE, links::LINK)
+    shown_line(LONGEST_TITLE, links::LINK)
 }
 
 /// An email address (RFC 5321 dot-atom, ASCII): at most 64 characters before the `@`, at most 254 in all.
@@ -186,12 +195,12 @@ pub fn account_name(_: &mut SchemaGenerator) -> Schema {
 
 /// A set of at most 32 role names.
 pub fn roles(_: &mut SchemaGenerator) -> Schema {
-    set(32, &line(64, links::LINK))
+    set(32, &line(64))
 }
 
 /// A set of at most 100 permission names.
 pub fn permissions(_: &mut SchemaGenerator) -> Schema {
-    set(100, &line(64, links::LINK))
+    set(100, &line(64))
 }
 
 /// A name or form of address in a record: what was taken once, under whichever rule, is never refused, or a backup could not come back.

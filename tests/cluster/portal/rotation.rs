@@ -2,6 +2,7 @@
 //! is never lost, and the portal says that it keeps it.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use jiff::SignedDuration;
@@ -40,16 +41,32 @@ fn sign_ins(portals: &[&Portal], people: &[&str]) -> Vec<u16> {
     tries.map(|(portal, name)| sign_in(&mut portal.visitor(), &email(name), PASSWORD).status).collect()
 }
 
-fn swap(folder: &Path) {
-    let [current, other] = ["current", "other"].map(|name| folder.join(name));
-    let [old, new] = [&current, &other].map(|file| fs::read(file).unwrap());
-    fs::write(other, old).unwrap();
-    fs::write(current, new).unwrap();
+/// A folder of keys that is replaced as a whole, as the kubelet does: a link to another.
+fn mounted(parent: &Path) -> PortalOptions {
+    let keys = parent.join("keys");
+    fs::create_dir(parent.join("0")).unwrap();
+    write_key(&parent.join("0/current"));
+    symlink(parent.join("0"), &keys).unwrap();
+    PortalOptions { keys: Some(keys), ..PortalOptions::default() }
+}
+
+/// Puts these files in its place, in one step.
+fn mount(keys: &Path, files: &[(&str, &[u8])]) {
+    let parent = keys.parent().unwrap();
+    let next = parent.join(fs::read_dir(parent).unwrap().count().to_string());
+    fs::create_dir(&next).unwrap();
+    for (name, key) in files {
+        fs::write(next.join(name), key).unwrap();
+    }
+    let link = parent.join("next");
+    symlink(next, &link).unwrap();
+    fs::rename(link, keys).unwrap();
 }
 
 #[test]
 fn whoever_waits_for_the_metric_locks_nobody_out() {
-    let house = House::new("key-slowly");
+    let parent = tempfile::tempdir().unwrap();
+    let house = House::with("key-slowly", mounted(parent.path()));
     let second = house.portal.start_another(PortalOptions::default());
     let both = [&house.portal, &second];
     for name in ["ana", "bea"] {
@@ -59,7 +76,8 @@ fn whoever_waits_for_the_metric_locks_nobody_out() {
     told(&both, BY_OTHER, 0);
     write_key(&keys.join("other"));
     changed(&both, 1);
-    swap(keys);
+    let [old, new] = ["current", "other"].map(|name| fs::read(keys.join(name)).unwrap());
+    mount(keys, &[("current", &new), ("other", &old)]);
     changed(&both, 2);
     told(&both, BY_OTHER, 0);
     fs::remove_file(keys.join("other")).unwrap();
@@ -74,13 +92,11 @@ fn whoever_waits_for_the_metric_locks_nobody_out() {
 
 #[test]
 fn whoever_waits_for_nothing_locks_nobody_out() {
-    let second_part = tempfile::tempdir().unwrap();
+    let [second_part, parent] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let part = second_part.path().join("current");
     fs::write(&part, "none").unwrap();
-    let options = PortalOptions {
-        configuration: vec![("/keysSecondPart", json!(second_part.path()))],
-        ..PortalOptions::default()
-    };
+    let options =
+        PortalOptions { configuration: vec![("/keysSecondPart", json!(second_part.path()))], ..mounted(parent.path()) };
     let house = House::at_with("key-at-once", "2027-06-01T12:00:00Z", options.clone());
     let test_clock = Some(house.world.clock().path());
     let second = house.portal.start_another(PortalOptions { test_clock, ..options });
@@ -92,10 +108,7 @@ fn whoever_waits_for_nothing_locks_nobody_out() {
     write_key(&other);
     changed(&both, 1);
     let ways: [(&str, &dyn Fn()); 4] = [
-        ("`other` goes as soon as the keys are swapped", &|| {
-            swap(keys);
-            fs::remove_file(&other).unwrap();
-        }),
+        ("`other` goes as soon as the keys are swapped", &|| mount(keys, &[("current", &fs::read(&other).unwrap())])),
         ("`current` is replaced", &|| write_key(&current)),
         ("the second part begins", &|| write_key(&part)),
         ("the second part ends", &|| fs::write(&part, "none").unwrap()),
