@@ -2,7 +2,7 @@
 //! instant at which access ends, whoever else is down.
 
 use axum::http::HeaderValue;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Portal;
 use super::web::cookies::Kind;
@@ -13,6 +13,9 @@ use crate::api::ClinicAccount;
 use crate::api::account::ClinicAccountSpec;
 use crate::domain::session::{Ended, Session, Standing};
 use crate::domain::standing::Answer;
+
+/// For how long a page says how a session ended.
+const SAID_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// How a visitor stands.
 pub enum Status {
@@ -80,6 +83,12 @@ impl Portal {
     /// The cookies that end a session, and what it was about to do.
     pub fn end_session(&self) -> Vec<HeaderValue> {
         self.cookies.unset(Kind::Session).into_iter().chain(self.end_step()).collect()
+    }
+
+    /// The same, with how it ended for the page that comes next: in a cookie, so that no link says so to somebody else.
+    pub fn end_session_and_say(&self, how: &str) -> Vec<HeaderValue> {
+        let said = self.cookies.set(Kind::Ended, how, Some(SAID_WITHIN));
+        self.end_session().into_iter().chain(said).collect()
     }
 
     fn seal(&self, session: &Session) -> Option<HeaderValue> {

@@ -14,7 +14,7 @@ use super::super::web::form::Ours;
 use super::super::web::reply::{Reply, see_other};
 use super::super::web::visitor::Visitor;
 use super::super::{Portal, path};
-use super::sign_in::{AFTER_SESSION, AFTER_SIGN_OUT};
+use super::sign_in::{BY_ITSELF, BY_SIGN_OUT};
 use crate::adapters::dates::day;
 use crate::domain::member::{Locale, full_name};
 
@@ -26,7 +26,7 @@ pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Respon
         }
         Ok(Status::SignedIn(signed_in)) => home(&portal, &visitor, *signed_in),
         Ok(Status::NotSignedIn) => see_other(path::SIGN_IN, Vec::new()),
-        Ok(Status::Ended) => see_other(AFTER_SESSION, portal.end_session()),
+        Ok(Status::Ended) => see_other(path::SIGN_IN, portal.end_session_and_say(BY_ITSELF)),
         Err(Unreachable) => portal.unreachable(&visitor, None),
     }
 }
@@ -40,14 +40,18 @@ pub async fn start_again() -> Response {
 pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, _: Ours) -> Response {
     let signed_in = match portal.session(&visitor).await {
         Ok(Status::SignedIn(signed_in)) => signed_in,
-        Ok(Status::NotSignedIn | Status::Ended) => return see_other(AFTER_SIGN_OUT, portal.end_session()),
+        Ok(Status::NotSignedIn | Status::Ended) => {
+            return see_other(path::SIGN_IN, portal.end_session_and_say(BY_SIGN_OUT));
+        }
         Err(Unreachable) => return only_here(&portal, &visitor, None),
     };
     let account = &signed_in.account.spec;
-    let Some(acceptance) = &account.acceptance else { return see_other(AFTER_SIGN_OUT, portal.end_session()) };
+    let Some(acceptance) = &account.acceptance else {
+        return see_other(path::SIGN_IN, portal.end_session_and_say(BY_SIGN_OUT));
+    };
     let changed =
         change(&portal.stores.accounts, &account.id, Still::InEpoch(acceptance.session_epoch), Change::SignedOut).await;
-    let mut cookies = portal.end_session();
+    let mut cookies = portal.end_session_and_say(BY_SIGN_OUT);
     match changed {
         Ok(after) => {
             info!(account = account.id, "signed out");
@@ -61,7 +65,7 @@ pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, _: Ou
             return only_here(&portal, &visitor, account.desired.locale);
         }
     }
-    see_other(AFTER_SIGN_OUT, cookies)
+    see_other(path::SIGN_IN, cookies)
 }
 
 /// The answer to somebody who signs out while nothing can be written: this browser forgets them at least.

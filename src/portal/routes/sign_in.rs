@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::SignedDuration;
@@ -25,24 +25,23 @@ use crate::domain::member::Locale;
 /// What the fields of the second step are sealed for.
 const CHALLENGE: &str = "challenge";
 const ENROLMENT: &str = "enrolment";
-/// Where it is said what has just happened.
-pub const AFTER_SIGN_OUT: &str = "/sign-in?after=sign-out";
-/// Where it is said what has just happened.
-pub const AFTER_SESSION: &str = "/sign-in?after=session";
+/// How a session ended: its person signed out.
+pub const BY_SIGN_OUT: &str = "sign-out";
+/// How a session ended: by itself, or access did.
+pub const BY_ITSELF: &str = "itself";
 
 /// The page of the first step.
-pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
     if !portal.contact.may_sign_in() {
         return portal.unreachable(&visitor, None);
     }
     if matches!(portal.session(&visitor).await, Ok(Status::SignedIn(_))) {
         return see_other(path::HOME, Vec::new());
     }
-    let says = |what: &str| query.as_deref().is_some_and(|query| query.split('&').any(|pair| pair == what));
-    let message = match (says("after=sign-out"), says("after=session")) {
-        (true, _) => Some(SignInMessage::SignedOut),
-        (false, true) => Some(SignInMessage::SessionEnded),
-        (false, false) => None,
+    let message = match visitor.ended.as_deref() {
+        Some(BY_SIGN_OUT) => Some(SignInMessage::SignedOut),
+        Some(BY_ITSELF) => Some(SignInMessage::SessionEnded),
+        Some(_) | None => None,
     };
     first_step(&portal, &visitor, StatusCode::OK, "", message)
 }

@@ -19,6 +19,8 @@ pub enum Kind {
     Language,
     /// The sealed step of a task that has several pages.
     Step,
+    /// How the last session of this browser ended, for the page that says so.
+    Ended,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Self::Device => "device",
             Self::Language => "language",
             Self::Step => "step",
+            Self::Ended => "ended",
         };
         if is_secure { format!("__Host-{name}") } else { name.to_owned() }
     }

@@ -24,7 +24,8 @@ pub(super) fn is_out(visitor: &Visitor, why: &str) {
     eventually_ok(PATIENCE, why, || if is_signed_in(visitor) { Err("still signed in") } else { Ok(()) });
     let mut visitor = visitor.clone();
     let answer = visitor.get("/");
-    assert_eq!(answer.location().as_deref(), Some("/sign-in?after=session"));
+    let said = (answer.location(), visitor.cookie("ended"));
+    assert_eq!(said, (Some("/sign-in".to_owned()), Some("itself")), "the next page says so");
     visitor.follow(&answer);
     assert_eq!(visitor.cookie("session"), None, "the cookie is taken back");
 }

@@ -29,9 +29,13 @@ fn a_session_is_good_at_every_replica_and_after_a_restart_until_it_is_ended_ever
     let mut first = visitor.clone();
     let home = first.get("/");
     let answer = first.submit(&home.form());
-    assert_eq!(answer.location().as_deref(), Some("/sign-in?after=sign-out"));
+    assert_eq!(answer.location().as_deref(), Some("/sign-in"));
     assert!(first.follow(&answer).body.contains("signed out on all your devices"), "it is said");
     assert_eq!(first.cookie("session"), None);
+    for link in ["/sign-in", "/sign-in?after=sign-out", "/sign-in?after=session"] {
+        let stranger = house.portal.visitor().get(link);
+        assert_eq!(stranger.texts("[role=status]"), [""; 0], "{link} tells a stranger something");
+    }
     for (who, browser) in [("the same tab", &visitor), ("the other replica", &elsewhere), ("another browser", &second)]
     {
         eventually_ok(PATIENCE, who, || if is_signed_in(browser) { Err("still signed in") } else { Ok(()) });
@@ -319,6 +323,6 @@ fn sessions_end_by_themselves_after_half_an_hour_unused_and_after_twelve_hours()
     }
     house.world.clock().advance(minutes(20));
     let over = used.get("/");
-    assert_eq!(over.location().as_deref(), Some("/sign-in?after=session"), "twelve hours are over");
+    assert_eq!(over.location().as_deref(), Some("/sign-in"), "twelve hours are over");
     assert!(used.follow(&over).body.contains("sign in again"), "it is said");
 }
