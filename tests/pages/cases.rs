@@ -227,7 +227,7 @@ fn home<'a>(reader: &Reader) -> Vec<Named<'a>> {
     .into()
 }
 
-const NOTICES: [(&str, Notice<'static>); 20] = [
+const NOTICES: [(&str, Notice<'static>); 21] = [
     ("notice-invitation-expired", Notice::InvitationExpired),
     ("notice-invitation-replaced", Notice::InvitationReplaced),
     ("notice-already-accepted", Notice::AlreadyAccepted),
@@ -243,6 +243,7 @@ const NOTICES: [(&str, Notice<'static>); 20] = [
     ("notice-too-many-tries-hour", Notice::TooManyTries { wait: 3600 }),
     ("notice-busy", Notice::Busy),
     ("notice-unreachable", Notice::Unreachable),
+    ("notice-session-unreachable", Notice::SessionUnreachable),
     ("notice-prevented", Notice::Prevented),
     ("notice-signed-out-here", Notice::SignedOutHere),
     ("notice-failed", Notice::Failed),

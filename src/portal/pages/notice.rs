@@ -35,6 +35,8 @@ pub enum Notice<'a> {
     Busy,
     /// The clinic's records cannot be read, so nobody is let in.
     Unreachable,
+    /// The same, for whoever has a session, which goes on once they can be read.
+    SessionUnreachable,
     /// A policy of the cluster refuses what the portal must write, until an administrator looks.
     Prevented,
     /// Somebody signed out while nothing could be written: only here.
@@ -88,6 +90,7 @@ impl<'a> Notice<'a> {
             Self::TooManyTries { .. } => "notice_too_many_tries",
             Self::Busy => "notice_busy",
             Self::Unreachable => "notice_unreachable",
+            Self::SessionUnreachable => "notice_session_unreachable",
             Self::Prevented => "notice_prevented",
             Self::SignedOutHere => "notice_signed_out_here",
             Self::Failed => "notice_failed",
@@ -109,6 +112,7 @@ impl<'a> Notice<'a> {
             | Self::TooManyTries { .. }
             | Self::Busy
             | Self::Unreachable
+            | Self::SessionUnreachable
             | Self::Prevented
             | Self::SignedOutHere
             | Self::Failed

@@ -27,7 +27,7 @@ pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Respon
         Ok(Status::SignedIn(signed_in)) => home(&portal, &visitor, *signed_in),
         Ok(Status::NotSignedIn) => see_other(path::SIGN_IN, Vec::new()),
         Ok(Status::Ended) => see_other(path::SIGN_IN, portal.end_session_and_say(BY_ITSELF)),
-        Err(Unreachable) => portal.unreachable(&visitor, None),
+        Err(Unreachable) => portal.session_unreachable(&visitor),
     }
 }
 

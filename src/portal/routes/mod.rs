@@ -94,6 +94,11 @@ impl Portal {
         self.notice(visitor, locale, StatusCode::SERVICE_UNAVAILABLE, Notice::Unreachable)
     }
 
+    /// The same to whoever has a session.
+    fn session_unreachable(&self, visitor: &Visitor) -> Response {
+        self.notice(visitor, None, StatusCode::SERVICE_UNAVAILABLE, Notice::SessionUnreachable)
+    }
+
     /// The answer while a policy of the cluster refuses what the portal must write.
     fn prevented(&self, visitor: &Visitor, locale: Option<Locale>) -> Response {
         self.notice(visitor, locale, StatusCode::SERVICE_UNAVAILABLE, Notice::Prevented)

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use super::super::codes::{Code, CodeRefused};
 use super::super::failures::{Attempt, Factor, Failure, Outcome, Who};
 use super::super::pages::{self, CodeFault, EnrolOccasion, Page, SecondStepFault, SignInMessage, field};
-use super::super::sessions::Status;
+use super::super::sessions::{Status, Unreachable};
 use super::super::sign_in::{Challenge, Enrolment, Next, NotLetIn};
 use super::super::steps::Step;
 use super::super::throttles::Target;
@@ -32,11 +32,13 @@ pub const BY_ITSELF: &str = "itself";
 
 /// The page of the first step.
 pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
+    match portal.session(&visitor).await {
+        Ok(Status::SignedIn(_)) => return see_other(path::HOME, Vec::new()),
+        Err(Unreachable) => return portal.session_unreachable(&visitor),
+        Ok(Status::NotSignedIn | Status::Ended) => {}
+    }
     if !portal.contact.may_sign_in() {
         return portal.unreachable(&visitor, None);
-    }
-    if matches!(portal.session(&visitor).await, Ok(Status::SignedIn(_))) {
-        return see_other(path::HOME, Vec::new());
     }
     let message = match visitor.ended.as_deref() {
         Some(BY_SIGN_OUT) => Some(SignInMessage::SignedOut),

@@ -87,6 +87,11 @@ fn without_contact_nobody_signs_in_and_after_a_while_nobody_stays() {
     let page = visitor.get("/sign-in");
     assert_eq!((page.status, page.heading().as_str()), (503, "Nobody can sign in for now"));
     assert_eq!(house.portal.readiness(), Some(503), "no ingress sends anybody here");
+    for path in ["/", "/sign-in"] {
+        let page = ana.clone().get(path);
+        assert_eq!((page.status, page.heading().as_str()), (503, "Your page cannot be shown for now"), "{path}");
+        assert!(page.body.contains("You were not signed out"), "{path}");
+    }
     let silence = house.portal.metric("clinic_operator_portal_api_silence_seconds");
     assert!(silence >= 60, "{silence}");
     proxy.mend();
@@ -133,6 +138,23 @@ fn a_replica_that_is_cut_off_alone_is_sent_nobody_and_where_all_are_people_still
     });
     assert_eq!(second.readiness(), Some(200));
     assert_eq!(sign_in(&mut second.visitor(), "ana@maple.example", PASSWORD).status, 303);
+}
+
+#[test]
+fn whoever_is_signed_in_stays_so_in_an_outage_and_is_not_told_that_nobody_can_sign_in() {
+    let mut house = House::new("outage");
+    let proxy = Proxy::start();
+    house.portal.restart_at(&proxy.url);
+    house.portal.wait_until_ready();
+    let ana = house.accepted("ana");
+    proxy.fault(Which { method: "GET", has: &[], has_not: None, only: None }, Fault::Hold);
+    eventually_ok(Duration::from_secs(180), "strangers to be refused", || {
+        let page = house.portal.visitor().get("/sign-in");
+        if page.status == 503 { Ok(()) } else { Err(page.heading()) }
+    });
+    assert_eq!(ana.clone().get("/sign-in").location().as_deref(), Some("/"));
+    assert!(is_signed_in(&ana));
+    proxy.mend();
 }
 
 /// Nobody knows any more whether the clinic requires a second factor.
