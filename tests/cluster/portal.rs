@@ -5,6 +5,7 @@ mod browser;
 mod crowds;
 mod ends;
 mod failures;
+mod forms;
 mod impatient;
 mod keys;
 mod limits;
