@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use crate::support::control_plane::AuditRecord;
 use crate::support::proxy::{Fault, Proxy, Which};
 use crate::support::wait::{PATIENCE, eventually, eventually_ok};
-use crate::world::{World, staff};
+use crate::world::{World, condition, staff};
 
 /// Each write on the way, in order: its name for a test, method, a part of the path, and how many such writes come before.
 const WRITES: [(&str, &str, &[&str], usize); 6] = [
@@ -53,13 +53,13 @@ pub(crate) fn invited_in_the_end(world: &World, member: &str) {
         let user = world.object("clinicuser", member);
         if user["status"]["state"] == "Invited" { Ok(()) } else { Err(user["status"].clone()) }
     };
-    let account = || world.object("clinicuser", member)["status"]["account"].clone();
+    // What the operator says it has seen: its ten minutes begin then, not when the attempt is written.
+    let waits = || {
+        let user = world.object("clinicuser", member);
+        let told = condition(&user, "Ready").and_then(|ready| ready["message"].as_str());
+        told.is_some_and(|told| told.contains("not known yet")).then_some(())
+    };
     eventually_ok(PATIENCE, &format!("{member} to be invited, or to wait for an outcome"), || {
-        let waits = || {
-            let account = account();
-            let record = world.object("clinicaccount", account.as_str()?);
-            (record["spec"]["delivery"]["attempts"][0]["outcome"] == "Sending").then_some(())
-        };
         is_invited().or_else(|seen| waits().ok_or(seen))
     });
     if is_invited().is_err() {
