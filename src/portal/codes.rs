@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::credentials::{Factor, Planned};
 use super::sign_in::NotLetIn;
 use crate::api::credential::Used;
-use crate::domain::second_factor::{accepted_step, is_code, redeem};
+use crate::domain::second_factor::{TotpSecret, accepted_step, is_code, redeem};
 
 /// Random: tells a form from every other.
 pub type FormId = [u8; 16];
@@ -52,10 +52,15 @@ impl From<NotLetIn> for CodeRefused {
 
 /// The step of the first code of a second factor that is being set up.
 pub fn first_step(planned: &Planned, code: &str, now: Timestamp) -> Result<u64, CodeRefused> {
+    right_step(&planned.secret(), code, now)
+}
+
+/// The step of a code of the app, used or not.
+fn right_step(secret: &TotpSecret, code: &str, now: Timestamp) -> Result<u64, CodeRefused> {
     if !is_code(code) {
         return Err(CodeRefused::Malformed);
     }
-    accepted_step(&planned.secret(), code, now, None).ok_or(CodeRefused::Wrong)
+    accepted_step(secret, code, now, None).ok_or(CodeRefused::Wrong)
 }
 
 /// What is used after this code; `None`: this form has used it up already, so that there is nothing to write.
@@ -69,11 +74,9 @@ pub fn use_up(
     let is_again = |code| form.is_some_and(|form| used.last_form.as_ref() == Some(&mark(form, code)));
     let mut after = used.clone();
     let spent = match code {
-        Code::OfApp(code) if !is_code(code) => return Err(CodeRefused::Malformed),
         Code::OfApp(code) => {
             let secret = factor.secret();
-            let right = accepted_step(&secret, code, now, None).ok_or(CodeRefused::Wrong)?;
-            if is_again(UsedUp::OfApp(right)) {
+            if is_again(UsedUp::OfApp(right_step(&secret, code, now)?)) {
                 return Ok(None);
             }
             let step = accepted_step(&secret, code, now, used.totp_step).ok_or(CodeRefused::Used)?;

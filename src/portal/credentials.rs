@@ -94,9 +94,9 @@ impl Planned {
         Some(RecoveryCodes::new(self.recovery.as_slice().try_into().ok()?))
     }
 
-    /// The same second factor for a credential of another name: whoever begins again has it in the app already.
-    pub fn named(self, name: [u8; NAME_BYTES]) -> Self {
-        Self { name, ..self }
+    /// The same credential with the second factor of an earlier one: whoever begins again has that in the app already.
+    pub fn with_factor_of(self, before: Self) -> Self {
+        Self { name: self.name, ..before }
     }
 
     /// What tells the form that it comes with from every other.

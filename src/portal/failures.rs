@@ -220,7 +220,7 @@ impl Default for Failures {
 }
 
 impl Failures {
-    /// The same for what a username is compared with, capitals and blanks around aside, as long as this process runs.
+    /// The same for all that is read as one username, as long as this process runs.
     fn digest(&self, typed: &str) -> Option<String> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key?).ok()?;
         mac.update(&digest(typed));

@@ -91,8 +91,7 @@ pub enum NotLetIn {
 impl Enrolment {
     /// The same with the second factor of an earlier one, for a credential of its own.
     pub fn with_factor_of(self, before: Self) -> Self {
-        let planned = before.planned.named(self.planned.form());
-        Self { planned, ..self }
+        Self { planned: self.planned.with_factor_of(before.planned), ..self }
     }
 }
 
@@ -104,7 +103,7 @@ impl Challenge {
     }
 
     /// The one that followed from accepting the invitation: as if the password had been right then.
-    pub fn of_acceptance(account: &ClinicAccountSpec, facts: &Facts, form: FormId) -> Option<Self> {
+    pub fn of_acceptance(account: &ClinicAccountSpec, facts: &Facts, form: Option<FormId>) -> Option<Self> {
         let Acceptance { accepted_at, credential, .. } = account.acceptance.as_ref()?;
         Some(Self {
             account: account.id.clone(),
@@ -112,7 +111,7 @@ impl Challenge {
             grant: facts.grant(),
             epoch: Some(first_epoch(*accepted_at)),
             since: accepted_at.as_second(),
-            form: Some(form),
+            form,
         })
     }
 
@@ -184,7 +183,7 @@ impl Portal {
 
     /// Lets in who sends the form again by which this account was set up with a password alone.
     pub async fn accepted_again(&self, account: &ClinicAccountSpec) -> Result<ClinicAccount, NotLetIn> {
-        let challenge = Challenge::of_acceptance(account, &self.facts(account), FormId::default());
+        let challenge = Challenge::of_acceptance(account, &self.facts(account), None);
         self.let_in(&challenge.ok_or(NotLetIn::Refused)?).await
     }
 

@@ -3,7 +3,7 @@
 //! so that a task in another tab goes on. Whether a step may be taken never stands here.
 
 use axum::http::HeaderValue;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Portal;
@@ -56,30 +56,44 @@ impl Keep {
     }
 }
 
+impl Challenge {
+    /// Whether a code may still be entered.
+    pub fn is_in_time(&self, now: Timestamp) -> bool {
+        is_within(self.since, CODE_WITHIN, now)
+    }
+}
+
+impl Enrolment {
+    /// Whether the second factor may still be set up.
+    pub fn is_in_time(&self, now: Timestamp) -> bool {
+        is_within(self.challenge.since, SETUP_WITHIN, now)
+    }
+}
+
+impl Draft {
+    /// Whether the second factor may still be set up.
+    pub fn is_in_time(&self, now: Timestamp) -> bool {
+        is_within(self.shown, SETUP_WITHIN, now)
+    }
+}
+
 impl Step {
-    /// When it began, and how long it lasts.
-    fn limit(&self) -> (i64, SignedDuration) {
+    fn is_in_time(&self, now: Timestamp) -> bool {
         match self {
-            Self::Code(challenge) => (challenge.since, CODE_WITHIN),
-            Self::Enrol(enrolment) => (enrolment.challenge.since, SETUP_WITHIN),
-            Self::Accept { draft, .. } => (draft.shown, SETUP_WITHIN),
-            Self::Keep(keep) => (keep.since, SETUP_WITHIN),
+            Self::Code(challenge) => challenge.is_in_time(now),
+            Self::Enrol(enrolment) => enrolment.is_in_time(now),
+            Self::Accept { draft, .. } => draft.is_in_time(now),
+            Self::Keep(keep) => is_within(keep.since, SETUP_WITHIN, now),
         }
     }
 }
 
 impl Portal {
-    /// Whether the step can still be taken.
-    pub fn is_in_time(&self, step: &Step) -> bool {
-        let (since, lasts) = step.limit();
-        is_within(since, lasts, self.clock.now())
-    }
-
     /// The step that the browser is at, if it can still be taken.
     pub fn step(&self, visitor: &Visitor) -> Option<Step> {
         let place = visitor.place(STEP);
         let step: Option<Step> = self.keys.open(Purpose::Form, &place, visitor.step.as_deref()?);
-        step.filter(|step| self.is_in_time(step))
+        step.filter(|step| step.is_in_time(self.clock.now()))
     }
 
     /// The cookies of a browser that is at this step from now on.

@@ -46,7 +46,7 @@ pub(super) fn begin(
     let place = opened.place();
     let Some(planned) = portal.plan() else { return failed(portal, visitor, opened.invited.locale()) };
     let planned = match setting_up(portal, visitor, &place) {
-        Some(before) => before.planned.named(planned.form()),
+        Some(before) => planned.with_factor_of(before.planned),
         None => planned,
     };
     let draft = Draft::new(typed, password, planned, portal.clock.now());
@@ -59,11 +59,10 @@ pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Respon
     let Some(((account, token), path)) = link(&visitor) else {
         return refused(&portal, &visitor, Refusal::Unknown, None);
     };
-    if let Some(Step::Keep(_)) = portal.step(&visitor) {
-        return see_other(path::RECOVERY_CODES, Vec::new());
-    }
-    let Some(draft) = setting_up(&portal, &visitor, &place(&account, &token)) else {
-        return see_other(&path, Vec::new());
+    let draft = match portal.step(&visitor) {
+        Some(Step::Accept { link, draft }) if link == place(&account, &token) => draft,
+        Some(Step::Keep(_)) => return see_other(path::RECOVERY_CODES, Vec::new()),
+        Some(Step::Accept { .. } | Step::Code(_) | Step::Enrol(_)) | None => return see_other(&path, Vec::new()),
     };
     match open(&portal, &visitor).await {
         Ok(opened) => enrol(&portal, &visitor, &opened, &draft, None),
@@ -87,15 +86,15 @@ pub async fn first_code(State(portal): State<Arc<Portal>>, visitor: Visitor, sen
         Ok(opened) => opened,
         Err(answer) => return answer,
     };
-    let is_in_time = |draft: &Draft| portal.is_in_time(&Step::Accept { link: place.clone(), draft: draft.clone() });
-    let Some(draft) = draft.as_ref().filter(|draft| is_in_time(draft)) else {
+    let now = portal.clock.now();
+    let Some(draft) = draft.as_ref().filter(|draft| draft.is_in_time(now)) else {
         not_accepted(&portal, &visitor, Who::OfLink(&account), Factor::Totp, Outcome::OutOfDate);
         let names = draft.map_or_else(|| opened.invited.names(), |draft| draft.names());
         let filled = Filled { note: Some(AcceptNote::OutOfDate), ..Filled::with(names) };
         return form(&portal, &visitor, &opened, &filled);
     };
     let locale = opened.invited.locale();
-    let step = match first_step(&draft.planned, sent.get(field::CODE), portal.clock.now()) {
+    let step = match first_step(&draft.planned, sent.get(field::CODE), now) {
         Ok(step) => step,
         Err(refused) => {
             not_accepted(&portal, &visitor, Who::OfLink(&account), Factor::Totp, Outcome::from(&refused));
@@ -127,7 +126,7 @@ async fn set_up_again(
 ) -> Option<Response> {
     let is_named = account.credential() == Some(&draft.planned.credential());
     is_named.then_some(())?;
-    let challenge = Challenge::of_acceptance(account, &portal.facts(account), draft.planned.form())?;
+    let challenge = Challenge::of_acceptance(account, &portal.facts(account), Some(draft.planned.form()))?;
     let target = portal.target_of(visitor, &challenge);
     let check = Box::pin(portal.check_code(&challenge, Code::OfApp(code)));
     match tried(portal, visitor, (target, Factor::Totp), &challenge, check).await {

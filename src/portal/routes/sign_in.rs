@@ -114,14 +114,10 @@ pub async fn code(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sen
         if recovery { Code::Recovery(sent.get(field::RECOVERY_CODE)) } else { Code::OfApp(sent.get(field::CODE)) };
     let factor = if recovery { Factor::RecoveryCode } else { Factor::Totp };
     let challenge: Option<Challenge> = portal.open_draft(&visitor, CHALLENGE, &sent);
-    let Some(challenge) = challenge else {
-        portal.not_signed_in(&visitor, Who::Nobody, factor, Outcome::OutOfDate);
-        return took_too_long(&portal, &visitor, "");
+    let challenge = match challenge {
+        Some(challenge) if challenge.is_in_time(portal.clock.now()) => challenge,
+        late => return took_too_long(&portal, &visitor, late.as_ref(), factor),
     };
-    if !portal.is_in_time(&Step::Code(challenge.clone())) {
-        portal.not_signed_in(&visitor, Who::Account(&challenge.account), factor, Outcome::OutOfDate);
-        return took_too_long(&portal, &visitor, &portal.login_of(&challenge));
-    }
     let answer = {
         let target = portal.target_of(&visitor, &challenge);
         let check = Box::pin(portal.check_code(&challenge, code));
@@ -144,15 +140,10 @@ pub async fn code(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sen
 /// The first code of a second factor that the clinic requires by now was sent.
 pub async fn enrol(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
     let enrolment: Option<Enrolment> = portal.open_draft(&visitor, ENROLMENT, &sent);
-    let Some(enrolment) = enrolment else {
-        portal.not_signed_in(&visitor, Who::Nobody, Factor::Totp, Outcome::OutOfDate);
-        return took_too_long(&portal, &visitor, "");
+    let enrolment = match enrolment {
+        Some(enrolment) if enrolment.is_in_time(portal.clock.now()) => enrolment,
+        late => return took_too_long(&portal, &visitor, late.as_ref().map(|late| &late.challenge), Factor::Totp),
     };
-    if !portal.is_in_time(&Step::Enrol(enrolment.clone())) {
-        let account = Who::Account(&enrolment.challenge.account);
-        portal.not_signed_in(&visitor, account, Factor::Totp, Outcome::OutOfDate);
-        return took_too_long(&portal, &visitor, &portal.login_of(&enrolment.challenge));
-    }
     let answer = {
         let target = portal.target_of(&visitor, &enrolment.challenge);
         let check = Box::pin(portal.enrol(&enrolment, sent.get(field::CODE)));
@@ -270,10 +261,13 @@ fn refused(portal: &Portal, visitor: &Visitor, username: &str) -> Response {
     first_step(portal, visitor, StatusCode::UNPROCESSABLE_ENTITY, username, message)
 }
 
-/// The password must be typed again.
-fn took_too_long(portal: &Portal, visitor: &Visitor, email: &str) -> Response {
+/// The password must be typed again. `late`: what the form carried, if it can be read.
+fn took_too_long(portal: &Portal, visitor: &Visitor, late: Option<&Challenge>, factor: Factor) -> Response {
+    let who = late.map_or(Who::Nobody, |late| Who::Account(&late.account));
+    portal.not_signed_in(visitor, who, factor, Outcome::OutOfDate);
+    let email = late.map_or_else(String::new, |late| portal.login_of(late));
     let message = Some(SignInMessage::TookTooLong);
-    first_step(portal, visitor, StatusCode::UNPROCESSABLE_ENTITY, email, message)
+    first_step(portal, visitor, StatusCode::UNPROCESSABLE_ENTITY, &email, message)
 }
 
 fn first_step(
