@@ -150,7 +150,7 @@ impl RelayHealth {
     /// since, and tells nothing.
     pub fn from_ledgers(past: Vec<Past>, now: Timestamp) -> Self {
         let mut past: Vec<Past> = past.into_iter().filter(|past| past.at <= now).collect();
-        past.sort_by_key(|past| (past.at, counts_more(past.outcome)));
+        past.sort_by_key(|past| (past.at, counts_more(past)));
         let mut health = Self::default();
         for past in past {
             health.recall(past, now);
@@ -352,10 +352,12 @@ fn is_of_the_recipient(trouble: &Trouble) -> bool {
     trouble.is_of_the_address() && trouble.cause != Some(Cause::InvalidAddress)
 }
 
-/// Of two attempts of one second, which comes after the other: the one that shows that it works.
-fn counts_more(outcome: Outcome) -> u8 {
-    match outcome {
+/// Of two attempts of one second, which comes after the other: the one that shows that it works, and after that the refusal that was put
+/// down to its member because it works.
+fn counts_more(past: &Past) -> u8 {
+    match past.outcome {
         Outcome::MailerFailed | Outcome::Deferred | Outcome::Sending | Outcome::Dropped => 0,
+        Outcome::Refused if past.trouble.may_be_the_members() => 3,
         Outcome::Refused => 1,
         Outcome::Sent => 2,
     }

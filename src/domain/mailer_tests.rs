@@ -230,6 +230,11 @@ fn a_restart_goes_on_with_what_was_refused_before() {
     let ledgers = vec![refused("a", "x", 0), past("b", "y", 1, Outcome::Sent, "250")];
     let mut health = RelayHealth::from_ledgers(ledgers, at(10));
     assert_eq!(health.learn("a", unexplained("550", "x", Some(0)), health.begin(), at(60)), Blame::Member);
+    // One mail that was taken puts one refusal down to its member, also of the same second.
+    let put_down = past("a", "x", 5, Outcome::Refused, "550");
+    let ledgers = vec![refused("a", "x", 0), refused("c", "y", 1), put_down, past("b", "y", 5, Outcome::Sent, "250")];
+    let mut health = RelayHealth::from_ledgers(ledgers, at(10));
+    assert_eq!(health.learn("c", unexplained("550", "y", Some(1)), health.begin(), at(60)), Blame::Undecided);
 }
 
 /// What a relay answers to a mail.
