@@ -47,7 +47,7 @@ const ENGLISH: Reader = Reader {
     title: "Dr.",
     position: "Family physician",
     email: "zoe-anne@people.example",
-    expires: "Wednesday, September 29, 2027 at 14:05 (America/Toronto)",
+    expires: "Wednesday, September 29, 2027 at 2:05\u{a0}p.m., Toronto time",
     last_day: "Wednesday, July 14, 2027",
 };
 
@@ -64,7 +64,7 @@ const FRENCH: Reader = Reader {
     title: "Dre",
     position: "Médecin de famille",
     email: "genevieve@gens.example",
-    expires: "mercredi 29\u{a0}septembre\u{a0}2027 à\u{a0}14\u{a0}h\u{a0}05 (America/Toronto)",
+    expires: "mercredi 29\u{a0}septembre\u{a0}2027 à\u{a0}14\u{a0}h\u{a0}05, heure de Toronto",
     last_day: "mercredi 14\u{a0}juillet\u{a0}2027",
 };
 

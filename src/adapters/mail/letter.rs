@@ -10,7 +10,7 @@ use crate::{api::clinic::TwoFactor, domain::member::Locale};
 
 /// What a mail needs to know, and no more. Debug shows neither address nor link.
 pub struct Letter<'a> {
-    /// Header From; the relay's mailbox.
+    /// Header From: the relay's mailbox, and the clinic's name where it has none.
     pub from: &'a Mailbox,
     /// Where an answer goes; none: to `from`.
     pub reply_to: Option<&'a Mailbox>,
@@ -68,7 +68,7 @@ pub struct Invitation<'a> {
     pub expires: Timestamp,
     /// The clinic's zone, in which `expires` is told.
     pub zone: &'a TimeZone,
-    /// Whether two-factor authentication is advised or demanded before the first login.
+    /// Whether two-factor authentication is advised or demanded before the first sign-in.
     pub two_factor: TwoFactor,
     /// Whether an earlier invitation was mailed.
     pub occasion: Occasion,

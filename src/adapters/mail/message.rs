@@ -12,7 +12,7 @@ use lettre::{
 };
 
 use super::letter::{Letter, RenderError};
-use super::wording::{language, one_line, wording};
+use super::wording::{clinic, language, one_line, wording};
 
 /// `=_` occurs in neither quoted-printable nor base64 (RFC 2045 §6.7), so no part can hold it.
 const BOUNDARY: &str = "=_clinic-operator-alternative_=";
@@ -52,7 +52,7 @@ pub fn render(letter: &Letter<'_>) -> Result<RenderedMail, RenderError> {
     let words = wording(letter)?;
     let mut message = Message::builder()
         .date(SystemTime::from(letter.date))
-        .from(with_plain_name(letter.from))
+        .from(from(letter))
         .to(Mailbox::new(None, to))
         .subject(words.subject)
         .message_id(Some(letter.message_id.to_owned()));
@@ -82,6 +82,13 @@ const LAST_SECOND: i64 = 253_402_300_799;
 fn part(kind: ContentType, text: String) -> Result<SinglePart, RenderError> {
     let body = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable);
     Ok(SinglePart::builder().header(kind).body(body.map_err(|_| RenderError::Headers)?))
+}
+
+/// Who sends it: the name of the setting, or else the clinic's.
+fn from(letter: &Letter<'_>) -> Mailbox {
+    let named = with_plain_name(letter.from);
+    let name = named.name.or_else(|| Some(clinic(letter)).filter(|name| !name.is_empty()));
+    Mailbox::new(name, named.email)
 }
 
 fn with_plain_name(mailbox: &Mailbox) -> Mailbox {

@@ -142,7 +142,7 @@ fn names_are_encoded_so_that_nothing_breaks_out_of_a_header() {
         ("Zoë-Anne d'Été", "=?utf-8?b?Wm/Dqy1Bbm5lIGQnw4l0w6k=?= <x@elm.example>"),
         ("李", "=?utf-8?b?5p2O?= <x@elm.example>"),
         ("Elm\r\nBcc: all@people.example", "=?utf-8?b?RWxtIEJjYzogYWxsQHBlb3BsZS5leGFtcGxl?= <x@elm.example>"),
-        ("\r\n", "x@elm.example"),
+        ("\r\n", "\"Elm Street Clinic\" <x@elm.example>"),
     ] {
         let from_mailbox = Mailbox::new(Some(name.to_owned()), "x@elm.example".parse().unwrap());
         let mail = Sample { from: from_mailbox, ..Sample::default() }.mail();
@@ -210,7 +210,7 @@ fn an_english_invitation_reads_so() {
         &[
             "<html lang=\"en\">",
             "Set up my account</a>",
-            "June 28, 2027 at 14:05 (America&#x2f;Toronto)",
+            "June 28, 2027 at 2:05\u{a0}p.m., Toronto time",
             "Hello Zoë-Anne,",
         ],
     );
@@ -229,7 +229,10 @@ fn a_french_invitation_reads_so() {
     let (subject, plain, html) = sample.words();
     assert_eq!(subject, "Clinique de l’Érable vous invite à activer votre compte");
     assert_eq!(plain, include_str!("testdata/invitation.fr.txt"));
-    assert_says(&html, &["<html lang=\"fr\">", "Activer mon compte</a>", "exigée avant votre", "<p class=\"text\""]);
+    assert_says(
+        &html,
+        &["<html lang=\"fr\">", "Activer mon compte</a>", "exigée avant l’ouverture", "<p class=\"text\""],
+    );
 }
 
 fn assert_says(text: &str, facts: &[&str]) {

@@ -105,11 +105,12 @@ fn values(letter: &Letter<'_>, layout: &str) -> Result<Value, RenderError> {
         layout,
         nbsp => NO_BREAK_SPACE.to_string(),
         language => language(letter.locale),
-        clinic => parted(&one_line(letter.clinic_name, LONGEST_NAME)),
+        clinic => clinic(letter),
         first_name => first_name.filter(|name| !name.is_empty()),
         // Safe by `is_link`; escaped slashes would hide it from people who read the source.
         link => by_link.map(|(link, ..)| Value::from_safe_string(link.expose_secret().to_owned())),
         expires,
+        username => letter.to,
         again => by_link.is_some_and(|(.., occasion)| matches!(occasion, Occasion::Again)),
         steps => two_factor.is_some(),
         required => two_factor.is_some_and(|two_factor| matches!(two_factor, TwoFactor::Required)),
@@ -139,6 +140,11 @@ fn is_link(text: &str) -> bool {
     rest.is_some_and(|rest| {
         !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$()*+,;=%".contains(&b))
     })
+}
+
+/// The clinic's name as a letter says it.
+pub(super) fn clinic(letter: &Letter<'_>) -> String {
+    parted(&one_line(letter.clinic_name, LONGEST_NAME))
 }
 
 /// A name as it may stand in a header or a sentence: no line breaks, nothing else that nobody sees (records of earlier versions may
