@@ -103,6 +103,64 @@ async fn without_a_script_no_button_is_to_be_seen_that_needs_one() {
 }
 
 #[tokio::test]
+async fn another_language_keeps_what_was_typed_and_nothing_that_is_secret() {
+    for (page, typed, secret) in [
+        ("accept", json!({"first_name": "Zoë", "title": "RN"}), &["password", "repeated"][..]),
+        ("sign-in", json!({"email": "zoe@maple.example"}), &["password"]),
+        ("code", json!({"code": "123456"}), &["recovery_code"]),
+    ] {
+        let here = |language: &str| {
+            let name = format!("{page}-{language}-usual");
+            cases().into_iter().find(|case| case.name == name).unwrap_or_else(|| panic!("there is no page {name}"))
+        };
+        let (mut english, mut french) = (here("en"), here("fr"));
+        (english.name, french.name) = ("here".to_owned(), "here?lang=fr".to_owned());
+        let server = serve(&[english, french]);
+        let browser = Browser::start(&[]).await;
+        browser.open(&format!("{}/here", server.base)).await;
+        let fill = |id: &str, value: &Value| format!("document.getElementById('{id}').value = {value};");
+        for (id, value) in typed.as_object().expect("an object") {
+            browser.ask(&fill(id, value)).await;
+        }
+        for id in secret {
+            browser.ask(&fill(id, &json!("of nobody else"))).await;
+        }
+        // The browser is led there by the test, which knows when the page is there.
+        browser
+            .ask(
+                "const link = document.querySelector('.languages a');
+                  link.addEventListener('click', (event) => event.preventDefault()); link.click();",
+            )
+            .await;
+        browser.open(&format!("{}/here?lang=fr", server.base)).await;
+        assert_eq!(browser.ask("return document.documentElement.lang").await, "fr");
+        for (id, value) in typed.as_object().expect("an object") {
+            assert_eq!(&browser.ask(&format!("return document.getElementById('{id}').value")).await, value, "{page}");
+        }
+        for id in secret {
+            assert_eq!(browser.ask(&format!("return document.getElementById('{id}').value")).await, "", "{page}");
+        }
+        assert_eq!(browser.ask("return sessionStorage.length").await, 0, "{page}: nothing stays");
+        browser.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_keyboard_begins_where_one_types_first() {
+    let cases = cases();
+    let server = serve(&cases);
+    let browser = Browser::start(&[]).await;
+    for (page, begins) in
+        [("sign-in", "email"), ("sign-in-signed-out", "email"), ("sign-in-took-too-long", "password"), ("code", "code")]
+    {
+        let page = named(&cases, &format!("{page}-en-usual"));
+        browser.open(&format!("{}{}", server.base, path(page))).await;
+        assert_eq!(browser.ask("return document.activeElement.id").await, begins, "{}", page.name);
+    }
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn an_entry_that_was_refused_is_one_key_away_from_its_reason() {
     let cases = cases();
     let server = serve(&cases);

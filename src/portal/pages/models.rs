@@ -23,8 +23,8 @@ pub struct Frame<'a> {
     pub script: &'a str,
     /// Where [`super::icon`] is served.
     pub icon: &'a str,
-    /// Where a GET shows this page again: the link to the other language leads there, with `?lang=` and its tag. `None`: it
-    /// cannot be shown again, so there is no such link.
+    /// Where a GET shows this page again: the link to the other language leads there, with `?lang=` and its tag. `None`: where it was
+    /// asked for.
     pub path: Option<&'a str>,
     /// Where people sign in.
     pub sign_in: &'a str,

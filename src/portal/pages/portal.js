@@ -1,5 +1,5 @@
 // What is easier with a script: to look at a password while typing it, to copy or print recovery codes, whose buttons are hidden until
-// this runs; and to click twice. Never here: anything that a page needs to work, or a word of a language.
+// this runs; to change the language while typing; and to click twice. Never here: anything that a page needs to work, or a word of a language.
 "use strict";
 
 for (const box of document.querySelectorAll("[data-shows]")) {
@@ -31,6 +31,25 @@ for (const button of document.querySelectorAll("[data-copies]")) {
 for (const button of document.querySelectorAll("[data-prints]")) {
   button.addEventListener("click", () => print());
   button.hidden = false;
+}
+
+// Another language shows the page anew: what was typed is kept until then, in this tab alone, and never what is secret.
+const typed = () => [...document.querySelectorAll(
+  "form input[name]:not([type=hidden], [type=password], [autocomplete=off], [data-shows])")];
+for (const link of document.querySelectorAll(".languages a")) {
+  link.addEventListener("click", () => {
+    const kept = typed().filter((field) => field.id).map((field) => [field.id, field.type === "checkbox" ? field.checked : field.value]);
+    sessionStorage.setItem("typed", JSON.stringify({ at: location.pathname, kept }));
+  });
+}
+const before = JSON.parse(sessionStorage.getItem("typed") ?? "null");
+sessionStorage.removeItem("typed");
+if (before?.at === location.pathname) {
+  for (const [id, value] of before.kept) {
+    const field = typed().find((field) => field.id === id);
+    if (field?.type === "checkbox") field.checked = value;
+    else if (field) field.value = value;
+  }
 }
 
 // One click, one outcome: while the answer is on its way, a form is not sent again. Whoever stops it or comes back can send it anew.

@@ -29,7 +29,7 @@ pub struct Reply<'a> {
     pub status: StatusCode,
     /// The language that the person's record says.
     pub locale: Option<Locale>,
-    /// Where a GET shows the page again, if it can be shown again.
+    /// Where a GET shows the page again; `None`: where it was asked for, which a GET may answer otherwise.
     pub again: Option<&'a str>,
     /// Cookies to set, each made by `Cookies`.
     pub cookies: Vec<HeaderValue>,
