@@ -227,7 +227,7 @@ fn home<'a>(reader: &Reader) -> Vec<Named<'a>> {
     .into()
 }
 
-const NOTICES: [(&str, Notice<'static>); 21] = [
+const NOTICES: [(&str, Notice<'static>); 22] = [
     ("notice-invitation-expired", Notice::InvitationExpired),
     ("notice-invitation-replaced", Notice::InvitationReplaced),
     ("notice-already-accepted", Notice::AlreadyAccepted),
@@ -235,6 +235,7 @@ const NOTICES: [(&str, Notice<'static>); 21] = [
     ("notice-training-ended", Notice::TrainingEnded),
     ("notice-removed", Notice::Removed),
     ("notice-unknown-link", Notice::UnknownLink),
+    ("notice-address-unchanged", Notice::AddressUnchanged),
     ("notice-not-found", Notice::NotFound),
     ("notice-form-out-of-date", Notice::FormOutOfDate { again: "/sign-in" }),
     ("notice-too-many-tries-second", Notice::TooManyTries { wait: 0 }),

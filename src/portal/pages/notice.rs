@@ -19,6 +19,8 @@ pub enum Notice<'a> {
     Removed,
     /// Nobody mailed this link; it says nothing about whether there is such an account.
     UnknownLink,
+    /// A link to confirm a changed address, which nothing can be done with yet.
+    AddressUnchanged,
     /// There is no such page.
     NotFound,
     /// The form's token is missing, too old or not of this browser, or the form came from another site.
@@ -85,6 +87,7 @@ impl<'a> Notice<'a> {
             Self::TrainingEnded => "notice_training_ended",
             Self::Removed => "notice_removed",
             Self::UnknownLink => "notice_unknown_link",
+            Self::AddressUnchanged => "notice_address_unchanged",
             Self::NotFound => "notice_not_found",
             Self::FormOutOfDate { .. } => "notice_form_out_of_date",
             Self::TooManyTries { .. } => "notice_too_many_tries",
@@ -101,7 +104,7 @@ impl<'a> Notice<'a> {
 
     pub(super) fn way(self) -> Way<'a> {
         match self {
-            Self::AlreadyAccepted | Self::NotFound | Self::MethodNotAllowed => Way::SignIn,
+            Self::AlreadyAccepted | Self::AddressUnchanged | Self::NotFound | Self::MethodNotAllowed => Way::SignIn,
             Self::FormOutOfDate { again } => Way::Again(again),
             Self::InvitationExpired
             | Self::InvitationReplaced

@@ -46,6 +46,8 @@ pub fn routes(portal: &Arc<Portal>) -> Router {
         .route(path::SIGN_OUT, post(home::sign_out).get(home::start_again))
         .route("/invitations/{link}", get(invitations::show).post(invitations::accept))
         .route("/invitations/{link}/second-factor", get(set_up::show).post(set_up::first_code))
+        .route("/confirmations", get(address_unchanged))
+        .route("/confirmations/{link}", get(address_unchanged))
         .route(path::STYLE, get(assets::style))
         .route(path::SCRIPT, get(assets::script))
         .route(path::ICON, get(assets::icon))
@@ -78,6 +80,11 @@ async fn around(State(portal): State<Arc<Portal>>, request: Request, next: Next)
     let took = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
     debug!(%method, route, status = answer.status().as_u16(), milliseconds = took, "answered");
     answer
+}
+
+/// Until an address can be confirmed here: the same to every link, so that none is looked at.
+async fn address_unchanged(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
+    portal.notice(&visitor, None, StatusCode::OK, Notice::AddressUnchanged)
 }
 
 async fn not_found(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{House, PASSWORD, alone, email, filled, is_signed_in, path};
+use super::{House, PASSWORD, alone, email, filled, is_signed_in, path, sign_in};
 use crate::support::smtp::Stage;
 use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::staff;
@@ -252,4 +252,26 @@ fn an_address_that_changes_while_the_form_is_open_is_never_mixed_up() {
     let answer = visitor.submit(&alone(filled(&page, PASSWORD)).with("email", &email("somebody-else")));
     assert_eq!(answer.status, 303);
     assert_eq!(house.world.account_of("ana")["spec"]["acceptance"]["login"], "new@maple.example");
+}
+
+#[test]
+fn the_link_to_a_changed_address_says_that_nothing_has_changed_and_leads_to_signing_in() {
+    let house = House::new("changed");
+    house.accepted("ana");
+    house.member("ana", &json!({"email": "ana@river.example", "type": "Staff", "position": "Nurse"}));
+    let mails = house.world.relay.wait_for(3, PATIENCE);
+    let confirmation = mails.iter().find(|mail| mail.recipients[0] == "ana@river.example").expect("it was mailed");
+    let before = house.world.account_of("ana");
+    // Nobody looks at the link, so that one that was made up is answered alike.
+    for link in [path(confirmation), "/confirmations".to_owned(), "/confirmations/a-0.x".to_owned()] {
+        let mut visitor = house.portal.visitor().with("accept-language", "en");
+        let page = visitor.get(&link);
+        assert_eq!(page.status, 200, "{link}");
+        assert!(page.body.contains("Your email address has not changed yet"), "{}", page.body);
+        assert!(page.body.contains("href=\"&#x2f;sign-in\""), "{}", page.body);
+    }
+    assert_eq!(house.world.account_of("ana")["spec"], before["spec"]);
+    let mut visitor = house.portal.visitor();
+    sign_in(&mut visitor, &email("ana"), PASSWORD);
+    assert!(is_signed_in(&visitor));
 }
