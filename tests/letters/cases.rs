@@ -58,12 +58,13 @@ const USUAL: [(Locale, Names); 2] = [
 ];
 
 /// Names that a layout or an encoding could stumble over.
-const UNUSUAL: [Names; 3] = [
+const UNUSUAL: [Names; 4] = [
     Names { label: "nameless", clinic: "Elm", first_name: None },
     Names {
         label: "quoted", clinic: "O'Neil, \"Bo\" & <Sons>, Clinic", first_name: Some("Jean-\"Bo\", d'Été & Fils")
     },
     Names { label: "short", clinic: "李", first_name: Some("李") },
+    Names { label: "syllabics", clinic: "ᐃᖃᓗᐃᑦ ᐋᓐᓂᐊᕐᕕᒃ", first_name: Some("ᐊᓇ") },
 ];
 const LONG: Names = Names {
     label: "long",

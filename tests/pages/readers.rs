@@ -32,7 +32,7 @@ pub(crate) struct Reader {
 /// Whose pages are shown in every state.
 pub(crate) const USUAL: [Reader; 2] = [ENGLISH, FRENCH];
 /// Whose pages show names that a layout could stumble over.
-pub(crate) const UNUSUAL: [Reader; 4] = [SHORT, LONG, LONG_IN_FRENCH, HOSTILE];
+pub(crate) const UNUSUAL: [Reader; 5] = [SHORT, SYLLABICS, LONG, LONG_IN_FRENCH, HOSTILE];
 
 const ENGLISH: Reader = Reader {
     label: "usual",
@@ -78,6 +78,17 @@ const SHORT: Reader = Reader {
     title: "",
     position: "X",
     email: "a@b.example",
+    ..ENGLISH
+};
+
+const SYLLABICS: Reader = Reader {
+    label: "syllabics",
+    clinic: "ᐃᖃᓗᐃᑦ ᐋᓐᓂᐊᕐᕕᒃ",
+    greeting: Some("ᐊᓇ"),
+    first_name: "ᐊᓇ",
+    last_name: "",
+    name: "ᐊᓇ",
+    email: "ana@people.example",
     ..ENGLISH
 };
 

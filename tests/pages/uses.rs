@@ -161,6 +161,32 @@ async fn the_keyboard_begins_where_one_types_first() {
 }
 
 #[tokio::test]
+async fn names_in_chinese_and_in_syllabics_are_drawn_and_not_boxes() {
+    let cases = cases();
+    let server = serve(&cases);
+    let browser = Browser::start(&[]).await;
+    for (page, name) in [("home-position-en-short", "李"), ("home-position-en-syllabics", "ᐊᓇ")] {
+        browser.open(&format!("{}{}", server.base, path(named(&cases, page)))).await;
+        // As what no font has: a code point that Unicode has not given to anything.
+        let drawn = browser
+            .ask(&format!(
+                "const drawn = (text) => {{
+                   const canvas = document.createElement('canvas');
+                   const on = canvas.getContext('2d');
+                   on.font = getComputedStyle(document.body).font;
+                   on.fillText(text, 10, 50);
+                   return canvas.toDataURL();
+                 }};
+                 return [document.body.innerText.includes('{name}'),
+                   [...'{name}'].map((letter) => drawn(letter) !== drawn('\\u{{378}}') && drawn(letter) !== drawn(' '))];"
+            ))
+            .await;
+        assert_eq!(drawn, json!([true, vec![true; name.chars().count()]]), "{page}");
+    }
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn an_entry_that_was_refused_is_one_key_away_from_its_reason() {
     let cases = cases();
     let server = serve(&cases);
