@@ -1,5 +1,7 @@
 //! The clinic itself: what holds for all its members. The mail relay and the portal's address never stand here: whoever
 //! could edit those could harvest invitation links.
+use std::fmt;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,7 @@ use super::{
     condition::{self, Condition},
     schema,
 };
+use crate::domain::email::RawEmail;
 use crate::domain::member::Locale;
 
 /// What holds for all members of the clinic.
@@ -42,6 +45,10 @@ pub struct ClinicSpec {
     #[serde(default = "default_validity")]
     #[schemars(schema_with = "schema::validity_days")]
     pub invitation_validity_days: u8,
+    /// Whom members ask: pages and mails say so. Without it they say "the clinic" alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::present::<ClinicContact>")]
+    pub contact: Option<ClinicContact>,
     /// Limits that keep a mistake, such as a wrong file applied to the clinic, from reaching everybody. Removals have one
     /// without a setting: two accepted members or a quarter of them, whichever is more, in an hour.
     #[serde(default)]
@@ -53,6 +60,25 @@ pub struct ClinicSpec {
 
 fn default_validity() -> u8 {
     7
+}
+
+/// Whom the clinic's members ask; neither shows itself in `Debug`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClinicContact {
+    /// An address that somebody at the clinic reads, such as `office@maple.example`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::email")]
+    pub email: Option<RawEmail>,
+    /// A telephone number that somebody at the clinic answers, such as `+1 416-555-0199` or `416-555-0199 ext. 12`: at most 40 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::phone")]
+    pub phone: Option<String>,
+}
+
+impl fmt::Debug for ClinicContact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ClinicContact(redacted)")
+    }
 }
 
 /// Whether members sign in with a second factor.
@@ -151,4 +177,15 @@ pub struct MemberCounts {
     /// Members that wait for a person to act (condition Stalled).
     #[schemars(schema_with = "schema::count")]
     pub stalled: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_members_ask_does_not_show_in_debug_output() {
+        let contact = ClinicContact { email: Some("office@maple.example".into()), phone: Some("416-555-0199".into()) };
+        assert_eq!(format!("{contact:?}"), "ClinicContact(redacted)");
+    }
 }

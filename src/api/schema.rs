@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::rules::{forbidden_change, invalid, never_back, unchanged};
+use crate::domain::contact::{LONGEST_PHONE, PHONE};
 use crate::domain::hidden::{ENDS_WITH_A_JOINER, HIDDEN, IDEOGRAPHS, JOINERS, JOINING, SELECTORS};
 use crate::domain::line::{LONGEST_NAME, LONGEST_TITLE};
 use crate::domain::links;
@@ -108,6 +109,20 @@ pub fn email(_: &mut SchemaGenerator) -> Schema {
             invalid(
                 &format!("!{ADDRESS} || {DOMAIN}"),
                 "the part after the @ must be a domain name such as clinic.example (write an accented domain in its xn-- form)",
+            ),
+        ],
+    })
+}
+
+/// A telephone number as people write it: at most 40 characters.
+pub fn phone(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": LONGEST_PHONE,
+        "x-kubernetes-validations": [
+            invalid(
+                &format!("self.matches('{PHONE}')"),
+                "must be one telephone number of digits, spaces and ( ) . / -, such as +1 416-555-0199 or 416-555-0199 ext. 12",
             ),
         ],
     })

@@ -4,6 +4,7 @@ pub mod acceptance;
 pub mod calendar;
 mod common_passwords;
 pub mod conditions;
+pub mod contact;
 pub mod delivery;
 pub mod email;
 pub mod guard;

@@ -217,7 +217,8 @@ fn grouped(text: &str, between: char) -> String {
     grouped
 }
 
-fn percent_encoded(text: &str) -> String {
+/// A text as a part of a URL (RFC 3986 section 2.1): but for letters, digits and `-._~`, each byte as `%XX`.
+pub fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

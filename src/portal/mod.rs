@@ -62,6 +62,7 @@ use crate::adapters::passwords::{HashError, Passwords};
 use crate::adapters::probes;
 use crate::adapters::seal::{Folders, KeyError};
 use crate::api::account::ClinicAccountSpec;
+use crate::api::clinic::ClinicContact;
 use crate::api::holder::Manifest;
 use crate::api::{Clinic, ClinicAccount, ClinicCredential};
 use crate::domain::member::Locale;
@@ -213,14 +214,17 @@ pub struct Portal {
 struct ClinicWords {
     name: String,
     locale: Locale,
+    contact: Option<ClinicContact>,
 }
 
 impl Portal {
     /// What the pages say of the clinic. Without a Clinic object whoever is a member still signs in.
     fn clinic(&self) -> ClinicWords {
         match self.records.clinic() {
-            Some(Clinic { spec, .. }) => ClinicWords { name: spec.display_name, locale: spec.locale },
-            None => ClinicWords { name: self.namespace.clone(), locale: Locale::default() },
+            Some(Clinic { spec, .. }) => {
+                ClinicWords { name: spec.display_name, locale: spec.locale, contact: spec.contact }
+            }
+            None => ClinicWords { name: self.namespace.clone(), locale: Locale::default(), contact: None },
         }
     }
 

@@ -49,10 +49,19 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// The codes, if they are still this account's.
-    pub fn codes(&self, account: &ClinicAccountSpec) -> Option<Vec<String>> {
-        let are_its = account.id == self.account && account.credential() == Some(&self.planned.credential());
-        are_its.then(|| self.planned.codes_to_show())
+    /// Whether the codes are still this account's.
+    pub fn is_of(&self, account: &ClinicAccountSpec) -> bool {
+        account.id == self.account && account.credential() == Some(&self.planned.credential())
+    }
+
+    /// The codes.
+    pub fn codes(&self) -> Vec<String> {
+        self.planned.codes_to_show()
+    }
+
+    /// When they were made.
+    pub fn since(&self) -> Timestamp {
+        Timestamp::from_second(self.since).unwrap_or_default()
     }
 }
 

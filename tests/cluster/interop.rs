@@ -114,6 +114,7 @@ fn as_written(address: &str, attempt: &Attempt, link: &str) -> String {
         date: attempt.date,
         locale: Locale::English,
         clinic_name: "Maple Clinic",
+        contact: None,
         content: Content::Invitation(invitation),
     };
     String::from_utf8(render(&letter).unwrap().bytes().to_vec()).unwrap()

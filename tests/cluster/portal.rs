@@ -22,6 +22,7 @@ mod stopped;
 mod strangers;
 mod unseen;
 mod upgrade;
+mod ways_on;
 
 use data_encoding::BASE32_NOPAD;
 use jiff::Timestamp;

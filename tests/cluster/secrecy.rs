@@ -174,7 +174,10 @@ const FIELDS: &str = "
 apiVersion: clinic-operator.dev/v1alpha1
 kind: Clinic
 metadata: {name: clinic, annotations: {clinic-operator.dev/release-hold: canary-of-a-hold}}
-spec: {displayName: Canary Display, timeZone: America/Toronto}
+spec:
+  displayName: Canary Display
+  timeZone: America/Toronto
+  contact: {email: KanarienVogel.office@maple.example, phone: 416-555-0147 ext. 12}
 ---
 apiVersion: clinic-operator.dev/v1alpha1
 kind: ClinicUser
@@ -224,7 +227,7 @@ fn nothing_that_people_write_or_confirm_comes_out_but_in_the_list_of_members() {
     world.operator.restart();
     world.at_rest(Duration::from_secs(3));
 
-    let canaries = ["Kanarien", "canary", "/invitations/", "/confirmations/"].map(str::to_owned);
+    let canaries = ["Kanarien", "canary", "555-0147", "/invitations/", "/confirmations/"].map(str::to_owned);
     let mut open = outputs(&world).0;
     open.retain(|output| !output.place.contains("outside of the places for addresses"));
     for (resource, name) in [("clinicusers", "bea"), ("clinicserviceaccounts", "lab")] {

@@ -4,6 +4,7 @@
 use clinic_operator::adapters::mail::{
     Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, render,
 };
+use clinic_operator::api::clinic::ClinicContact;
 use clinic_operator::api::clinic::TwoFactor;
 use clinic_operator::domain::member::Locale;
 use jiff::tz::TimeZone;
@@ -139,6 +140,8 @@ impl Case {
             }),
             Kind::Notice => Content::EmailChangeNotice(EmailChangeNotice { first_name }),
         };
+        let (email, phone) = (Some("office@elm-street.example".into()), Some("+1 416-555-0199".to_owned()));
+        let contact = ClinicContact { email, phone };
         let mail = render(&Letter {
             from: &from,
             reply_to: None,
@@ -147,6 +150,7 @@ impl Case {
             date: "2027-09-22T18:05:00Z".parse().expect("an instant"),
             locale: self.locale,
             clinic_name: self.names.clinic,
+            contact: Some(&contact),
             content,
         });
         let mail = mail.unwrap_or_else(|error| panic!("{}: {error}", self.name()));

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use clinic_operator::api::clinic::ClinicContact;
+use clinic_operator::domain::email::RawEmail;
 use clinic_operator::domain::license::License;
 use clinic_operator::domain::member::{Classification, MemberType};
 use clinic_operator::domain::qr::QrCode;
@@ -20,6 +22,8 @@ pub(crate) const ICON: &str = "/icon.svg";
 /// What no reader may see.
 pub(crate) const FORM_TOKEN: &str = "form-token+/=\"<&";
 pub(crate) const DRAFT: &str = "sealed-draft+/=\"<&";
+/// Where they sign in.
+pub(crate) const PORTAL: &str = "https://portal.elm-street.example";
 pub(crate) const SECRET: &str = "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP";
 const OTPAUTH: &str = "otpauth://totp/Elm%20Street%20Clinic:zoe-anne@people.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\
                        &issuer=Elm%20Street%20Clinic";
@@ -53,8 +57,14 @@ pub(crate) fn cases() -> Vec<Case> {
         cases.extend(pages(&reader).into_iter().map(|(name, errors, page)| case(name, errors, &page, reader)));
     }
     // The pages that show names, in their fullest state.
-    let with_names =
-        ["accept-names-too-long", "enrol-required-since", "home-position", "notice-training-ended", "sign-in-refused"];
+    let with_names = [
+        "accept-names-too-long",
+        "enrol-required-since",
+        "home-position",
+        "notice-training-ended",
+        "sign-in-refused",
+        "recovery-codes",
+    ];
     for reader in UNUSUAL {
         let pages = pages(&reader).into_iter().filter(|(name, ..)| with_names.contains(name));
         cases.extend(pages.map(|(name, errors, page)| case(name, errors, &page, reader)));
@@ -64,6 +74,7 @@ pub(crate) fn cases() -> Vec<Case> {
 
 fn case(name: &str, errors: usize, page: &Page<'_>, reader: Reader) -> Case {
     let name = format!("{name}-{}-{}", reader.language(), reader.label);
+    let contact = ask(&name, &reader);
     let frame = Frame {
         locale: reader.locale,
         clinic: reader.clinic,
@@ -72,6 +83,8 @@ fn case(name: &str, errors: usize, page: &Page<'_>, reader: Reader) -> Case {
         script: SCRIPT,
         icon: ICON,
         path: Some("/here"),
+        here: "/here",
+        contact: Some(&contact),
         sign_in: "/sign-in",
         form: FORM_TOKEN,
     };
@@ -79,13 +92,30 @@ fn case(name: &str, errors: usize, page: &Page<'_>, reader: Reader) -> Case {
     Case { name, reader, html, errors }
 }
 
+/// Whom the reader is told to ask: a clinic may name an address, a telephone number or both.
+fn ask(name: &str, reader: &Reader) -> ClinicContact {
+    let [email, phone] = reader.ask;
+    ClinicContact {
+        email: email.filter(|_| !name.starts_with("notice-suspended")).map(RawEmail::from),
+        phone: phone.filter(|_| !name.starts_with("notice-removed")).map(str::to_owned),
+    }
+}
+
 /// Name, refused entries, page.
 type Named<'a> = (&'static str, usize, Page<'a>);
 
 fn pages<'a>(reader: &Reader) -> Vec<Named<'a>> {
     let mut pages = accept(reader);
-    pages.extend(enrol());
-    pages.push(("recovery-codes", 0, Page::RecoveryCodes(RecoveryCodes { codes: &CODES, action: "/recovery-codes" })));
+    pages.extend(enrol(reader));
+    let codes = RecoveryCodes {
+        codes: &CODES,
+        action: "/recovery-codes",
+        name: reader.name,
+        username: reader.email,
+        portal: PORTAL,
+        day: reader.last_day,
+    };
+    pages.push(("recovery-codes", 0, Page::RecoveryCodes(codes)));
     pages.extend(sign_in(reader));
     pages.extend(home(reader));
     pages.extend(NOTICES.map(|(name, notice)| (name, 0, Page::Notice(notice))));
@@ -162,7 +192,7 @@ pub(crate) fn without_names(name: &str) -> bool {
     name.starts_with("accept-nameless") || name.starts_with("accept-refused")
 }
 
-fn enrol<'a>() -> Vec<Named<'a>> {
+fn enrol<'a>(reader: &Reader) -> Vec<Named<'a>> {
     let chosen = EnrolOccasion::Chosen { back: "/invitations/a-0f9b2c.Q2FuYXJ5", minimum_without: 15 };
     [
         ("enrol", 0, chosen, None),
@@ -173,8 +203,8 @@ fn enrol<'a>() -> Vec<Named<'a>> {
         ("enrol-used", 1, EnrolOccasion::RequiredSince, Some(CodeFault::Used)),
     ]
     .map(|(name, errors, occasion, fault)| {
-        let draft = Some(DRAFT);
-        let enrol = Enrol { action: "/enrol", draft, occasion, qr: &QR, uri: OTPAUTH, secret: SECRET, fault };
+        let (draft, username) = (Some(DRAFT), reader.email);
+        let enrol = Enrol { action: "/enrol", draft, username, occasion, qr: &QR, uri: OTPAUTH, secret: SECRET, fault };
         (name, errors, Page::Enrol(enrol))
     })
     .into()
@@ -201,7 +231,8 @@ fn sign_in<'a>(reader: &Reader) -> Vec<Named<'a>> {
             ("code-recovery-refused", 1, Some(SecondStepFault::RecoveryCode)),
         ]
         .map(|(name, errors, fault)| {
-            (name, errors, Page::Code(Code { action: "/sign-in/code", draft: Some(DRAFT), fault }))
+            let username = reader.email;
+            (name, errors, Page::Code(Code { action: "/sign-in/code", draft: Some(DRAFT), username, fault }))
         }),
     );
     pages
@@ -221,13 +252,14 @@ fn home<'a>(reader: &Reader) -> Vec<Named<'a>> {
     ]
     .map(|(name, designation, license, last_day)| {
         let title = Some(reader.title).filter(|title| !title.is_empty() && license.is_some());
-        let home = Home { sign_out: "/sign-out", name: reader.name, title, designation, license, last_day };
+        let (name_, username) = (reader.name, reader.email);
+        let home = Home { sign_out: "/sign-out", name: name_, username, title, designation, license, last_day };
         (name, 0, Page::Home(home))
     })
     .into()
 }
 
-const NOTICES: [(&str, Notice<'static>); 22] = [
+pub(crate) const NOTICES: [(&str, Notice<'static>); 22] = [
     ("notice-invitation-expired", Notice::InvitationExpired),
     ("notice-invitation-replaced", Notice::InvitationReplaced),
     ("notice-already-accepted", Notice::AlreadyAccepted),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, Scheme, View};
-use crate::cases::{Case, ICON, LOGO, SCRIPT, SECRET, WIDE_LOGO, cases};
+use crate::cases::{CODES, Case, ICON, LOGO, SCRIPT, SECRET, WIDE_LOGO, cases};
 use crate::readers::{OWN_STYLE, STYLE};
 use crate::server::{Server, Site};
 
@@ -211,6 +211,9 @@ async fn look_at(browser: &Browser, base: &str, case: &Case, folder: &Path) -> V
         complaints.0.extend(browser.console().await.into_iter().map(|line| format!("the browser says {line}")));
         all.extend(complaints.0.into_iter().map(|complaint| format!("{name}: {complaint}")));
     }
+    if case.name.starts_with("recovery-codes") {
+        all.extend(codes_that_are_broken(browser).await.into_iter().map(|said| format!("{}: {said}", case.name)));
+    }
     // A desk at 200 %, and all text twice as large on top of it.
     browser.look_as(View { width: DESK / 2, scheme: Scheme::Light }).await;
     let large = "document.documentElement.style.fontSize = '200%'; return document.documentElement.scrollWidth;";
@@ -219,6 +222,25 @@ async fn look_at(browser: &Browser, base: &str, case: &Case, folder: &Path) -> V
         all.push(format!("{} with large text: {width} wide", case.name));
     }
     all
+}
+
+/// Each recovery code stands on one line of a telephone, and within its frame.
+async fn codes_that_are_broken(browser: &Browser) -> Vec<String> {
+    let mut broken = Vec::new();
+    for width in [PHONE, 360, 412, DESK] {
+        browser.look_as(View { width, scheme: Scheme::Light }).await;
+        let seen = browser
+            .ask(
+                "const frame = document.querySelector('.codes').getBoundingClientRect();
+                 return [...document.querySelectorAll('.codes code')].filter((code) => code.getClientRects().length === 1
+                   && code.getBoundingClientRect().right < frame.right && code.getBoundingClientRect().left > frame.left).length;",
+            )
+            .await;
+        if seen != CODES.len() {
+            broken.push(format!("{seen} codes are on one line at {width}"));
+        }
+    }
+    broken
 }
 
 /// What it says, and what it loaded to say it.

@@ -15,7 +15,7 @@ function targets() {
   const found = document.querySelectorAll("a, button, summary, input:not([type=hidden]):not([type=checkbox]), label.choice, label.show");
   return [...found].filter(isSeen).map((element) => ({
     says: textOf(element) || element.name,
-    within: element.matches("p > a, li > a") && getComputedStyle(element).display === "inline",
+    within: element.matches("p a, li a") && getComputedStyle(element).display === "inline",
     ...boxOf(element),
   }));
 }

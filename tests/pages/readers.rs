@@ -27,6 +27,8 @@ pub(crate) struct Reader {
     pub(crate) email: &'static str,
     pub(crate) expires: &'static str,
     pub(crate) last_day: &'static str,
+    /// Address and telephone number of whom the clinic has its members ask.
+    pub(crate) ask: [Option<&'static str>; 2],
 }
 
 /// Whose pages are shown in every state.
@@ -49,6 +51,7 @@ const ENGLISH: Reader = Reader {
     email: "zoe-anne@people.example",
     expires: "Wednesday, September 29, 2027 at 2:05\u{a0}p.m., Toronto time",
     last_day: "Wednesday, July 14, 2027",
+    ask: [Some("office@elm-street.example"), Some("+1 416-555-0199")],
 };
 
 const FRENCH: Reader = Reader {
@@ -66,6 +69,7 @@ const FRENCH: Reader = Reader {
     email: "genevieve@gens.example",
     expires: "mercredi 29\u{a0}septembre\u{a0}2027 à\u{a0}14\u{a0}h\u{a0}05, heure de Toronto",
     last_day: "mercredi 14\u{a0}juillet\u{a0}2027",
+    ask: [Some("accueil@erable.example"), Some("418 555-0142 poste 3")],
 };
 
 const SHORT: Reader = Reader {
@@ -78,6 +82,7 @@ const SHORT: Reader = Reader {
     title: "",
     position: "X",
     email: "a@b.example",
+    ask: [None, None],
     ..ENGLISH
 };
 
@@ -101,6 +106,10 @@ const LONG_NAMES: Reader = Reader {
     name: "Marie-Élisabeth-Philippine-Marguerite-Victoire Vandenbroucke-Montgomery-Charbonneau-Saint-Pierre",
     title: "Professeure titulaire émérite de la Faculté de médecine",
     position: "Coordonnatrice-des-soins-infirmiers-et-de-la-réadaptation-fonctionnelle-intensive pour les trois installations",
+    ask: [
+        Some("renseignements.aux.membres.de.l-equipe@centre-de-readaptation-sainte-marguerite.example"),
+        Some("+1 (418) 555-0142 / 0143 / 0144 ext. 123456"),
+    ],
     email: "marie.elisabeth.philippine.marguerite.victoire.adelaide@centre-de-readaptation-sainte-marguerite.example",
     ..FRENCH
 };
@@ -118,6 +127,7 @@ const HOSTILE: Reader = Reader {
     name: "\u{2028}<svg/onload=alert(1)> </dd>",
     title: "{% include 'frame.html' %}",
     position: "</dd></main><h1>{{ form }}</h1>",
+    ask: [Some("?subject=x&body=<b>\"y%0a@people.example"), Some("\"><b>911</b>")],
     email: "x\"style=\"color:red@people.example",
     expires: "<img src=x onerror=alert(1)>",
     last_day: "<style>*{display:none}</style>",

@@ -7,7 +7,7 @@ use clinic_operator::domain::license::License;
 use clinic_operator::domain::member::{Classification, Locale, MemberType, designation};
 use clinic_operator::portal::pages::{Designation, Frame, Home, Notice, Page, field, render};
 
-use crate::cases::{CODES, Case, DRAFT, FORM_TOKEN, SECRET, cases, without_names};
+use crate::cases::{CODES, Case, DRAFT, FORM_TOKEN, NOTICES, PORTAL, SECRET, cases, without_names};
 use crate::markup::{Markup, Tag};
 use crate::readers::Reader;
 
@@ -52,7 +52,10 @@ fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
             for (attribute, value) in attributes.iter().filter(|(attribute, _)| LINKS.contains(&attribute.as_str())) {
                 let is_ours = value.starts_with('#') || (value.starts_with('/') && !value.starts_with("//"));
                 let is_app = case.name.starts_with("enrol") && value.starts_with("otpauth://totp/");
-                wrong.extend(unless(is_ours || is_app, &format!("{attribute} leads to {value}")));
+                let writes_or_calls = value.starts_with("mailto:") || value.starts_with("tel:");
+                let is_file = case.name.starts_with("recovery-codes") && value.starts_with("data:text/plain;");
+                let is_theirs = is_app || writes_or_calls || is_file;
+                wrong.extend(unless(is_ours || is_theirs, &format!("{attribute} leads to {value}")));
             }
         }
         let scripts = markup.of("script");
@@ -133,6 +136,9 @@ fn a_name_stands_on_a_page_as_it_is_written_whatever_it_looks_like() {
             for value in [reader.email, reader.first_name, reader.last_name, reader.title] {
                 wrong.extend(unless(values.contains(&value), &format!("the value {value}")));
             }
+        }
+        if ["enrol", "code", "recovery-codes", "home"].iter().any(|page| case.name.starts_with(page)) {
+            wrong.extend(unless(markup.text.contains(reader.email), "whose account it is"));
         }
         if case.name.starts_with("home-position") {
             wrong.extend(unless(markup.text.contains(reader.position), "the position"));
@@ -226,8 +232,20 @@ fn every_word_of_a_page_is_a_value_or_of_its_languages_file() {
         (language, pieces)
     });
     in_every_page(|case, markup| {
-        let Reader { clinic, greeting, first_name, last_name, name, title, position, expires, last_day, email, .. } =
-            case.reader;
+        let Reader {
+            clinic,
+            greeting,
+            first_name,
+            last_name,
+            name,
+            title,
+            position,
+            expires,
+            last_day,
+            email,
+            ask,
+            ..
+        } = case.reader;
         let mut rest = markup.text.clone();
         for spoken in ["aria-label", "alt", "placeholder", "title"] {
             rest.extend(markup.values(spoken).into_iter().flat_map(|words| ["\n", words]));
@@ -245,7 +263,9 @@ fn every_word_of_a_page_is_a_value_or_of_its_languages_file() {
             expires,
             last_day,
             email,
+            PORTAL,
         ]);
+        known.extend(ask.into_iter().flatten());
         known.retain(|known| known.chars().any(char::is_alphabetic));
         // One may be part of another.
         known.sort_by_key(|known| std::cmp::Reverse(known.len()));
@@ -259,7 +279,11 @@ fn every_word_of_a_page_is_a_value_or_of_its_languages_file() {
 
 /// The words of a page in English.
 fn words(page: &Page<'_>, path: Option<&str>) -> String {
-    let frame = Frame {
+    render(&frame(path), page).unwrap()
+}
+
+fn frame(path: Option<&str>) -> Frame<'_> {
+    Frame {
         locale: Locale::English,
         clinic: "Elm Street Clinic",
         logo: None,
@@ -267,14 +291,23 @@ fn words(page: &Page<'_>, path: Option<&str>) -> String {
         script: "/portal.js",
         icon: "/icon.svg",
         path,
+        here: "/here",
+        contact: None,
         sign_in: "/sign-in",
         form: FORM_TOKEN,
-    };
-    render(&frame, page).unwrap()
+    }
 }
 
 fn home(designation: Designation<'_>, license: Option<License>) -> Page<'_> {
-    Page::Home(Home { sign_out: "/sign-out", name: "Ana Silva", title: None, designation, license, last_day: None })
+    Page::Home(Home {
+        sign_out: "/sign-out",
+        name: "Ana Silva",
+        username: "ana@maple.example",
+        title: None,
+        designation,
+        license,
+        last_day: None,
+    })
 }
 
 #[test]
@@ -313,5 +346,48 @@ fn the_link_to_the_other_language_stays_on_this_portal() {
     assert!(words(&page, Some("/sign-in")).contains("href=\"&#x2f;sign-in?lang=fr\""));
     for path in [None, Some("//evil.example"), Some("/\\evil.example"), Some("https://evil.example"), Some("")] {
         assert!(words(&page, path).contains("href=\"?lang=fr\""), "{path:?}: where it was asked for");
+    }
+}
+
+/// What only the clinic can help with.
+const ASK: [&str; 7] = [
+    "notice-invitation-expired",
+    "notice-invitation-replaced",
+    "notice-suspended",
+    "notice-training-ended",
+    "notice-removed",
+    "notice-unknown-link",
+    "notice-prevented",
+];
+
+#[test]
+fn no_notice_is_a_dead_end() {
+    for (name, notice) in NOTICES {
+        let html = words(&Page::Notice(notice), None);
+        let markup = Markup::read(&html);
+        let leads = markup.of("a").into_iter().find(|link| link.get("class") == Some("button"));
+        let leads = leads.and_then(|link| link.get("href"));
+        assert_eq!(leads.is_none(), ASK.contains(&name), "{name}: its button leads to {leads:?}");
+        assert!(leads.is_some() || markup.text.contains("the clinic"), "{name}: nobody is named to ask");
+    }
+    in_every_page(|case, markup| {
+        let mut wrong = Vec::new();
+        for (at, scheme) in ["mailto:", "tel:"].into_iter().enumerate() {
+            let links = markup.values("href").into_iter().filter(|link| link.starts_with(scheme)).count();
+            let left_out = ["notice-suspended", "notice-removed"][at];
+            let expected = case.reader.ask[at].is_some() && !case.name.starts_with(left_out);
+            wrong.extend(unless(links == usize::from(expected), &format!("{links} links {scheme}")));
+        }
+        wrong
+    });
+}
+
+#[test]
+fn trying_again_stays_on_this_portal() {
+    for (here, leads) in [("/sign-in/code", true), ("//evil.example", false), ("/\\evil.example", false)] {
+        let frame = Frame { here, ..frame(None) };
+        let html = render(&frame, &Page::Notice(Notice::TooManyTries { wait: 2 })).unwrap();
+        assert!(!html.contains("evil"), "{here}");
+        assert_eq!(Markup::read(&html).values("href").contains(&here), leads, "{here}");
     }
 }

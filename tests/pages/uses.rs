@@ -1,12 +1,18 @@
 //! What happens when a page is used: the keyboard, the script's buttons, paper, and the same without a script. Never here: how a
 //! page looks.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use crate::browser::{Browser, Scheme, View};
-use crate::cases::cases;
+use crate::cases::{CODES, PORTAL, cases};
 use crate::looks::{DESK, PHONE, named, path, pictures, serve};
 
+/// Longest wait for a file, and how often it is looked for.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 const DESKTOP: View = View { width: DESK, scheme: Scheme::Light };
 
 #[tokio::test]
@@ -71,12 +77,66 @@ async fn recovery_codes_are_copied_and_printed_without_what_is_not_theirs() {
         .ask(
             "const seen = (of) => [...document.querySelectorAll(of)].filter((one) => one.checkVisibility()).length;
              return [seen('.codes code'), seen('.clinic'), seen('button, a'), getComputedStyle(document.body).backgroundColor,
-               document.documentElement.scrollHeight];",
+               document.documentElement.scrollHeight, document.querySelector('main').innerText];",
         )
         .await;
     assert_eq!(paper.as_array().expect("a list")[..4], [json!(10), json!(1), json!(0), json!("rgb(255, 255, 255)")]);
+    let (reader, words) = (named(&cases, "recovery-codes-en-usual").reader, paper[5].as_str().expect("text"));
+    for whose in [reader.name, reader.email, PORTAL, reader.last_day] {
+        assert!(words.contains(whose), "the paper does not say {whose}: {words}");
+    }
     let height = u32::try_from(paper[4].as_u64().expect("a height")).expect("a short page");
     browser.photograph(view, height, &folder.join("recovery-codes.png")).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn recovery_codes_are_downloaded_as_a_file_that_says_whose_they_are_with_or_without_a_script() {
+    let cases = cases();
+    let server = serve(&cases);
+    let folder = tempfile::tempdir().expect("a folder");
+    let browser = Browser::start(&[]).await;
+    browser.look_as(View { width: PHONE, scheme: Scheme::Light }).await;
+    let behaviour = json!({"behavior": "allow", "downloadPath": folder.path()});
+    browser.devtools("Browser.setDownloadBehavior", behaviour).await;
+    for (page, name, has_script) in [
+        ("recovery-codes-en-usual", "recovery-codes.txt", true),
+        ("recovery-codes-fr-usual", "codes-de-recuperation.txt", false),
+    ] {
+        let case = named(&cases, page);
+        browser.devtools("Emulation.setScriptExecutionDisabled", json!({"value": !has_script})).await;
+        browser.open(&format!("{}{}", server.base, path(case))).await;
+        browser.devtools("Emulation.setScriptExecutionDisabled", json!({"value": false})).await;
+        // As a finger does it: a script's own click says nothing about what a page may do without one.
+        let at = browser
+            .ask(
+                "const link = document.querySelector('[download]'); link.scrollIntoView();
+                 const { left, top, width, height } = link.getBoundingClientRect(); return [left + width / 2, top + height / 2];",
+            )
+            .await;
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({"type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": 1});
+            browser.devtools("Input.dispatchMouseEvent", event).await;
+        }
+        let file = folder.path().join(name);
+        // It has this name once it is whole.
+        let whole = async {
+            loop {
+                match std::fs::read_to_string(&file) {
+                    Ok(said) => break said,
+                    Err(_) => sleep(LOOK_EVERY).await,
+                }
+            }
+        };
+        let said = timeout(PATIENCE, whole).await.expect("the file comes");
+        let reader = &case.reader;
+        for whose in [reader.clinic, reader.name, reader.email, PORTAL, reader.last_day] {
+            assert!(said.contains(whose), "{page}: {whose} is not in {said}");
+        }
+        let codes: Vec<_> = said.lines().filter(|line| CODES.iter().any(|code| code == line)).collect();
+        assert_eq!(codes, CODES.iter().collect::<Vec<_>>(), "{page}");
+        assert_eq!(browser.console().await, Vec::<String>::new(), "{page}");
+    }
     browser.close().await;
 }
 

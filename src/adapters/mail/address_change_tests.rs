@@ -31,6 +31,7 @@ fn words(link: Option<&str>, locale: Locale, occasion: Occasion) -> Result<(Stri
         date: "2027-06-21T18:05:09Z".parse().unwrap(),
         locale,
         clinic_name: "Elm Street Clinic",
+        contact: None,
         content,
     };
     render(&letter)?;

@@ -6,7 +6,10 @@ use jiff::{Timestamp, tz::TimeZone};
 use lettre::message::Mailbox;
 use secrecy::SecretString;
 
-use crate::{api::clinic::TwoFactor, domain::member::Locale};
+use crate::{
+    api::clinic::{ClinicContact, TwoFactor},
+    domain::member::Locale,
+};
 
 /// What a mail needs to know, and no more. Debug shows neither address nor link.
 pub struct Letter<'a> {
@@ -24,6 +27,8 @@ pub struct Letter<'a> {
     pub locale: Locale,
     /// The clinic as its people call it.
     pub clinic_name: &'a str,
+    /// Whom to ask, where the clinic says so.
+    pub contact: Option<&'a ClinicContact>,
     /// What it is about.
     pub content: Content<'a>,
 }

@@ -9,7 +9,8 @@ use super::{
     message::render,
     wording::wording,
 };
-use crate::{api::clinic::TwoFactor, domain::member::Locale};
+use crate::api::clinic::{ClinicContact, TwoFactor};
+use crate::domain::{email::RawEmail, member::Locale};
 
 const LINK: &str = "https://portal.elm-street.example/invitations/a-0f9b2c.Q2FuYXJ5VG9rZW4tMTIzNDU2Nzg5MA";
 
@@ -26,6 +27,7 @@ struct Sample {
     link: &'static str,
     two_factor: TwoFactor,
     occasion: Occasion,
+    contact: Option<ClinicContact>,
 }
 
 impl Default for Sample {
@@ -38,6 +40,7 @@ impl Default for Sample {
             date: "2027-06-21T18:05:09.75Z",
             locale: Locale::English,
             clinic: "Elm Street Clinic",
+            contact: None,
             first_name: Some("Zoë-Anne"),
             link: LINK,
             two_factor: TwoFactor::Recommended,
@@ -58,6 +61,7 @@ impl Sample {
             date: self.date.parse().unwrap(),
             locale: self.locale,
             clinic_name: self.clinic,
+            contact: self.contact.as_ref(),
             content: Content::Invitation(Invitation {
                 first_name: self.first_name,
                 link: &link,
@@ -331,4 +335,33 @@ fn letters_can_be_looked_at() {
             std::fs::write(folder.join(format!("{name}.eml")), sample.mail()).unwrap();
         }
     }
+}
+
+#[test]
+fn the_foot_says_whom_to_ask_where_the_clinic_says_so() {
+    let (email, phone) = (Some("o'hara&co@maple.example"), Some("416-555-0199 ext. 12"));
+    for (locale, email, phone, expected) in [
+        (Locale::English, email, phone, "Questions? Write to o'hara&co@maple.example or call 416-555-0199 ext. 12."),
+        (Locale::English, email, None, "Questions? Write to o'hara&co@maple.example."),
+        (Locale::English, None, phone, "Questions? Call 416-555-0199 ext. 12."),
+        (
+            Locale::French,
+            email,
+            phone,
+            "Des questions? Écrivez à o'hara&co@maple.example ou appelez le 416-555-0199 ext. 12.",
+        ),
+        (Locale::French, email, None, "Des questions? Écrivez à o'hara&co@maple.example."),
+        (Locale::French, None, phone, "Des questions? Appelez le 416-555-0199 ext. 12."),
+    ] {
+        let contact = ClinicContact { email: email.map(RawEmail::from), phone: phone.map(str::to_owned) };
+        let (_, plain, html) = Sample { locale, contact: Some(contact), ..Sample::default() }.words();
+        let foot = plain.split_once("\n-- \n").unwrap().1.replace('\n', " ");
+        assert!(foot.starts_with(expected), "{foot}");
+        let escaped = expected.replace('&', "&amp;").replace('\'', "&#x27;");
+        assert!(html.contains(&format!(">{escaped}</p>")), "{html}");
+    }
+    let without = Sample::default().words();
+    let empty = Sample { contact: Some(ClinicContact::default()), ..Sample::default() }.words();
+    assert_eq!(without, empty, "a clinic that names neither");
+    assert!(!without.1.contains("Questions?") && !without.2.contains("Questions?"));
 }

@@ -8,7 +8,11 @@ use secrecy::ExposeSecret as _;
 use super::letter::{Content, EmailChangeNotice, EmailConfirmation, Invitation, Letter, Occasion, RenderError};
 use crate::domain::hidden::is_hidden;
 use crate::domain::links::parted;
-use crate::{adapters::dates::moment, api::clinic::TwoFactor, domain::member::Locale};
+use crate::{
+    adapters::dates::moment,
+    api::clinic::{ClinicContact, TwoFactor},
+    domain::member::Locale,
+};
 
 const NO_BREAK_SPACE: char = '\u{a0}';
 /// Columns of the plain text part (RFC 3676 §4.2 advises 78 at most).
@@ -32,6 +36,8 @@ pub(super) fn wording(letter: &Letter<'_>) -> Result<Wording, RenderError> {
         // The suffix decides whether values are escaped.
         ("letter.txt", source),
         ("letter.html", source),
+        ("contact.txt", texts(letter.locale).contact),
+        ("contact.html", texts(letter.locale).contact),
         ("subject.txt", "{% block subject %}{% endblock %}"),
     ] {
         environment.add_template(name, text).map_err(|error| template(&error))?;
@@ -54,6 +60,8 @@ struct Texts {
     invitation: &'static str,
     email_confirmation: &'static str,
     email_change_notice: &'static str,
+    /// Whom to ask.
+    contact: &'static str,
 }
 
 macro_rules! texts_in {
@@ -63,6 +71,7 @@ macro_rules! texts_in {
             invitation: include_str!(concat!("templates/", $folder, "/invitation.jinja")),
             email_confirmation: include_str!(concat!("templates/", $folder, "/email_confirmation.jinja")),
             email_change_notice: include_str!(concat!("templates/", $folder, "/email_change_notice.jinja")),
+            contact: include_str!(concat!("templates/", $folder, "/contact.jinja")),
         }
     };
 }
@@ -100,6 +109,7 @@ fn values(letter: &Letter<'_>, layout: &str) -> Result<Value, RenderError> {
     }
     let expires = by_link.map(|(_, expires, zone, _)| moment(expires, zone, letter.locale)).transpose();
     let expires = expires.map_err(|error| RenderError::Template(error.to_string()))?;
+    let ClinicContact { email, phone } = letter.contact.cloned().unwrap_or_default();
     let first_name = first_name.map(|name| parted(&one_line(name, LONGEST_NAME)));
     Ok(context! {
         layout,
@@ -111,6 +121,8 @@ fn values(letter: &Letter<'_>, layout: &str) -> Result<Value, RenderError> {
         link => by_link.map(|(link, ..)| Value::from_safe_string(link.expose_secret().to_owned())),
         expires,
         username => letter.to,
+        email => email.as_deref(),
+        phone,
         again => by_link.is_some_and(|(.., occasion)| matches!(occasion, Occasion::Again)),
         steps => two_factor.is_some(),
         required => two_factor.is_some_and(|two_factor| matches!(two_factor, TwoFactor::Required)),

@@ -273,6 +273,7 @@ fn letter(
         date: ahead.date,
         locale: desired.locale.unwrap_or(clinic.spec.locale),
         clinic_name: &clinic.spec.display_name,
+        contact: clinic.spec.contact.as_ref(),
         content,
     });
     Some(mail.map(|mail| (address, mail.bytes().to_vec())))

@@ -72,6 +72,6 @@ pub enum RenderError {
 /// Only what a test would have found: see [`RenderError`].
 pub fn render(frame: &Frame<'_>, page: &Page<'_>) -> Result<String, RenderError> {
     let language = language(frame.locale)?;
-    let view = view::view(page, &language.speaker(frame.clinic))?;
+    let view = view::view(page, &language.speaker(frame))?;
     language.render(frame, view)
 }

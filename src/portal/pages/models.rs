@@ -2,6 +2,7 @@
 //! here: words, markup, or how a value was come by.
 
 use super::notice::Notice;
+use crate::api::clinic::ClinicContact;
 use crate::domain::{
     license::License,
     member::{Classification, Locale, MemberType},
@@ -26,6 +27,10 @@ pub struct Frame<'a> {
     /// Where a GET shows this page again: the link to the other language leads there, with `?lang=` and its tag. `None`: where it was
     /// asked for.
     pub path: Option<&'a str>,
+    /// What was asked for: where a notice says that it may be tried again.
+    pub here: &'a str,
+    /// Whom to ask, where the clinic says so.
+    pub contact: Option<&'a ClinicContact>,
     /// Where people sign in.
     pub sign_in: &'a str,
     /// The hidden token of every form of this page ([`super::field::FORM`]).
@@ -196,6 +201,8 @@ pub struct Enrol<'a> {
     pub action: &'a str,
     /// What the portal sealed, to get it back with the code; none: it needs nothing.
     pub draft: Option<&'a str>,
+    /// Whose account it is.
+    pub username: &'a str,
     /// Why now.
     pub occasion: EnrolOccasion<'a>,
     /// `uri` for another device's camera.
@@ -241,6 +248,14 @@ pub struct RecoveryCodes<'a> {
     pub codes: &'a [String],
     /// Where the form goes that says so.
     pub action: &'a str,
+    /// First and last name of whose they are.
+    pub name: &'a str,
+    /// Under which they sign in.
+    pub username: &'a str,
+    /// Where they sign in: a URL.
+    pub portal: &'a str,
+    /// When they were made, in the reader's words.
+    pub day: &'a str,
 }
 
 /// Signing in, the first step.
@@ -274,6 +289,8 @@ pub struct Code<'a> {
     pub action: &'a str,
     /// What the portal sealed, to get it back with the code; none: it needs nothing.
     pub draft: Option<&'a str>,
+    /// Whose account it is; empty: nobody knows.
+    pub username: &'a str,
     /// What was refused, if it was.
     pub fault: Option<SecondStepFault>,
 }
@@ -293,6 +310,8 @@ pub struct Home<'a> {
     pub sign_out: &'a str,
     /// First and last name.
     pub name: &'a str,
+    /// Under which they sign in.
+    pub username: &'a str,
     /// Form of address.
     pub title: Option<&'a str>,
     /// What stands beside them in the list of members.

@@ -65,15 +65,17 @@ impl From<Refusal> for Notice<'_> {
     }
 }
 
-/// Where the button of a notice leads; its words are of the text that the key names.
+/// How a reader goes on from a notice. Whom to ask is said on every page, where the clinic says whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way<'a> {
     /// To the page where people sign in.
     SignIn,
     /// To a new form.
     Again(&'a str),
-    /// There is none: the reader turns to the clinic, to another mail or waits.
-    None,
+    /// To what was asked for, once more.
+    Here,
+    /// Only the clinic can help.
+    Ask,
 }
 
 impl<'a> Notice<'a> {
@@ -104,22 +106,25 @@ impl<'a> Notice<'a> {
 
     pub(super) fn way(self) -> Way<'a> {
         match self {
-            Self::AlreadyAccepted | Self::AddressUnchanged | Self::NotFound | Self::MethodNotAllowed => Way::SignIn,
+            Self::AlreadyAccepted
+            | Self::AddressUnchanged
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::SignedOutHere => Way::SignIn,
             Self::FormOutOfDate { again } => Way::Again(again),
+            Self::TooManyTries { .. }
+            | Self::Busy
+            | Self::Unreachable
+            | Self::SessionUnreachable
+            | Self::Failed
+            | Self::TooLarge => Way::Here,
             Self::InvitationExpired
             | Self::InvitationReplaced
             | Self::Suspended
             | Self::TrainingEnded
             | Self::Removed
             | Self::UnknownLink
-            | Self::TooManyTries { .. }
-            | Self::Busy
-            | Self::Unreachable
-            | Self::SessionUnreachable
-            | Self::Prevented
-            | Self::SignedOutHere
-            | Self::Failed
-            | Self::TooLarge => Way::None,
+            | Self::Prevented => Way::Ask,
         }
     }
 }

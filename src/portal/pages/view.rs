@@ -14,6 +14,7 @@ use super::notice::{Notice, Way};
 use super::words::Speaker;
 use crate::domain::license::License;
 use crate::domain::member::{Classification, MemberType};
+use crate::domain::second_factor::percent_encoded;
 
 /// What a template is filled with.
 pub(super) struct View {
@@ -31,7 +32,7 @@ pub(super) fn view(page: &Page<'_>, speaker: &Speaker<'_>) -> Result<View, Rende
     match page {
         Page::Accept(accept) => self::accept(accept, speaker),
         Page::Enrol(enrol) => self::enrol(enrol, speaker),
-        Page::RecoveryCodes(codes) => Ok(recovery_codes(codes)),
+        Page::RecoveryCodes(codes) => recovery_codes(codes, speaker),
         Page::SignIn(sign_in) => self::sign_in(sign_in, speaker),
         Page::Code(code) => self::code(code, speaker),
         Page::Home(home) => self::home(home, speaker),
@@ -158,6 +159,7 @@ fn enrol(enrol: &Enrol<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> 
     let values = context! {
         action => enrol.action,
         draft => enrol.draft,
+        username => enrol.username,
         lead => speaker.say(lead, &[])?,
         back => back.map(|(back, _)| back),
         minimum_without => back.map(|(_, minimum)| minimum),
@@ -171,9 +173,21 @@ fn enrol(enrol: &Enrol<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> 
     Ok(with_faults("enrol.html", values, &[(field::CODE, fault)]))
 }
 
-fn recovery_codes(codes: &RecoveryCodes<'_>) -> View {
-    let list: Vec<Value> = codes.codes.iter().map(Value::from).collect();
-    with_faults("recovery_codes.html", context! { codes => list, action => codes.action }, &[])
+fn recovery_codes(codes: &RecoveryCodes<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> {
+    let RecoveryCodes { codes, action, name, username, portal, day } = *codes;
+    let of = [("name", name), ("username", username), ("portal", portal), ("day", day)];
+    let of = speaker.say("recovery_codes.of", &of.map(|(place, value)| (place, value.to_owned())))?;
+    // As a file they say by themselves what they are.
+    let (clinic, lead) = (speaker.clinic, speaker.say("recovery_codes.lead", &[])?);
+    let file = format!("{clinic}\n\n{lead}\n{of}\n\n{}\n", codes.join("\n"));
+    let codes: Vec<Value> = codes.iter().map(Value::from).collect();
+    let values = context! {
+        codes,
+        action,
+        of,
+        file => format!("data:text/plain;charset=utf-8,{}", percent_encoded(&file)),
+    };
+    Ok(with_faults("recovery_codes.html", values, &[]))
 }
 
 fn sign_in(sign_in: &SignIn<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> {
@@ -199,6 +213,7 @@ fn code(code: &Code<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> {
     let values = context! {
         action => code.action,
         draft => code.draft,
+        username => code.username,
         wrong => code.fault == Some(SecondStepFault::Code(CodeFault::Wrong)),
     };
     Ok(with_faults("code.html", values, &[(field::CODE, of_app), (field::RECOVERY_CODE, of_paper)]))
@@ -220,6 +235,7 @@ fn home(home: &Home<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> {
     let values = context! {
         sign_out => home.sign_out,
         name => home.name,
+        username => home.username,
         title => home.title,
         designation_kind => speaker.say(kind, &[])?,
         designation,
@@ -266,7 +282,8 @@ fn notice(notice: Notice<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError
     let (button, target) = match notice.way() {
         Way::SignIn => (Some(speaker.say("notice.sign_in", &[])?), None),
         Way::Again(again) => (Some(speaker.say("notice.again", &[])?), Some(again)),
-        Way::None => (None, None),
+        Way::Here => (Some(speaker.say("notice.again", &[])?), speaker.here),
+        Way::Ask => (None, None),
     };
     let values = context! {
         heading => speaker.say(&format!("{section}.heading"), &[])?,

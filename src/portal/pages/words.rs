@@ -10,6 +10,8 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehav
 use super::RenderError;
 use super::models::Frame;
 use super::view::View;
+use crate::api::clinic::ClinicContact;
+use crate::domain::contact::{mailto, tel};
 use crate::domain::member::Locale;
 
 /// Of all languages, in the order in which they are offered.
@@ -23,9 +25,10 @@ fn source(locale: Locale) -> &'static str {
     }
 }
 
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("frame.html", include_str!("templates/frame.html")),
     ("parts.html", include_str!("templates/parts.html")),
+    ("contact.html", include_str!("templates/contact.html")),
     ("accept.html", include_str!("templates/accept.html")),
     ("enrol.html", include_str!("templates/enrol.html")),
     ("recovery_codes.html", include_str!("templates/recovery_codes.html")),
@@ -48,7 +51,9 @@ pub(super) struct Language {
 /// Says a language's words to the members of one clinic.
 pub(super) struct Speaker<'a> {
     texts: &'a Texts,
-    clinic: &'a str,
+    pub(super) clinic: &'a str,
+    /// Where the page that was asked for is.
+    pub(super) here: Option<&'a str>,
 }
 
 /// The language of a locale, made once a process.
@@ -130,8 +135,8 @@ impl Language {
         Ok(Self { texts, environment })
     }
 
-    pub(super) fn speaker<'a>(&'a self, clinic: &'a str) -> Speaker<'a> {
-        Speaker { texts: &self.texts, clinic }
+    pub(super) fn speaker<'a>(&'a self, frame: &Frame<'a>) -> Speaker<'a> {
+        Speaker { texts: &self.texts, clinic: frame.clinic, here: ours(frame.here) }
     }
 
     pub(super) fn render(&self, frame: &Frame<'_>, view: View) -> Result<String, RenderError> {
@@ -141,8 +146,13 @@ impl Language {
             stylesheet => frame.stylesheet,
             script => frame.script,
             icon => frame.icon,
-            // Leads to a page of this portal and never to another site.
-            path => frame.path.filter(|path| path.starts_with('/') && !path.starts_with("//") && !path.contains('\\')),
+            path => frame.path.and_then(ours),
+            contact => frame.contact.map(|ClinicContact { email, phone }| context! {
+                email => email.as_deref(),
+                mailto => email.as_deref().map(mailto),
+                phone,
+                tel => phone.as_deref().map(tel),
+            }),
             sign_in => frame.sign_in,
             form => frame.form,
             page => view.values,
@@ -152,6 +162,11 @@ impl Language {
         let template = self.environment.get_template(view.template).map_err(|error| template_error(&error))?;
         template.render(values).map_err(|error| template_error(&error))
     }
+}
+
+/// The path, if it leads to a page of this portal and never to another site.
+fn ours(path: &str) -> Option<&str> {
+    (path.starts_with('/') && !path.starts_with("//") && !path.contains('\\')).then_some(path)
 }
 
 /// The other languages: tag and name, each in its own words.

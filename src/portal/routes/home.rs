@@ -84,6 +84,7 @@ fn home(portal: &Portal, visitor: &Visitor, signed_in: SignedIn) -> Response {
     let page = Page::Home(Home {
         sign_out: path::SIGN_OUT,
         name: &full_name(&acceptance.first_name, &acceptance.last_name),
+        username: &acceptance.login,
         title: acceptance.title.as_deref(),
         designation: Designation::of(desired.position.as_deref(), desired.classification, desired.type_),
         license: desired.license,

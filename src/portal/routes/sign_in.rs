@@ -283,7 +283,8 @@ fn first_step(
 
 fn second_step(portal: &Portal, visitor: &Visitor, challenge: &Challenge, fault: Option<SecondStepFault>) -> Response {
     let draft = portal.draft(visitor, CHALLENGE, challenge);
-    let page = Page::Code(pages::Code { action: path::CODE, draft: draft.as_deref(), fault });
+    let username = portal.login_of(challenge);
+    let page = Page::Code(pages::Code { action: path::CODE, draft: draft.as_deref(), username: &username, fault });
     let reply = Reply::with(status(fault.is_some()), portal.locale_of(challenge));
     portal.page(visitor, Reply { again: Some(path::CODE), ..reply }, &page)
 }

@@ -59,6 +59,8 @@ impl Portal {
             script: path::SCRIPT,
             icon: path::ICON,
             path: reply.again,
+            here: &visitor.path,
+            contact: clinic.contact.as_ref(),
             sign_in: path::SIGN_IN,
             form: &self.form_token(visitor),
         };

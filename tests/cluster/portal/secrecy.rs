@@ -9,6 +9,8 @@ use crate::support::portal::PortalOptions;
 use crate::support::proxy::{Fault, Proxy, Which};
 use crate::world::staff;
 
+/// Of the clinic, which pages show.
+const PHONE: &str = "416-555-0147 ext. 12";
 const PASSWORD: &str = "Kanarien tall river passphrase";
 
 /// Memory holds keys, passwords and addresses.
@@ -27,6 +29,7 @@ fn neither_part_leaves_a_core_dump() {
 fn nothing_that_people_type_or_are_shown_comes_out() {
     let options = PortalOptions { configuration: vec![("/log/level", json!("trace"))], ..PortalOptions::default() };
     let mut house = House::with("portal-secrecy", options);
+    house.clinic(&json!({"contact": {"email": format!("{ADDRESS}.office@maple.example"), "phone": PHONE}}));
     let proxy = Proxy::start();
     house.portal.restart_at(&proxy.url);
     house.portal.wait_until_ready();
@@ -39,6 +42,7 @@ fn nothing_that_people_type_or_are_shown_comes_out() {
     }
     // The API server fails, refuses and says nothing while they accept.
     let page = visitor.get(&link);
+    assert!(page.body.contains(PHONE), "{}", page.body);
     let write = |has| Which { method: "PATCH", has, has_not: None, only: None };
     let create = Which { method: "POST", has: &["/cliniccredentials"], has_not: None, only: None };
     let form = super::alone(filled(&page, PASSWORD));
@@ -102,6 +106,6 @@ fn nothing_that_people_type_or_are_shown_comes_out() {
     open.push(Output::new("the portal's log", log));
     let kept = whole.iter().filter(|output| output.is_of("cliniccredentials")).count();
     assert!(kept > 0, "credentials are searched too");
-    nothing_is_found(&[secrets.as_slice(), &[ADDRESS.to_owned()]].concat(), &open);
+    nothing_is_found(&[secrets.as_slice(), &[ADDRESS.to_owned(), PHONE.to_owned()]].concat(), &open);
     nothing_is_found(&secrets, &whole);
 }
