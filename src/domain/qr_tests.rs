@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::domain::email::Email;
+use crate::domain::line::LONGEST_NAME;
 use crate::domain::second_factor::TotpSecret;
 
-/// Pixels of a module.
-const SCALE: usize = 4;
+/// CSS pixels of a side on the page (`style.css`).
+const SHOWN: i32 = 240;
 
 /// Where the picture is dark.
 fn modules(code: &QrCode) -> (usize, Vec<Vec<bool>>) {
@@ -23,10 +24,10 @@ fn modules(code: &QrCode) -> (usize, Vec<Vec<bool>>) {
     (side, dark)
 }
 
-fn read(code: &QrCode) -> String {
+/// What a camera reads that sees the picture this many pixels wide.
+fn read(code: &QrCode, pixels: usize) -> String {
     let (side, dark) = modules(code);
-    let pixels = side * SCALE;
-    let grey = |x: usize, y: usize| if dark[y / SCALE][x / SCALE] { 0 } else { 255 };
+    let grey = |x: usize, y: usize| if dark[y * side / pixels][x * side / pixels] { 0 } else { 255 };
     let mut picture = rqrr::PreparedImage::prepare_from_greyscale(pixels, pixels, grey);
     let found = picture.detect_grids();
     assert_eq!(found.len(), 1);
@@ -34,10 +35,12 @@ fn read(code: &QrCode) -> String {
 }
 
 #[test]
-fn the_picture_of_any_clinic_is_read_as_what_it_says() {
+fn the_picture_of_any_clinic_is_read_as_what_it_says_on_any_screen() {
     let secret = TotpSecret::new(std::array::from_fn(|at| u8::try_from(at * 11).unwrap()));
     let short = Email::parse("a@maple.example").unwrap();
+    let usual = Email::parse("josephine.kownak@health-centre.example").unwrap();
     let long = Email::parse(&format!("{}@{}.example", "a".repeat(64), "b.".repeat(80) + "c")).unwrap();
+    let syllabics = "ᐃᓅᓯᓕᕆᔨᒃᑯᑦ ᐋᓐᓂᐊᕕᖓ ".repeat(6).chars().take(LONGEST_NAME).collect::<String>();
     for clinic in [
         "",
         "Maple",
@@ -45,11 +48,17 @@ fn the_picture_of_any_clinic_is_read_as_what_it_says() {
         "Clinique du Cœur d'Été",
         "河畔诊所",
         &"Maple ".repeat(17),
-        &"河".repeat(100),
+        &"河".repeat(LONGEST_NAME),
+        syllabics.trim_end(),
     ] {
-        for account in [&short, &long] {
+        for account in [&short, &usual, &long] {
             let uri = secret.uri(clinic, account);
-            assert_eq!(read(&QrCode::of(&uri).unwrap()), uri, "{clinic}");
+            let code = QrCode::of(&uri).unwrap();
+            // Three pixels of a screen at 1x for each module.
+            assert!(code.side() * 3 <= SHOWN, "{clinic}: {} modules", code.side());
+            for pixels in [SHOWN, 2 * SHOWN] {
+                assert_eq!(read(&code, usize::try_from(pixels).unwrap()), uri, "{clinic} at {pixels}");
+            }
         }
     }
 }

@@ -22,8 +22,10 @@ pub const TOTP_SECRET_BYTES: usize = 20;
 const STEP: u64 = 30;
 /// Digits of a code.
 const DIGITS: u32 = 6;
-/// Longest name of a clinic in the address that an app reads, in characters: apps show less, and the picture stays coarse.
-const LONGEST_ISSUER: usize = 64;
+/// Bytes of what an app reads, so that its picture has at most 69 modules a side (version 13): cameras read them on any screen.
+const LONGEST_URI: usize = 425;
+/// Bytes of the clinic's name in it that there are even beside the longest address.
+const SHORTEST_ISSUER: usize = 27;
 
 /// How many recovery codes somebody gets at once.
 pub const RECOVERY_CODES: usize = 10;
@@ -64,15 +66,15 @@ impl TotpSecret {
         grouped(&BASE32_NOPAD.encode(self.expose()), ' ')
     }
 
-    /// What an app reads from the picture: `otpauth://totp/<clinic>:<address>?secret=…&issuer=<clinic>`, percent-encoded (RFC 3986
-    /// section 2.1) but for letters, digits and `-._~`. The parameters that are left out are what apps take for granted: SHA-1, six
-    /// digits, 30 seconds. A colon would end the clinic's name, so it goes; after 64 characters the name ends too.
+    /// What an app reads from the picture: `otpauth://totp/<address>?secret=…&issuer=<clinic>`, percent-encoded (RFC 3986 section 2.1)
+    /// but for letters, digits and `-._~`. The parameters that are left out are what apps take for granted: SHA-1, six digits, 30
+    /// seconds. Of the clinic's name it has as much as the picture has room for, in whole words if it can.
     pub fn uri(&self, clinic: &str, account: &Email) -> String {
-        let name: String = clinic.chars().filter(|&character| character != ':').take(LONGEST_ISSUER).collect();
-        let issuer = percent_encoded(name.trim());
         let account = percent_encoded(account.as_str());
         let secret = Zeroizing::new(BASE32_NOPAD.encode(self.expose()));
-        format!("otpauth://totp/{issuer}:{account}?secret={}&issuer={issuer}", *secret)
+        let uri = format!("otpauth://totp/{account}?secret={}&issuer=", *secret);
+        let room = LONGEST_URI.saturating_sub(uri.len()).max(SHORTEST_ISSUER);
+        uri + &percent_encoded(beginning(clinic.trim(), room))
     }
 
     /// The code of a step as a number (RFC 4226 section 5.3); `None` never happens, since HMAC takes a key of any length.
@@ -215,6 +217,18 @@ fn grouped(text: &str, between: char) -> String {
         grouped.push(character);
     }
     grouped
+}
+
+/// As much of a name as is that many bytes once it is encoded: up to the last blank, or else the last character, that is within.
+fn beginning(name: &str, room: usize) -> &str {
+    let fits = |end: &usize| percent_encoded(&name[..*end]).len() <= room;
+    let ends = name.char_indices().map(|(start, _)| start).chain([name.len()]);
+    let end = ends.take_while(fits).last().unwrap_or(0);
+    let begun = &name[..end];
+    if end == name.len() || name[end..].starts_with(' ') {
+        return begun.trim_end();
+    }
+    begun.rsplit_once(' ').map_or(begun, |(words, _)| words.trim_end())
 }
 
 /// A text as a part of a URL (RFC 3986 section 2.1): but for letters, digits and `-._~`, each byte as `%XX`.

@@ -25,7 +25,7 @@ pub(crate) const DRAFT: &str = "sealed-draft+/=\"<&";
 /// Where they sign in.
 pub(crate) const PORTAL: &str = "https://portal.elm-street.example";
 pub(crate) const SECRET: &str = "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP";
-const OTPAUTH: &str = "otpauth://totp/Elm%20Street%20Clinic:zoe-anne@people.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\
+const OTPAUTH: &str = "otpauth://totp/zoe-anne%40people.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\
                        &issuer=Elm%20Street%20Clinic";
 
 pub(crate) static CODES: LazyLock<Vec<String>> = LazyLock::new(|| {

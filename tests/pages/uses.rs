@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::browser::{Browser, Scheme, View};
-use crate::cases::{CODES, PORTAL, cases};
+use crate::cases::{CODES, PORTAL, SECRET, cases};
 use crate::looks::{DESK, PHONE, named, path, pictures, serve};
 
 /// Longest wait for a file, and how often it is looked for.
@@ -140,13 +140,57 @@ async fn recovery_codes_are_downloaded_as_a_file_that_says_whose_they_are_with_o
     browser.close().await;
 }
 
+/// What of setting up an app is to be seen, from above to below.
+const SEEN: &str = "const parts = { open: '.on-this-device a', key: '.key', copy: '.add button', unfold: '.fold summary', qr: '.qr', code: '#code' };
+  const top = ([, one]) => document.querySelector(one).getBoundingClientRect().top;
+  return Object.entries(parts).filter(([, one]) => document.querySelector(one).checkVisibility())
+    .sort((one, other) => top(one) - top(other)).map(([name]) => name).join(' ');";
+
+#[tokio::test]
+async fn on_a_phone_an_app_is_opened_or_given_the_key_and_nobody_has_to_scan_their_own_screen() {
+    let cases = cases();
+    let server = serve(&cases);
+    let browser = Browser::start(&[]).await;
+    let permissions = json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": server.base});
+    browser.devtools("Browser.grantPermissions", permissions).await;
+    for page in ["enrol-en-usual", "enrol-fr-usual"] {
+        let url = format!("{}{}", server.base, path(named(&cases, page)));
+        for (width, has_script, seen) in [
+            (360, true, "open key copy unfold code"),
+            (360, false, "open key unfold code"),
+            (DESK, true, "qr key copy code"),
+            (DESK, false, "qr key code"),
+        ] {
+            browser.look_as(View { width, scheme: Scheme::Light }).await;
+            browser.devtools("Emulation.setScriptExecutionDisabled", json!({"value": !has_script})).await;
+            browser.open(&url).await;
+            browser.devtools("Emulation.setScriptExecutionDisabled", json!({"value": false})).await;
+            assert_eq!(browser.ask(SEEN).await, seen, "{page} {width} {has_script}");
+            if width == 360 {
+                browser.ask("document.querySelector('.fold summary').click()").await;
+                assert_eq!(browser.ask(SEEN).await, seen.replace("unfold", "unfold qr"), "{page} unfolded");
+            }
+        }
+        browser.open(&url).await;
+        let copied = browser
+            .ask(
+                "document.querySelector('.add button').click();
+                 return new Promise((told) => new MutationObserver(told).observe(document.querySelector('.told'), { childList: true }))
+                   .then(() => navigator.clipboard.readText());",
+            )
+            .await;
+        assert_eq!(copied, SECRET.replace(' ', ""), "{page}");
+    }
+    browser.close().await;
+}
+
 #[tokio::test]
 async fn without_a_script_no_button_is_to_be_seen_that_needs_one() {
     let cases = cases();
     let server = serve(&cases);
     let browser = Browser::start(&[]).await;
     browser.look_as(DESKTOP).await;
-    for page in ["accept-en-usual", "sign-in-en-usual", "recovery-codes-en-usual"] {
+    for page in ["accept-en-usual", "sign-in-en-usual", "enrol-en-usual", "recovery-codes-en-usual"] {
         let url = format!("{}{}", server.base, path(named(&cases, page)));
         let seen =
             "const found = [...document.querySelectorAll('button, .show')].filter((one) => one.type !== 'submit');

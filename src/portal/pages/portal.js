@@ -1,5 +1,6 @@
-// What is easier with a script: to look at a password while typing it, to copy or print recovery codes, whose buttons are hidden until
-// this runs; to change the language while typing; and to click twice. Never here: anything that a page needs to work, or a word of a language.
+// What is easier with a script: to look at a password while typing it, to copy a key, to copy or print recovery codes, whose buttons
+// are hidden until this runs; to change the language while typing; and to click twice. Never here: anything that a page needs to
+// work, or a word of a language.
 "use strict";
 
 for (const box of document.querySelectorAll("[data-shows]")) {
@@ -22,7 +23,7 @@ for (const button of document.querySelectorAll("[data-copies]")) {
   const told = document.querySelector("[data-copied]");
   button.addEventListener("click", async () => {
     const lines = [...document.querySelectorAll(`${button.dataset.copies} > *`)].map((line) => line.textContent.trim());
-    await navigator.clipboard.writeText(lines.join("\n"));
+    await navigator.clipboard.writeText(lines.join(button.dataset.joined ?? "\n"));
     told.textContent = told.dataset.copied;
   });
   button.hidden = false;
