@@ -54,10 +54,10 @@ pub enum Holder {
     Gone,
 }
 
-/// The account's name and the token of `<account>.<token>`, the last segment of a link. `None`: no link of ours looks so, and
-/// what stands there must not become part of a request.
-pub fn parse_link(segment: &str) -> Option<(&str, Token)> {
-    let (account, token) = segment.split_once('.')?;
+/// The account's name and the token of `<account>.<token>`, the code of a link. `None`: no link of ours has it, and what stands
+/// there must not become part of a request.
+pub fn parse_code(code: &str) -> Option<(&str, Token)> {
+    let (account, token) = code.split_once('.')?;
     let is_token =
         token.len() <= LONGEST_TOKEN && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     (is_account_name(account) && is_token).then(|| (account, Token::presented(token)))
@@ -163,7 +163,7 @@ mod tests {
     fn a_link_that_was_mailed_is_read_and_nothing_that_could_ask_for_something_else() {
         let mailed = Token::new([0xfb; 32]);
         let link = mailed.link("https://portal.maple.example", Question::Invitation, ACCOUNT);
-        let (account, token) = parse_link(link.rsplit_once('/').unwrap().1).unwrap();
+        let (account, token) = parse_code(link.rsplit_once('#').unwrap().1).unwrap();
         assert_eq!((account, token.digest()), (ACCOUNT, mailed.digest()));
         for segment in [
             String::new(),
@@ -179,7 +179,7 @@ mod tests {
             format!("{ACCOUNT}.t\u{f6}ken"),
             format!("{ACCOUNT}.{}", "t".repeat(65)),
         ] {
-            assert!(parse_link(&segment).is_none(), "{segment:?}");
+            assert!(parse_code(&segment).is_none(), "{segment:?}");
         }
     }
 

@@ -27,13 +27,19 @@ impl Token {
         HEXLOWER.encode(&Sha256::digest(self.0.as_bytes()))
     }
 
-    /// The link by which the person of `account` answers at the portal `base` (without a slash at its end).
+    /// The link by which the person of `account` answers at the portal `base` (without a slash at its end). All that is secret stands
+    /// behind the `#`, which no browser sends: so no proxy's log has it.
     pub fn link(&self, base: &str, question: Question, account: &str) -> String {
         let page = match question {
             Question::Invitation => "invitations",
             Question::Confirmation => "confirmations",
         };
-        format!("{base}/{page}/{account}.{}", self.0)
+        format!("{base}/{page}#{}", self.code(account))
+    }
+
+    /// What the link's reader presents, `<account>.<token>`.
+    pub fn code(&self, account: &str) -> String {
+        format!("{account}.{}", self.0)
     }
 }
 

@@ -21,8 +21,17 @@ pub fn characters(text: &str) -> impl Iterator<Item = char> {
 
 /// The characters of a code: without hyphens too, whichever the keyboard or a text program made of them.
 pub(super) fn of_code(text: &str) -> impl Iterator<Item = char> {
-    characters(text)
-        .filter(|character| !matches!(character, '-' | '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}' | '\u{30fc}'))
+    characters(text).filter(|character| !is_hyphen(*character))
+}
+
+/// The code of a link, in which hyphens count: any is the usual one. Whoever pastes the whole link has pasted its code.
+pub fn code_of_link(text: &str) -> String {
+    let read: String = characters(text).map(|character| if is_hyphen(character) { '-' } else { character }).collect();
+    read.rsplit(['#', '/']).next().unwrap_or_default().trim_end_matches(['.', ',']).to_owned()
+}
+
+fn is_hyphen(character: char) -> bool {
+    matches!(character, '-' | '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}' | '\u{30fc}')
 }
 
 /// A username: what may be an address, with an accented domain in its `xn--` form, since addresses are kept so, and without a dot at
@@ -95,6 +104,16 @@ pub(super) mod tests {
         ) {
             prop_assert_eq!(username(&address), address.clone());
             prop_assert_eq!(username(&decorated(&address, &choices)), address);
+        }
+
+        #[test]
+        fn the_code_of_a_link_is_itself_however_it_is_decorated_and_pasted(
+            code in "a-[0-9a-f]{8}\\.[A-Za-z0-9_-]{8}", choices in proptest::collection::vec(0_usize..1000, 1..12),
+        ) {
+            prop_assert_eq!(code_of_link(&decorated(&code, &choices)), code.clone());
+            let link = format!("https://portal.maple.example/invitations#{code}.");
+            prop_assert_eq!(code_of_link(&decorated(&link, &choices)), code.clone());
+            prop_assert_eq!(code_of_link(&code.replace('-', "\u{2011}")), code);
         }
 
         #[test]

@@ -15,6 +15,7 @@ mod invitations;
 mod keys;
 mod known_browsers;
 pub mod metrics;
+mod opened;
 pub mod pages;
 mod peers;
 mod probed;
@@ -92,6 +93,8 @@ pub mod path {
     pub const RECOVERY_CODES: &str = "/recovery-codes";
     /// Signing out.
     pub const SIGN_OUT: &str = "/sign-out";
+    /// Opening an invitation by its link's code; below it, by their accounts' names, are the invitations themselves.
+    pub const INVITATIONS: &str = "/invitations";
     /// The stylesheet.
     pub const STYLE: &str = "/style.css";
     /// The script.

@@ -2,7 +2,7 @@
 //! write, whatever others write at the same time. Which link works when is a table in `domain::acceptance`.
 
 use clinic_operator::adapters::clock::Clock;
-use clinic_operator::domain::acceptance::{Refusal, parse_link};
+use clinic_operator::domain::acceptance::{Refusal, parse_code};
 use clinic_operator::domain::invitation::Token;
 use clinic_operator::portal::acceptance::{AcceptError, accept};
 use futures::future::join_all;
@@ -16,7 +16,7 @@ use crate::world::{TERMS, World, confirmed, staff};
 fn last_link(world: &World) -> (String, Token) {
     let mails = world.relay.mails();
     let links = mails.last().unwrap().links();
-    let (account, token) = parse_link(links[0].rsplit_once('/').unwrap().1).unwrap();
+    let (account, token) = parse_code(links[0].rsplit_once('#').unwrap().1).unwrap();
     (account.to_owned(), token)
 }
 

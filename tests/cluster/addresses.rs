@@ -59,7 +59,7 @@ fn an_accepted_member_signs_in_with_the_old_address_until_the_new_one_is_confirm
         (&"ana@river.example".into(), &"ana@maple.example".into())
     );
     let links = mails[1].links();
-    assert!(links[0].starts_with(&format!("https://portal.maple.example/confirmations/{account}.")), "{links:?}");
+    assert!(links[0].starts_with(&format!("https://portal.maple.example/confirmations#{account}.")), "{links:?}");
     assert!(mails[2].links().is_empty() && !mails[2].text().contains("river"), "the notice gives nothing away");
     let ana = world.member_told("ana", "waits for its confirmation");
     assert_eq!(ana["status"]["state"], "Active");

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use clinic_operator::domain::acceptance::parse_link;
+use clinic_operator::domain::acceptance::parse_code;
 use clinic_operator::portal::acceptance::{Confirmed, accept};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -157,7 +157,7 @@ fn signed_in(world: &World, name: &str, manifest: &str, first_name: &str, last_n
     world.apply(manifest);
     world.member_in("Invited", name);
     let links = world.relay.wait_for(before + 1, PATIENCE)[before].links();
-    let (account, token) = parse_link(links[0].rsplit('/').next().unwrap()).unwrap();
+    let (account, token) = parse_code(links[0].rsplit('#').next().unwrap()).unwrap();
     let person = Confirmed { title: title.map(str::to_owned), ..confirmed(first_name, last_name) };
     world
         .with_accounts(async |stores| accept(&stores, account, &token, &person, &TERMS, || world.now()).await)

@@ -30,7 +30,7 @@ spec:
     assert_eq!(mails[0].recipients, ["Ana.Silva@maple.example"], "mail goes to the address as typed");
     let links = mails[0].links();
     let account_name = format!("a-{uid}");
-    assert!(links[0].starts_with(&format!("https://portal.maple.example/invitations/{account_name}.")), "{links:?}");
+    assert!(links[0].starts_with(&format!("https://portal.maple.example/invitations#{account_name}.")), "{links:?}");
     assert!(mails[0].text().contains("Ana") && mails[0].text().contains("Maple Clinic"), "{}", mails[0].text());
 
     let account = world.object("clinicaccount", &account_name);

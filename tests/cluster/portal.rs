@@ -147,6 +147,17 @@ fn path(mail: &Mail) -> String {
     links[0].strip_prefix(&format!("https://{HOST}")).expect("the link leads to the portal").to_owned()
 }
 
+/// The path of the page that a link opens.
+fn page_of(link: &str) -> String {
+    let (page, code) = link.split_once('#').expect("a code");
+    format!("{page}/{}", code.split_once('.').expect("an account and a token").0)
+}
+
+/// The same link as version 0.1 mailed it: with the token in the path.
+fn link_of_0_1(link: &str) -> String {
+    link.replace('#', "/")
+}
+
 /// The form of an invitation with everything that it asks for.
 fn filled(page: &Answer, password: &str) -> Form {
     let form = page.form();

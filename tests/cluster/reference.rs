@@ -73,7 +73,7 @@ impl OnTheServer {
 
 fn kind(mail: &mail::Mail) -> Mail {
     match mail.links().first() {
-        Some(link) if link.contains("/confirmations/") => Mail::Confirmation,
+        Some(link) if link.contains("/confirmations#") => Mail::Confirmation,
         Some(_) => Mail::Invitation,
         None => Mail::Notice,
     }

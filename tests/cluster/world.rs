@@ -8,7 +8,7 @@ use clinic_operator::adapters::clock::Clock;
 use clinic_operator::adapters::kubernetes::connect;
 use clinic_operator::adapters::random::secret_bytes;
 use clinic_operator::api::account::Acceptance;
-use clinic_operator::domain::acceptance::parse_link;
+use clinic_operator::domain::acceptance::parse_code;
 use clinic_operator::portal::acceptance::{AcceptError, Confirmed, Stores, Terms, accept};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -103,8 +103,8 @@ impl World {
     /// The same, confirming and creating this.
     pub(crate) fn accept_as(&self, mail: &Mail, confirmed: &Confirmed) -> Result<Acceptance, AcceptError> {
         let links = mail.links();
-        let (_, segment) = links[0].rsplit_once('/').expect("a link has a path");
-        let (account, token) = parse_link(segment).expect("an account and a token");
+        let (_, segment) = links[0].rsplit_once('#').expect("a link has a code");
+        let (account, token) = parse_code(segment).expect("an account and a token");
         let accepted = self
             .with_accounts(async |stores| accept(&stores, account, &token, confirmed, &TERMS, || self.now()).await)?;
         Ok(accepted.account.spec.acceptance.expect("it was accepted"))

@@ -64,8 +64,9 @@ fn write_to_the_ledger(after: usize) -> Which {
 fn in_general(mail: &Mail, member: &str) -> Vec<String> {
     let links = mail.links();
     assert_eq!(links.len(), 1, "one link, the same in both parts");
+    let (_, code) = links[0].split_once('#').expect("a link has a code");
     let general = |text: String| {
-        let text = text.replace(&links[0], "LINK").replace(member, "MEMBER");
+        let text = text.replace(&links[0], "LINK").replace(code, "CODE").replace(member, "MEMBER");
         text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect::<String>()
     };
     let message_id = mail.header("Message-ID").unwrap();

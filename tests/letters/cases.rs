@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use mail_parser::MessageParser;
 use secrecy::SecretString;
 
-const LINK: &str = "https://portal.elm-street.example/invitations/a-0f9b2c.Q2FuYXJ5VG9rZW4tMTIzNDU2Nzg5MA";
+const LINK: &str = "https://portal.elm-street.example/invitations#a-0f9b2c.Q2FuYXJ5VG9rZW4tMTIzNDU2Nzg5MA";
 
 /// A letter, and what its reader must find in it.
 #[derive(Clone, Copy, Debug)]

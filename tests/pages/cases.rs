@@ -9,7 +9,7 @@ use clinic_operator::domain::member::{Classification, MemberType};
 use clinic_operator::domain::qr::QrCode;
 use clinic_operator::portal::pages::{
     Accept, AcceptFaults, AcceptNote, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Frame, Home,
-    NameFault, Notice, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn,
+    NameFault, Notice, Open, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn,
     SignInMessage, TitleFault, render,
 };
 
@@ -24,6 +24,7 @@ pub(crate) const FORM_TOKEN: &str = "form-token+/=\"<&";
 pub(crate) const DRAFT: &str = "sealed-draft+/=\"<&";
 /// Where they sign in.
 pub(crate) const PORTAL: &str = "https://portal.elm-street.example";
+pub(crate) const LINK: &str = "a-0f9b2c.Q2FuYXJ5+/=\"<&";
 pub(crate) const SECRET: &str = "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP";
 const OTPAUTH: &str = "otpauth://totp/zoe-anne%40people.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\
                        &issuer=Elm%20Street%20Clinic";
@@ -106,6 +107,7 @@ type Named<'a> = (&'static str, usize, Page<'a>);
 
 fn pages<'a>(reader: &Reader) -> Vec<Named<'a>> {
     let mut pages = accept(reader);
+    pages.push(("open", 0, Page::Open(Open { action: "/invitations" })));
     pages.extend(enrol(reader));
     let codes = RecoveryCodes {
         codes: &CODES,
@@ -170,7 +172,8 @@ fn accept<'a>(reader: &Reader) -> Vec<Named<'a>> {
     .map(|(name, errors, second_factor, faults)| {
         let known = !without_names(name);
         let accept = Accept {
-            action: "/invitations/a-0f9b2c.Q2FuYXJ5",
+            action: "/invitations/a-0f9b2c",
+            link: LINK,
             greeting: reader.greeting.filter(|_| name != "accept-nameless"),
             email: reader.email,
             first_name: if known { reader.first_name } else { "" },
@@ -193,7 +196,7 @@ pub(crate) fn without_names(name: &str) -> bool {
 }
 
 fn enrol<'a>(reader: &Reader) -> Vec<Named<'a>> {
-    let chosen = EnrolOccasion::Chosen { back: "/invitations/a-0f9b2c.Q2FuYXJ5", minimum_without: 15 };
+    let chosen = EnrolOccasion::Chosen { back: "/invitations/a-0f9b2c", minimum_without: 15 };
     [
         ("enrol", 0, chosen, None),
         ("enrol-required", 0, EnrolOccasion::Required, None),
@@ -203,8 +206,9 @@ fn enrol<'a>(reader: &Reader) -> Vec<Named<'a>> {
         ("enrol-used", 1, EnrolOccasion::RequiredSince, Some(CodeFault::Used)),
     ]
     .map(|(name, errors, occasion, fault)| {
-        let (draft, username) = (Some(DRAFT), reader.email);
-        let enrol = Enrol { action: "/enrol", draft, username, occasion, qr: &QR, uri: OTPAUTH, secret: SECRET, fault };
+        let (draft, link, username) = (Some(DRAFT), Some(LINK), reader.email);
+        let (action, qr, uri, secret) = ("/enrol", &*QR, OTPAUTH, SECRET);
+        let enrol = Enrol { action, draft, link, username, occasion, qr, uri, secret, fault };
         (name, errors, Page::Enrol(enrol))
     })
     .into()

@@ -46,14 +46,14 @@ impl Mail {
         Some(raw.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
-    /// The links to invitations and confirmations, `https://…/invitations/…`, of both parts, each once.
+    /// The links to invitations and confirmations, `https://…/invitations#…`, of both parts, each once.
     pub(crate) fn links(&self) -> Vec<String> {
         let mut links: Vec<String> = Vec::new();
         for part in [self.text(), self.html()] {
             for (start, _) in part.match_indices("https://") {
                 let link = part[start..].split(is_end_of_link).next().unwrap_or_default();
                 let link = link.trim_end_matches(['.', ',', ';']).to_owned();
-                let page = link.contains("/invitations/") || link.contains("/confirmations/");
+                let page = link.contains("/invitations#") || link.contains("/confirmations#");
                 if page && !links.contains(&link) {
                     links.push(link);
                 }

@@ -83,8 +83,17 @@ impl Visitor {
         self.cookies.insert(format!("__Host-{name}"), value.to_owned());
     }
 
+    /// Goes to an address, and to where it leads if it is a link. What is behind a `#` stays in the browser, and the form of the page
+    /// sends it, as the page's script makes it do.
+    #[track_caller]
     pub(crate) fn get(&mut self, path: &str) -> Answer {
-        self.send("GET", path, &[], "")
+        let Some((page, code)) = path.split_once('#') else { return self.send("GET", path, &[], "") };
+        let page = self.send("GET", page, &[], "");
+        if page.attribute("[data-opens]", "name").is_none() {
+            return page;
+        }
+        let answer = self.submit(&page.form().with("link", code));
+        if answer.status == 303 { self.follow(&answer) } else { answer }
     }
 
     pub(crate) fn head(&mut self, path: &str) -> Answer {

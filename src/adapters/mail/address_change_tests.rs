@@ -8,7 +8,7 @@ use super::message::render;
 use super::wording::wording;
 use crate::domain::member::Locale;
 
-const LINK: &str = "https://portal.elm-street.example/confirmations/a-0f9b2c.Q2FuYXJ5VG9rZW4tMTIzNDU2Nzg5MA";
+const LINK: &str = "https://portal.elm-street.example/confirmations#a-0f9b2c.Q2FuYXJ5VG9rZW4tMTIzNDU2Nzg5MA";
 
 /// Subject, plain text and HTML of the confirmation (with a link) or of the notice (without).
 fn words(link: Option<&str>, locale: Locale, occasion: Occasion) -> Result<(String, String, String), RenderError> {

@@ -119,6 +119,7 @@ fn values(letter: &Letter<'_>, layout: &str) -> Result<Value, RenderError> {
         first_name => first_name.filter(|name| !name.is_empty()),
         // Safe by `is_link`; escaped slashes would hide it from people who read the source.
         link => by_link.map(|(link, ..)| Value::from_safe_string(link.expose_secret().to_owned())),
+        code => code_of(&letter.content).map(|code| Value::from_safe_string(code.to_owned())),
         expires,
         username => letter.to,
         email => email.as_deref(),
@@ -127,6 +128,14 @@ fn values(letter: &Letter<'_>, layout: &str) -> Result<Value, RenderError> {
         steps => two_factor.is_some(),
         required => two_factor.is_some_and(|two_factor| matches!(two_factor, TwoFactor::Required)),
     })
+}
+
+/// What the page of an invitation takes instead of its link: what no browser sends of it.
+fn code_of<'a>(content: &Content<'a>) -> Option<&'a str> {
+    match content {
+        Content::Invitation(Invitation { link, .. }) => Some(link.expose_secret().split_once('#')?.1),
+        Content::EmailConfirmation(_) | Content::EmailChangeNotice(_) => None,
+    }
 }
 
 /// A value that a text names and nobody gave is an error, never a gap in a mail.

@@ -11,14 +11,14 @@ mod words;
 pub use accent::{Accent, AccentError, icon, style};
 pub use models::{
     Accept, AcceptFaults, AcceptNote, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Frame, Home,
-    NameFault, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn, SignInMessage,
-    TitleFault,
+    NameFault, Open, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn,
+    SignInMessage, TitleFault,
 };
 pub use notice::Notice;
 
 use words::language;
 
-/// The one script: shows a password, copies and prints recovery codes. `text/javascript`.
+/// The one script: sends the code of a link, shows a password, copies and prints recovery codes. `text/javascript`.
 pub const SCRIPT: &str = include_str!("portal.js");
 
 /// What the pages need of the header `Content-Security-Policy`, and all that they need.
@@ -31,6 +31,8 @@ pub mod field {
     pub const FORM: &str = "form";
     /// What the portal sealed to get it back: enrolling, and the second step.
     pub const DRAFT: &str = "draft";
+    /// The code of a link: typed to open it, and in each form of who accepts.
+    pub const LINK: &str = "link";
     /// The address: accepting (shown, not to be trusted) and signing in.
     pub const EMAIL: &str = "email";
     /// Accepting.
@@ -51,8 +53,20 @@ pub mod field {
     pub const RECOVERY_CODE: &str = "recovery_code";
 
     /// All of them.
-    pub const ALL: [&str; 11] =
-        [FORM, DRAFT, EMAIL, FIRST_NAME, LAST_NAME, TITLE, PASSWORD, REPEATED, SECOND_FACTOR, CODE, RECOVERY_CODE];
+    pub const ALL: [&str; 12] = [
+        FORM,
+        DRAFT,
+        LINK,
+        EMAIL,
+        FIRST_NAME,
+        LAST_NAME,
+        TITLE,
+        PASSWORD,
+        REPEATED,
+        SECOND_FACTOR,
+        CODE,
+        RECOVERY_CODE,
+    ];
 }
 
 /// A template or a text that ships with the program is wrong: no model is to blame. It quotes no value.

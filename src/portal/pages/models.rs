@@ -39,6 +39,8 @@ pub struct Frame<'a> {
 
 /// A page.
 pub enum Page<'a> {
+    /// A link's code is asked for.
+    Open(Open<'a>),
     /// An invitation is accepted.
     Accept(Accept<'a>),
     /// A second factor is set up.
@@ -55,10 +57,18 @@ pub enum Page<'a> {
     Notice(Notice<'a>),
 }
 
+/// Opening an invitation: the page's script sends what is behind the `#` of its address, else its reader types it.
+pub struct Open<'a> {
+    /// Where the form goes.
+    pub action: &'a str,
+}
+
 /// Accepting an invitation.
 pub struct Accept<'a> {
     /// Where the form goes.
     pub action: &'a str,
+    /// The code of the link, to get it back with the form.
+    pub link: &'a str,
     /// The first name that the clinic knows, or the only one, to greet by.
     pub greeting: Option<&'a str>,
     /// The invited address, which becomes the username.
@@ -203,6 +213,8 @@ pub struct Enrol<'a> {
     pub draft: Option<&'a str>,
     /// Whose account it is.
     pub username: &'a str,
+    /// The code of the link, to get it back; none: nobody accepts an invitation.
+    pub link: Option<&'a str>,
     /// Why now.
     pub occasion: EnrolOccasion<'a>,
     /// `uri` for another device's camera.

@@ -1,6 +1,7 @@
 //! Pages that say what happened and what to do. Never here: their words, or which HTTP status goes with one.
 
 use crate::domain::acceptance::Refusal;
+use crate::portal::path;
 
 /// Something else than what the reader came for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,12 +119,12 @@ impl<'a> Notice<'a> {
             | Self::SessionUnreachable
             | Self::Failed
             | Self::TooLarge => Way::Here,
+            Self::UnknownLink => Way::Again(path::INVITATIONS),
             Self::InvitationExpired
             | Self::InvitationReplaced
             | Self::Suspended
             | Self::TrainingEnded
             | Self::Removed
-            | Self::UnknownLink
             | Self::Prevented => Way::Ask,
         }
     }

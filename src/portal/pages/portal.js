@@ -1,6 +1,6 @@
-// What is easier with a script: to look at a password while typing it, to copy a key, to copy or print recovery codes, whose buttons
-// are hidden until this runs; to change the language while typing; and to click twice. Never here: anything that a page needs to
-// work, or a word of a language.
+// What is easier with a script: to open a link, to look at a password while typing it, to copy a key, to copy or print recovery codes,
+// whose buttons are hidden until this runs; to change the language while typing; and to click twice. Never here: anything that a page
+// needs to work, or a word of a language.
 "use strict";
 
 for (const box of document.querySelectorAll("[data-shows]")) {
@@ -69,4 +69,19 @@ for (const form of document.forms) {
     setTimeout(() => wait(false), 20000);
   });
   addEventListener("pageshow", () => wait(false));
+}
+
+// The code of a link is behind the # of the address, which no browser sends: it is sent as if it were typed, and does not stay in the
+// address. Another link may be put into the same address bar. Last, so that what it sends counts as a click.
+const opens = document.querySelector("[data-opens]");
+if (opens) {
+  const open = () => {
+    const code = location.hash.slice(1);
+    if (!code) return;
+    history.replaceState(null, "", location.pathname + location.search);
+    opens.value = code;
+    opens.form.requestSubmit();
+  };
+  addEventListener("hashchange", open);
+  open();
 }

@@ -8,7 +8,8 @@ use super::RenderError;
 use super::field;
 use super::models::{
     Accept, AcceptFaults, AcceptNote, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Home, NameFault,
-    Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn, SignInMessage, TitleFault,
+    Open, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn, SignInMessage,
+    TitleFault,
 };
 use super::notice::{Notice, Way};
 use super::words::Speaker;
@@ -30,6 +31,7 @@ type Said = Result<String, RenderError>;
 
 pub(super) fn view(page: &Page<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> {
     match page {
+        Page::Open(Open { action }) => Ok(with_faults("open.html", context! { action => *action }, &[])),
         Page::Accept(accept) => self::accept(accept, speaker),
         Page::Enrol(enrol) => self::enrol(enrol, speaker),
         Page::RecoveryCodes(codes) => recovery_codes(codes, speaker),
@@ -66,6 +68,7 @@ fn accept(accept: &Accept<'_>, speaker: &Speaker<'_>) -> Result<View, RenderErro
     };
     let values = context! {
         action => accept.action,
+        link => accept.link,
         greeting => accept.greeting,
         email => accept.email,
         first_name => accept.first_name,
@@ -160,6 +163,7 @@ fn enrol(enrol: &Enrol<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> 
         action => enrol.action,
         draft => enrol.draft,
         username => enrol.username,
+        link => enrol.link,
         lead => speaker.say(lead, &[])?,
         back => back.map(|(back, _)| back),
         minimum_without => back.map(|(_, minimum)| minimum),

@@ -12,7 +12,8 @@ use super::super::acceptance::{AcceptError, Accepted, Confirmed};
 use super::super::credentials::{CreateError, NAME_BYTES, Proof, name};
 use super::super::failures::{Attempt, Factor, Failure, Outcome, Who};
 use super::super::invitations::{CompleteError, Invited, NotInvited, Typed};
-use super::super::pages::{Accept, AcceptFaults, AcceptNote, Choice, Notice, Page, SecondFactor, field};
+use super::super::opened::Link;
+use super::super::pages::{Accept, AcceptFaults, AcceptNote, Choice, Notice, Open, Page, SecondFactor, field};
 use super::super::sign_in::NotLetIn;
 use super::super::web::form::Sent;
 use super::super::web::reply::{Reply, see_other};
@@ -25,18 +26,17 @@ use crate::adapters::passwords::{HashError, PasswordHash};
 use crate::adapters::random::secret_bytes;
 use crate::api::account::ClinicAccountSpec;
 use crate::api::credential::Used;
-use crate::domain::acceptance::{Refusal, parse_link};
-use crate::domain::invitation::Token;
+use crate::domain::acceptance::{Refusal, is_account_name};
 use crate::domain::member::Locale;
 use crate::domain::password::Minimum;
+use crate::domain::typed::code_of_link;
 
-const PREFIX: &str = "/invitations/";
 pub(super) const SECOND_FACTOR: &str = "/second-factor";
 
-/// The link as it was asked for, with what it opens.
+/// A link with what it opens.
 pub(super) struct Opened {
     pub(super) invited: Invited,
-    pub(super) token: Token,
+    pub(super) link: Link,
     /// The page's own path.
     pub(super) path: String,
 }
@@ -55,11 +55,33 @@ impl Filled {
     }
 }
 
-/// The page of a link.
+/// Where every link leads, the same to whoever asks: the link's code is behind the `#`, which does not come here. The page's script
+/// sends it as the form would.
+pub async fn ask_for_code(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
+    let reply = Reply { again: Some(path::INVITATIONS), ..Reply::ok(None) };
+    portal.page(&visitor, reply, &Page::Open(Open { action: path::INVITATIONS }))
+}
+
+/// The code of a link was sent. Its form needs no token of ours: the code is the secret, and nothing is changed.
+pub async fn code(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
+    let Some(link) = Link::parse(&code_of_link(sent.get(field::LINK))) else {
+        return refused(&portal, &visitor, Who::Nobody, Refusal::Unknown, None);
+    };
+    match open(&portal, &visitor, Some(link)).await {
+        Ok(opened) => see_other(&opened.path, portal.remember_link(&visitor, &opened.link)),
+        Err(answer) => answer,
+    }
+}
+
+/// The page of an invitation.
 pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
-    match open(&portal, &visitor).await {
+    match open(&portal, &visitor, link(&portal, &visitor, None)).await {
+        // The link of version 0.1: its token does not stay in the address.
+        Ok(opened) if opened.path != visitor.path => {
+            see_other(&opened.path, portal.remember_link(&visitor, &opened.link))
+        }
         Ok(opened) => {
-            let names = match set_up::setting_up(&portal, &visitor, &opened.place()) {
+            let names = match set_up::setting_up(&portal, &visitor, &opened.link.place()) {
                 Some(draft) => draft.names(),
                 None => opened.invited.names(),
             };
@@ -74,7 +96,7 @@ pub async fn accept(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: S
     if let Some(answer) = sent_again(&portal, &visitor, &sent).await {
         return answer;
     }
-    let opened = match open(&portal, &visitor).await {
+    let opened = match open(&portal, &visitor, link(&portal, &visitor, Some(&sent))).await {
         Ok(opened) => opened,
         Err(answer) => return answer,
     };
@@ -129,10 +151,10 @@ async fn set_up_alone(
     let Typed { first_name, last_name, title, .. } = typed;
     let confirmed = Confirmed { first_name, last_name, title, credential };
     let proof = Proof { password, factor: None, former: None };
-    match portal.complete(invited, &opened.token, &confirmed, &proof, Used::default()).await {
+    match portal.complete(invited, &opened.link.token, &confirmed, &proof, Used::default()).await {
         Ok(Accepted { account, is_new: true }) => see_other(path::HOME, portal.begin_session(&account.spec)),
         Ok(Accepted { account, is_new: false }) => accepted_again(portal, visitor, &account.spec).await,
-        Err(error) => not_completed(portal, visitor, invited.locale(), &error),
+        Err(error) => not_completed(portal, visitor, invited, &error),
     }
 }
 
@@ -153,8 +175,8 @@ fn credential_of(portal: &Portal, account: &str, sent: &Sent) -> Option<String> 
 
 /// The answer to a form that was sent before and has set the account up without a second factor: the same again.
 async fn sent_again(portal: &Portal, visitor: &Visitor, sent: &Sent) -> Option<Response> {
-    let ((account, _), _) = link(visitor)?;
-    let account = portal.records.account(&account)?.spec;
+    let link = link(portal, visitor, Some(sent))?;
+    let account = portal.records.account(&link.account)?.spec;
     let is_named =
         account.credential().is_some_and(|named| credential_of(portal, &account.id, sent).as_deref() == Some(named));
     is_named.then_some(())?;
@@ -165,35 +187,54 @@ async fn accepted_again(portal: &Portal, visitor: &Visitor, account: &ClinicAcco
     match portal.accepted_again(account).await {
         Ok(account) => see_other(path::HOME, portal.begin_session(&account.spec)),
         Err(NotLetIn::Refused | NotLetIn::Wrong) => {
-            refused(portal, visitor, Refusal::AlreadyAccepted, account.desired.locale)
+            refused(portal, visitor, Who::OfLink(&account.id), Refusal::AlreadyAccepted, account.desired.locale)
         }
         Err(other) => portal.not_now(visitor, account.desired.locale, &other),
     }
 }
 
-/// Account and token of the path that was asked for, and the path of the invitation's page.
-pub(super) fn link(visitor: &Visitor) -> Option<((String, Token), String)> {
-    let path = visitor.path.strip_suffix(SECOND_FACTOR).unwrap_or(&visitor.path);
-    let (account, token) = parse_link(path.strip_prefix(PREFIX)?)?;
-    Some(((account.to_owned(), token), path.to_owned()))
+/// The link that a request is about: its path names the account. Links of version 0.1 have their whole code there.
+pub(super) fn link(portal: &Portal, visitor: &Visitor, sent: Option<&Sent>) -> Option<Link> {
+    let named = named(visitor)?;
+    let of_form = || Link::parse(sent?.get(field::LINK)).filter(|link| link.account == named);
+    Link::parse(named).or_else(of_form).or_else(|| portal.opened_link(visitor, named))
 }
 
-pub(super) async fn open(portal: &Portal, visitor: &Visitor) -> Result<Opened, Response> {
-    let Some(((account, token), path)) = link(visitor) else {
-        return Err(refused(portal, visitor, Refusal::Unknown, None));
-    };
-    match portal.invitation(visitor.client, &account, &token).await {
-        Ok(invited) => Ok(Opened { invited, token, path }),
-        Err(NotInvited::Refused(refusal, locale)) => Err(refused(portal, visitor, refusal, locale)),
+/// What the path names.
+fn named(visitor: &Visitor) -> Option<&str> {
+    let path = visitor.path.strip_suffix(SECOND_FACTOR).unwrap_or(&visitor.path);
+    path.strip_prefix(path::INVITATIONS)?.strip_prefix('/')
+}
+
+pub(super) async fn open(portal: &Portal, visitor: &Visitor, link: Option<Link>) -> Result<Opened, Response> {
+    let Some(link) = link else { return Err(no_link(portal, visitor)) };
+    match portal.invitation(visitor.client, &link.account, &link.token).await {
+        Ok(invited) => Ok(Opened { path: link.path(), invited, link }),
+        Err(NotInvited::Refused(refusal, locale)) => {
+            Err(refused(portal, visitor, Who::OfLink(&link.account), refusal, locale))
+        }
         Err(NotInvited::TooManyTries(wait)) => Err(portal.wait(visitor, None, wait)),
         Err(NotInvited::Unreachable) => Err(portal.unreachable(visitor, None)),
     }
 }
 
-pub(super) fn refused(portal: &Portal, visitor: &Visitor, refusal: Refusal, locale: Option<Locale>) -> Response {
+/// The answer where nobody has opened a link: the same whether there is such an account.
+pub(super) fn no_link(portal: &Portal, visitor: &Visitor) -> Response {
+    if named(visitor).is_some_and(is_account_name) {
+        see_other(path::INVITATIONS, Vec::new())
+    } else {
+        refused(portal, visitor, Who::Nobody, Refusal::Unknown, None)
+    }
+}
+
+pub(super) fn refused(
+    portal: &Portal,
+    visitor: &Visitor,
+    who: Who<'_>,
+    refusal: Refusal,
+    locale: Option<Locale>,
+) -> Response {
     portal.metrics.acceptance(metrics::Acceptance::Refused);
-    let link = link(visitor);
-    let who = link.as_ref().map_or(Who::Nobody, |((account, _), _)| Who::OfLink(account));
     not_accepted(portal, visitor, who, Factor::Link, refusal.into());
     let status = match refusal {
         Refusal::Unknown => StatusCode::NOT_FOUND,
@@ -215,14 +256,10 @@ pub(super) fn failed(portal: &Portal, visitor: &Visitor, locale: Option<Locale>)
     portal.notice(visitor, locale, StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed)
 }
 
-pub(super) fn not_completed(
-    portal: &Portal,
-    visitor: &Visitor,
-    locale: Option<Locale>,
-    error: &CompleteError,
-) -> Response {
+pub(super) fn not_completed(portal: &Portal, visitor: &Visitor, invited: &Invited, error: &CompleteError) -> Response {
+    let locale = invited.locale();
     if let CompleteError::Accept(AcceptError::Refused(refusal)) = error {
-        return refused(portal, visitor, *refusal, locale);
+        return refused(portal, visitor, Who::OfLink(&invited.account.spec.id), *refusal, locale);
     }
     warn!(%error, "an invitation was not accepted");
     match error {
@@ -240,17 +277,6 @@ pub(super) fn not_completed(
     }
 }
 
-impl Opened {
-    pub(super) fn place(&self) -> String {
-        place(&self.invited.account.spec.id, &self.token)
-    }
-}
-
-/// What a draft is sealed for: this link alone.
-pub(super) fn place(account: &str, token: &Token) -> String {
-    format!("{account}.{}", token.digest())
-}
-
 pub(super) fn form(portal: &Portal, visitor: &Visitor, opened: &Opened, filled: &Filled) -> Response {
     let invited = &opened.invited;
     let Filled { names: [first_name, last_name, title], choice, faults, note } = filled;
@@ -262,6 +288,7 @@ pub(super) fn form(portal: &Portal, visitor: &Visitor, opened: &Opened, filled: 
     };
     let page = Page::Accept(Accept {
         action: &opened.path,
+        link: &opened.link.code(),
         greeting: invited.account.spec.desired.greeting(),
         email: invited.email(),
         first_name,

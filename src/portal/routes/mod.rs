@@ -44,6 +44,7 @@ pub fn routes(portal: &Arc<Portal>) -> Router {
         .route(path::ENROL, get(sign_in::show_step).post(sign_in::enrol))
         .route(path::RECOVERY_CODES, get(second_factor::show_codes).post(second_factor::codes_are_kept))
         .route(path::SIGN_OUT, post(home::sign_out).get(home::start_again))
+        .route(path::INVITATIONS, get(invitations::ask_for_code).post(invitations::code))
         .route("/invitations/{link}", get(invitations::show).post(invitations::accept))
         .route("/invitations/{link}/second-factor", get(set_up::show).post(set_up::first_code))
         .route("/confirmations", get(address_unchanged))

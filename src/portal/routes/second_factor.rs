@@ -37,6 +37,8 @@ pub struct Setup<'a> {
     pub action: &'a str,
     /// What comes back with it.
     pub draft: Option<&'a str>,
+    /// The code of the link by which somebody accepts.
+    pub link: Option<&'a str>,
     /// Why it is set up.
     pub occasion: EnrolOccasion<'a>,
     /// Why the code before was refused.
@@ -45,7 +47,7 @@ pub struct Setup<'a> {
 
 /// The page with the QR code.
 pub fn enrol(portal: &Portal, visitor: &Visitor, setup: &Setup<'_>) -> Response {
-    let Setup { locale, clinic, email, planned, action, draft, occasion, fault } = *setup;
+    let Setup { locale, clinic, email, planned, action, draft, link, occasion, fault } = *setup;
     let failed = || portal.notice(visitor, locale, StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed);
     let Ok(email) = Email::parse(email) else { return failed() };
     let secret = planned.secret();
@@ -53,7 +55,7 @@ pub fn enrol(portal: &Portal, visitor: &Visitor, setup: &Setup<'_>) -> Response 
     let Ok(qr) = QrCode::of(&uri) else { return failed() };
     let secret = secret.typed();
     let (qr, uri, secret, username) = (&qr, uri.as_str(), secret.as_str(), email.as_str());
-    let page = Page::Enrol(Enrol { action, draft, username, occasion, qr, uri, secret, fault });
+    let page = Page::Enrol(Enrol { action, draft, link, username, occasion, qr, uri, secret, fault });
     let reply = Reply { again: Some(action), ..Reply::with(status(fault.is_some()), locale) };
     portal.page(visitor, reply, &page)
 }

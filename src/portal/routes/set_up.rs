@@ -17,7 +17,7 @@ use super::super::web::reply::see_other;
 use super::super::web::visitor::Visitor;
 use super::super::{Portal, path};
 use super::invitations::{
-    Filled, Opened, SECOND_FACTOR, failed, form, link, not_accepted, not_completed, open, place, refused,
+    Filled, Opened, SECOND_FACTOR, failed, form, link, no_link, not_accepted, not_completed, open, refused,
 };
 use super::second_factor::{self, Setup, fault};
 use super::sign_in::{Tried, tried};
@@ -43,28 +43,29 @@ pub(super) fn begin(
     typed: Typed,
     password: PasswordHash,
 ) -> Response {
-    let place = opened.place();
+    let place = opened.link.place();
     let Some(planned) = portal.plan() else { return failed(portal, visitor, opened.invited.locale()) };
     let planned = match setting_up(portal, visitor, &place) {
         Some(before) => planned.with_factor_of(before.planned),
         None => planned,
     };
     let draft = Draft::new(typed, password, planned, portal.clock.now());
-    let cookies = portal.at_step(visitor, &Step::Accept { link: place, draft });
+    let mut cookies = portal.at_step(visitor, &Step::Accept { link: place, draft });
+    cookies.extend(portal.remember_link(visitor, &opened.link));
     see_other(&format!("{}{SECOND_FACTOR}", opened.path), cookies)
 }
 
 /// The page of the second factor.
 pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
-    let Some(((account, token), path)) = link(&visitor) else {
-        return refused(&portal, &visitor, Refusal::Unknown, None);
-    };
+    let Some(link) = link(&portal, &visitor, None) else { return no_link(&portal, &visitor) };
     let draft = match portal.step(&visitor) {
-        Some(Step::Accept { link, draft }) if link == place(&account, &token) => draft,
+        Some(Step::Accept { link: place, draft }) if place == link.place() => draft,
         Some(Step::Keep(_)) => return see_other(path::RECOVERY_CODES, Vec::new()),
-        Some(Step::Accept { .. } | Step::Code(_) | Step::Enrol(_)) | None => return see_other(&path, Vec::new()),
+        Some(Step::Accept { .. } | Step::Code(_) | Step::Enrol(_)) | None => {
+            return see_other(&link.path(), portal.remember_link(&visitor, &link));
+        }
     };
-    match open(&portal, &visitor).await {
+    match open(&portal, &visitor, Some(link)).await {
         Ok(opened) => enrol(&portal, &visitor, &opened, &draft, None),
         Err(answer) => answer,
     }
@@ -72,17 +73,15 @@ pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Respon
 
 /// The first code of the second factor was sent.
 pub async fn first_code(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: Sent) -> Response {
-    let Some(((account, token), _)) = link(&visitor) else {
-        return refused(&portal, &visitor, Refusal::Unknown, None);
-    };
-    let place = place(&account, &token);
-    let draft: Option<Draft> = portal.open_draft(&visitor, &place, &sent);
+    let Some(link) = link(&portal, &visitor, Some(&sent)) else { return no_link(&portal, &visitor) };
+    let account = link.account.clone();
+    let draft: Option<Draft> = portal.open_draft(&visitor, &link.place(), &sent);
     if let (Some(known), Some(draft)) = (portal.records.account(&account), &draft)
         && let Some(answer) = set_up_again(&portal, &visitor, &known.spec, draft, sent.get(field::CODE)).await
     {
         return answer;
     }
-    let opened = match open(&portal, &visitor).await {
+    let opened = match open(&portal, &visitor, Some(link)).await {
         Ok(opened) => opened,
         Err(answer) => return answer,
     };
@@ -93,7 +92,6 @@ pub async fn first_code(State(portal): State<Arc<Portal>>, visitor: Visitor, sen
         let filled = Filled { note: Some(AcceptNote::OutOfDate), ..Filled::with(names) };
         return form(&portal, &visitor, &opened, &filled);
     };
-    let locale = opened.invited.locale();
     let step = match first_step(&draft.planned, sent.get(field::CODE), now) {
         Ok(step) => step,
         Err(refused) => {
@@ -101,18 +99,20 @@ pub async fn first_code(State(portal): State<Arc<Portal>>, visitor: Visitor, sen
             return enrol(&portal, &visitor, &opened, draft, Some(fault(&refused)));
         }
     };
-    let Some(proof) = draft.proof() else { return failed(&portal, &visitor, locale) };
+    let Some(proof) = draft.proof() else { return failed(&portal, &visitor, opened.invited.locale()) };
     let last_form = Some(mark(&draft.planned.form(), UsedUp::OfApp(step)));
     let used = Used { totp_step: Some(step), last_form, ..Used::default() };
-    match portal.complete(&opened.invited, &opened.token, &draft.confirmed(), &proof, used).await {
+    match portal.complete(&opened.invited, &opened.link.token, &draft.confirmed(), &proof, used).await {
         Ok(Accepted { account, is_new: true }) => {
             see_other(path::RECOVERY_CODES, portal.keep_codes(&visitor, &account.spec, &draft.planned))
         }
         Ok(Accepted { account, is_new: false }) => {
             let answer = set_up_again(&portal, &visitor, &account.spec, draft, sent.get(field::CODE)).await;
-            answer.unwrap_or_else(|| refused(&portal, &visitor, Refusal::AlreadyAccepted, locale))
+            let who = Who::OfLink(&account.spec.id);
+            let locale = opened.invited.locale();
+            answer.unwrap_or_else(|| refused(&portal, &visitor, who, Refusal::AlreadyAccepted, locale))
         }
-        Err(error) => not_completed(&portal, &visitor, locale, &error),
+        Err(error) => not_completed(&portal, &visitor, &opened.invited, &error),
     }
 }
 
@@ -152,7 +152,8 @@ fn enrol(portal: &Portal, visitor: &Visitor, opened: &Opened, draft: &Draft, fau
             email: invited.email(),
             planned: &draft.planned,
             action: &format!("{}{SECOND_FACTOR}", opened.path),
-            draft: portal.draft(visitor, &opened.place(), draft).as_deref(),
+            draft: portal.draft(visitor, &opened.link.place(), draft).as_deref(),
+            link: Some(&opened.link.code()),
             occasion,
             fault,
         },

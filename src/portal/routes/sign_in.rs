@@ -300,6 +300,7 @@ fn enrol_page(portal: &Portal, visitor: &Visitor, enrolment: &Enrolment, fault: 
             planned: &enrolment.planned,
             action: path::ENROL,
             draft: portal.draft(visitor, ENROLMENT, enrolment).as_deref(),
+            link: None,
             occasion: EnrolOccasion::RequiredSince,
             fault,
         },

@@ -19,6 +19,8 @@ pub enum Kind {
     Language,
     /// The sealed step of a task that has several pages.
     Step,
+    /// The sealed links that were opened in this browser.
+    Links,
     /// How the last session of this browser ended, for the page that says so.
     Ended,
 }
@@ -32,6 +34,7 @@ impl Kind {
             Self::Device => "device",
             Self::Language => "language",
             Self::Step => "step",
+            Self::Links => "links",
             Self::Ended => "ended",
         };
         if is_secure { format!("__Host-{name}") } else { name.to_owned() }

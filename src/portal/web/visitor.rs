@@ -41,6 +41,8 @@ pub struct Visitor {
     pub device: Option<String>,
     /// The cookie of a step.
     pub step: Option<String>,
+    /// The cookie of the links that were opened.
+    pub links: Option<String>,
     /// How the last session in this browser ended, if that was just now.
     pub ended: Option<String>,
     /// The path that was asked for. It may hold a token: it is never logged.
@@ -83,6 +85,7 @@ impl FromRequestParts<Arc<Portal>> for Visitor {
             session: sent(Kind::Session),
             device: sent(Kind::Device),
             step: sent(Kind::Step),
+            links: sent(Kind::Links),
             ended: sent(Kind::Ended),
             path: parts.uri.path().to_owned(),
         })

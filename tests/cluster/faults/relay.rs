@@ -75,7 +75,7 @@ impl Troubled {
     pub(super) fn secrets(&self) -> Vec<String> {
         let links = self.world.relay.mails();
         let tokens = links.iter().flat_map(Mail::links).filter_map(|link| Some(link.rsplit_once('.')?.1.to_owned()));
-        let known = [ADDRESS, USERNAME, PASSWORD, "/invitations/"].map(str::to_owned);
+        let known = [ADDRESS, USERNAME, PASSWORD, "/invitations#"].map(str::to_owned);
         known.into_iter().chain(tokens).collect()
     }
 }

@@ -10,7 +10,7 @@ use lettre::{Message, SmtpTransport, Transport};
 use crate::support::smtp::{SmtpServer, Stage};
 use crate::support::wait::{PATIENCE, now};
 
-const LINK: &str = "https://portal.maple.example/invitations/a-1.c2VjcmV0";
+const LINK: &str = "https://portal.maple.example/invitations#a-1.c2VjcmV0";
 
 fn message(to: &str) -> Message {
     Message::builder()

@@ -1,6 +1,6 @@
 //! `kubectl clinic why`: one screen for each way to stand, with what the person who asks may read, and never a secret.
 
-use clinic_operator::domain::acceptance::parse_link;
+use clinic_operator::domain::acceptance::parse_code;
 use jiff::SignedDuration;
 
 use super::{Person, VIEWER, line, rules, signed_in};
@@ -31,7 +31,7 @@ fn who_was_invited_is_shown_with_mails_and_events_to_those_who_may_read_them() {
     assert!(screen.lines().count() < 24, "one screen: {screen}");
     // What is nobody's to see on a screen.
     let links = mail.links();
-    let (_, token) = parse_link(links[0].rsplit('/').next().unwrap()).unwrap();
+    let (_, token) = parse_code(links[0].rsplit('#').next().unwrap()).unwrap();
     let attempt = &world.attempts("ana")[0];
     for secret in [
         links[0].rsplit('.').next().unwrap(),

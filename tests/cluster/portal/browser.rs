@@ -7,7 +7,7 @@ use std::time::Duration;
 use fantoccini::Locator;
 use serde_json::{Value, json};
 
-use super::{Factor, House, PASSWORD, email, path};
+use super::{Factor, House, PASSWORD, email, page_of, path};
 use crate::browser::{Browser, Scheme, View};
 use crate::support::portal::{HOST, PortalOptions};
 use crate::support::visitor::Answer;
@@ -42,6 +42,31 @@ impl Person {
 
     async fn open(&self, path: &str) {
         self.browser.open(&format!("https://{HOST}{path}")).await;
+    }
+
+    /// Opens a link: its code is in no address, and the page's script opens it; where there is none, the person does.
+    async fn opens(&self, link: &str, has_script: bool) {
+        self.open(link).await;
+        if !has_script {
+            self.types("link", link.split_once('#').expect("a code").1).await;
+            self.goes_on("form button[type=submit]").await;
+        }
+        self.is_at(&page_of(link)).await;
+    }
+
+    /// Waits until this page is there, and nothing behind its path.
+    async fn is_at(&self, path: &str) {
+        let begin = now();
+        let is_there =
+            "return document.readyState === 'complete' && location.pathname + location.search + location.hash";
+        loop {
+            let found = self.browser.ask(is_there).await;
+            if found == json!(path) {
+                return;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{found} instead of {path}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Types into a field, after what stands in it.
@@ -120,7 +145,7 @@ fn from_the_manifest_to_the_list_of_members() {
     assert!(waiting.contains("Invited") && !waiting.contains("Lavoie"), "not in the list yet: {waiting}");
     in_time(async {
         let noor = Person::at(&house, "fr-CA").await;
-        noor.open(&link).await;
+        noor.opens(&link, true).await;
         let page = noor.page().await;
         assert_eq!(page.attribute("html", "lang").as_deref(), Some("fr"), "as the browser asks for");
         assert_eq!(page.form().value("email"), "noor@maple.example");
@@ -191,18 +216,18 @@ fn a_scanner_with_a_browser_leaves_the_way_in_as_it_was() {
     in_time(async {
         let scanner = Person::at(&house, "en").await;
         for _ in 0..10 {
-            scanner.open(&link).await;
+            scanner.opens(&link, true).await;
             // Every button that is no submit button, and every link but those that lead away.
             let presses =
                 "document.querySelectorAll('button[type=button], label, summary').forEach((one) => one.click());
                            return document.forms.length";
             assert_eq!(scanner.browser.ask(presses).await, json!(1));
-            scanner.open(&format!("{link}?lang=fr")).await;
+            scanner.open(&format!("{}?lang=fr", page_of(&link))).await;
         }
         assert_eq!(house.world.account_of("ana"), before);
         assert!(house.world.objects("cliniccredentials").is_empty());
         let ana = Person::at(&house, "en").await;
-        ana.open(&link).await;
+        ana.opens(&link, true).await;
         ana.types("first_name", "Ana").await;
         ana.types("last_name", "Silva").await;
         ana.types("password", PASSWORD).await;
@@ -230,12 +255,12 @@ fn on_a_slow_network_a_second_click_changes_nothing_anywhere() {
             let slow = json!({"offline": false, "latency": 1500, "downloadThroughput": -1, "uploadThroughput": -1});
             person.browser.devtools("Network.emulateNetworkConditions", slow).await;
             let submit = "form button[type=submit]";
-            person.open(&link).await;
+            person.opens(&link, blocked == json!([])).await;
             person.types("first_name", "Ana").await;
             person.types("last_name", "Silva").await;
             person.types("password", PASSWORD).await;
             person.types("repeated", PASSWORD).await;
-            assert_eq!(person.goes_on_twice(submit).await, format!("{link}/second-factor"));
+            assert_eq!(person.goes_on_twice(submit).await, format!("{}/second-factor", page_of(&link)));
             let factor = Factor::of(&person.page().await);
             person.types("code", &factor.code(house.now())).await;
             assert_eq!(person.goes_on_twice(submit).await, "/recovery-codes", "{:?}", person.page().await.faults());
@@ -252,4 +277,27 @@ fn on_a_slow_network_a_second_click_changes_nothing_anywhere() {
         house.world.member_in("Active", name);
     }
     assert_eq!(house.world.objects("cliniccredentials").len(), 2, "one each");
+}
+
+/// Opened, gone back to, loaded again, and opened by putting another link into the address bar of the page that asks for a code.
+#[test]
+fn no_link_stays_in_the_address_whichever_way_it_is_opened() {
+    let house = House::with("addresses", PortalOptions { tls: true, ..PortalOptions::default() });
+    let (ana, bea) = (house.invited("ana"), house.invited("bea"));
+    in_time(async {
+        let person = Person::at(&house, "en").await;
+        person.open("/sign-in").await;
+        person.opens(&ana, true).await;
+        person.browser.client.refresh().await.expect("it can be loaded again");
+        person.is_at(&page_of(&ana)).await;
+        person.browser.client.back().await.expect("there is a page before");
+        person.is_at("/sign-in").await;
+        person.open("/invitations").await;
+        person.photographs("0-code").await;
+        let pasted = format!("location.hash = '{}'; return true", bea.split_once('#').expect("a code").1);
+        person.browser.ask(&pasted).await;
+        person.is_at(&page_of(&bea)).await;
+        assert_eq!(person.page().await.form().value("email"), email("bea"));
+        person.browser.close().await;
+    });
 }

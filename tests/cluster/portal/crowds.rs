@@ -81,7 +81,7 @@ fn a_crowd_of_wrong_sign_ins_keeps_neither_known_browsers_nor_another_network_ou
 fn a_crowd_of_forged_links_asks_the_api_server_nothing_to_speak_of_and_right_links_work_meanwhile() {
     let house = behind_a_proxy("links");
     let right = house.invited("ana");
-    let (account, _) = right.strip_prefix("/invitations/").unwrap().split_once('.').unwrap();
+    let (account, _) = right.strip_prefix("/invitations#").unwrap().split_once('.').unwrap();
     let nobody = |number: usize| format!("a-00000000-0000-4000-8000-{number:012}");
     let open = |link: &str, address: &str| house.portal.visitor().with("x-forwarded-for", address).get(link).status;
     let members: Vec<usize> = (0..20).collect();
@@ -93,7 +93,7 @@ fn a_crowd_of_forged_links_asks_the_api_server_nothing_to_speak_of_and_right_lin
                     for number in 0..15 {
                         let number = member * 15 + number;
                         for named in [account, &nobody(number)] {
-                            let link = format!("/invitations/{named}.{number:043}");
+                            let link = format!("/invitations#{named}.{number:043}");
                             assert_eq!(open(&link, &format!("198.51.100.{member}")), 404);
                         }
                     }
@@ -113,7 +113,7 @@ fn a_crowd_of_forged_links_asks_the_api_server_nothing_to_speak_of_and_right_lin
     // One address meets a wait of its own, whatever it names; right links go on there too.
     for (named, address) in [(account, "192.0.2.1"), (&nobody(0), "192.0.2.2")] {
         let mut visitor = house.portal.visitor().with("x-forwarded-for", address);
-        let waits = (0..40).map(|number| visitor.get(&format!("/invitations/{named}.{number:043}")));
+        let waits = (0..40).map(|number| visitor.get(&format!("/invitations#{named}.{number:043}")));
         let waits = waits.filter(|answer| answer.status == 429 && answer.header("retry-after").is_some()).count();
         assert!(waits > 0, "{named}");
         assert_eq!(open(&right, address), 200);

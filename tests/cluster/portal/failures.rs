@@ -45,7 +45,7 @@ fn every_try_that_fails_leaves_a_line_that_says_whose_by_what_and_why() {
     assert_eq!(visitor.submit(&recovery(&codes[0].replace(char::is_numeric, "x"))).status, 422);
     visitor.submit(&step.form().with("draft", "forged").with("code", "123456"));
     visitor.get(&format!("{link}x"));
-    visitor.get("/invitations/a-00000000-0000-0000-0000-000000000000.x");
+    visitor.get("/invitations#a-00000000-0000-0000-0000-000000000000.x");
     house.member("bea", &json!({"suspended": true}));
     eventually_ok(PATIENCE, "the suspension to hold", || {
         let status = sign_in(&mut house.portal.visitor(), &email("bea"), PASSWORD).status;

@@ -18,7 +18,7 @@ fn a_form_that_is_not_one_of_our_pages_changes_nothing() {
     let large = format!("{body}&more={}", "x".repeat(64 * 1024));
     let mut statuses = Vec::new();
     let mut send = |visitor: &mut Visitor, headers: &[(&str, &str)], body: &str| {
-        let answer = visitor.send("POST", &link, headers, body);
+        let answer = visitor.send("POST", &form.action, headers, body);
         assert!(!answer.heading().is_empty(), "{headers:?}: a page says what to do: {}", answer.body);
         statuses.push(answer.status);
         answer.status
@@ -45,7 +45,7 @@ fn a_form_that_is_not_one_of_our_pages_changes_nothing() {
     ] {
         let typed = form.clone().with("form", token).with("first_name", "Anne-Marie");
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&typed.fields).finish();
-        let answer = browser.send("POST", &link, &[("content-type", FORM), ("origin", "null")], &body);
+        let answer = browser.send("POST", &form.action, &[("content-type", FORM), ("origin", "null")], &body);
         assert_eq!((answer.status, answer.form().value("first_name")), (422, "Anne-Marie"), "{token}");
         assert!(answer.texts(".note").concat().contains("open for too long"), "{token}");
     }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use serde_json::Value;
 
-use super::{House, PASSWORD, WRONG, alone, email, filled, is_signed_in, sign_in};
+use super::{House, PASSWORD, WRONG, alone, email, filled, is_signed_in, page_of, sign_in};
 use crate::support::portal::{Portal, PortalOptions};
 use crate::support::visitor::connection;
 use crate::support::wait::{PATIENCE, eventually_ok};
@@ -171,8 +171,19 @@ fn every_answer_says_what_a_browser_may_do_with_it() {
     let house = House::new("headers");
     let link = house.invited("ana");
     let mut visitor = house.portal.visitor();
-    for path in [link.as_str(), "/sign-in", "/", "/nothing", "/invitations/x", "/style.css", "/portal.js", "/icon.svg"]
-    {
+    visitor.get(&link);
+    let page = page_of(&link);
+    for path in [
+        page.as_str(),
+        "/invitations",
+        "/sign-in",
+        "/",
+        "/nothing",
+        "/invitations/x",
+        "/style.css",
+        "/portal.js",
+        "/icon.svg",
+    ] {
         let answer = visitor.get(path);
         let head = visitor.head(path);
         assert_eq!((head.status, head.body.as_str()), (answer.status, ""), "{path}: HEAD is GET without a body");
@@ -202,7 +213,7 @@ fn every_answer_says_what_a_browser_may_do_with_it() {
     }
     // Whatever a request says about the host, links lead where the configuration says.
     let answer =
-        visitor.send("GET", &link, &[("x-forwarded-host", "evil.example"), ("forwarded", "host=evil.example")], "");
+        visitor.send("GET", &page, &[("x-forwarded-host", "evil.example"), ("forwarded", "host=evil.example")], "");
     assert!(!answer.body.contains("evil"));
 }
 

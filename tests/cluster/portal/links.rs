@@ -3,8 +3,9 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{House, PASSWORD, alone, email, filled, is_signed_in, path, sign_in};
+use super::{House, PASSWORD, alone, email, filled, is_signed_in, link_of_0_1, page_of, path, sign_in};
 use crate::support::smtp::Stage;
+use crate::support::visitor::Visitor;
 use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::staff;
 
@@ -51,24 +52,101 @@ fn whoever_opens_the_link_confirms_who_they_are_and_is_a_member() {
 }
 
 #[test]
+fn a_link_is_opened_by_its_code_and_no_address_has_its_token() {
+    let house = House::at("codes", "2027-06-01T12:00:00Z");
+    let (ana, bea) = (house.invited("ana"), house.invited("bea"));
+    let code = ana.split_once('#').unwrap().1;
+    let mail = &house.world.relay.mails_to(&email("ana"))[0];
+    for part in [mail.text(), mail.html()] {
+        let words: Vec<&str> = part.split(|c: char| c.is_whitespace() || "<>".contains(c)).collect();
+        assert!(words.contains(&code), "whoever copies it finds it: {part}");
+    }
+    // The page is the same for whoever opens it, and is sent nothing that is behind the `#`.
+    let mut visitor = house.portal.visitor();
+    visitor.get("/sign-in");
+    let page = visitor.get("/invitations");
+    assert_eq!((page.status, page.heading().as_str()), (200, "Open your invitation"));
+    for typed in [
+        code.to_owned(),
+        format!(" {}\u{200b} \n", code.replace('-', "\u{2011}")),
+        format!("https://portal.maple.example{ana}"),
+        format!("https://portal.maple.example{}.", link_of_0_1(&ana)),
+    ] {
+        let answer = visitor.submit(&page.form().with("link", &typed));
+        let to = (answer.status, answer.location());
+        assert_eq!(to, (303, Some(page_of(&ana))), "{typed:?}: {}", answer.heading());
+    }
+    assert_eq!(visitor.get("/invitations").without_random(), page.without_random());
+    // A form of another site opens nothing; of a browser that does not say whose it is, the code itself is enough.
+    let body = format!("link={code}");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    for (header, status) in [(("sec-fetch-site", "cross-site"), 403), (("origin", "null"), 303)] {
+        assert_eq!(house.portal.visitor().send("POST", "/invitations", &[form, header], &body).status, status);
+    }
+    // Another tab with somebody else's link takes nothing away.
+    assert_eq!(visitor.get(&bea).status, 200);
+    let shown = |visitor: &mut Visitor, link: &str| visitor.get(&page_of(link)).form().value("email").to_owned();
+    assert_eq!([&ana, &bea].map(|link| shown(&mut visitor, link)), [email("ana"), email("bea")]);
+    assert_eq!(visitor.get(&format!("{}?lang=fr", page_of(&ana))).header("content-language"), Some("fr"));
+    // Whoever comes back much later opens theirs again; a form that is open has its own code.
+    let open = visitor.get(&page_of(&ana));
+    house.world.clock().advance(SignedDuration::from_mins(61));
+    assert_eq!(visitor.get(&page_of(&ana)).location().as_deref(), Some("/invitations"));
+    let answer = visitor.submit(&filled(&open, PASSWORD));
+    assert_eq!(answer.location(), Some(format!("{}/second-factor", page_of(&ana))), "{:?}", answer.faults());
+    assert!(!visitor.follow(&answer).texts(".key").is_empty());
+    // The cookie is of this browser alone.
+    let mut other = house.portal.visitor();
+    other.get("/sign-in");
+    other.set_cookie("links", visitor.cookie("links").unwrap());
+    assert_eq!(other.get(&page_of(&ana)).location().as_deref(), Some("/invitations"));
+}
+
+#[test]
+fn a_link_of_version_0_1_works_and_leads_to_an_address_without_its_token() {
+    let house = House::new("oldlinks");
+    let link = house.invited("ana");
+    let old = link_of_0_1(&link);
+    let mut visitor = house.portal.visitor();
+    let answer = visitor.get(&old);
+    assert_eq!((answer.status, answer.location()), (303, Some(page_of(&link))));
+    let page = visitor.follow(&answer);
+    // A page that was open during the upgrade has the address of before, and no code in its form.
+    let mut form = filled(&page, PASSWORD).without("link");
+    form.action.clone_from(&old);
+    let enrol = visitor.go_on(&form);
+    let factor = super::Factor::of(&enrol);
+    let mut form = enrol.form().without("link").with("code", &factor.code(house.now()));
+    form.action = format!("{old}/second-factor");
+    // So has one that is loaded again.
+    assert_eq!(visitor.get(&form.action).texts(".key"), enrol.texts(".key"));
+    let answer = visitor.submit(&form);
+    assert_eq!(answer.location().as_deref(), Some("/recovery-codes"), "{:?}", answer.faults());
+    assert!(is_signed_in(&visitor));
+}
+
+#[test]
 fn a_scanner_that_opens_everything_again_and_again_leaves_the_way_in_as_it_was() {
     let house = House::new("scanner");
     let link = house.invited("ana");
     let before = house.world.account_of("ana");
     let mut scanner = house.portal.visitor();
     for _ in 0..10 {
-        for (method, path) in [
-            ("GET", link.clone()),
-            ("HEAD", link.clone()),
-            ("GET", format!("{link}?utm_source=mail")),
-            ("GET", format!("{link}/second-factor")),
-            ("OPTIONS", link.clone()),
-            ("POST", link.clone()),
-            ("PUT", link.clone()),
-            ("DELETE", link.clone()),
-        ] {
-            let answer = scanner.send(method, &path, &[], "");
-            assert!(answer.status < 500, "{method} {path}: {}", answer.status);
+        assert_eq!(scanner.get(&link).status, 200);
+        for path in ["/invitations".to_owned(), page_of(&link), link_of_0_1(&link)] {
+            for (method, more) in [
+                ("GET", ""),
+                ("HEAD", ""),
+                ("GET", "?utm_source=mail"),
+                ("GET", "/second-factor"),
+                ("OPTIONS", ""),
+                ("POST", ""),
+                ("PUT", ""),
+                ("DELETE", ""),
+            ] {
+                let answer = scanner.send(method, &format!("{path}{more}"), &[], "");
+                assert!(answer.status < 500, "{method} {path}{more}: {}", answer.status);
+            }
         }
     }
     assert_eq!(house.world.account_of("ana"), before, "nothing was written");
@@ -204,23 +282,29 @@ fn a_link_that_nobody_mailed_gets_one_answer_whatever_it_names() {
     house.world.member_in("Suspended", "bea");
     let account = |name: &str| house.world.account_of(name)["metadata"]["name"].as_str().unwrap().to_owned();
     let token = pending.rsplit_once('.').unwrap().1;
-    let forged = [
-        format!("/invitations/{}.{}", account("ana"), "A".repeat(43)),
-        format!("/invitations/{}.{}", account("bea"), "A".repeat(43)),
-        format!("/invitations/{}.{token}", account("bea")),
-        format!("/invitations/a-00000000-0000-4000-8000-000000000000.{token}"),
-        format!("/invitations/{}", account("ana")),
-        format!("/invitations/{}.", account("ana")),
-        "/invitations/x".to_owned(),
-        "/invitations/%00".to_owned(),
-        "/invitations/..%2f..%2fsecrets".to_owned(),
-        format!("/invitations/{}.{}", account("ana"), "A".repeat(4000)),
+    let codes = [
+        format!("{}.{}", account("ana"), "A".repeat(43)),
+        format!("{}.{}", account("bea"), "A".repeat(43)),
+        format!("{}.{token}", account("bea")),
+        format!("a-00000000-0000-4000-8000-000000000000.{token}"),
+        format!("{}.", account("ana")),
+        "x".to_owned(),
+        "%00".to_owned(),
+        "..%2f..%2fsecrets".to_owned(),
+        format!("{}.{}", account("ana"), "A".repeat(4000)),
     ];
+    // In the path as of version 0.1 too.
+    let forged: Vec<_> =
+        ["/", "#"].iter().flat_map(|at| codes.iter().map(move |code| format!("/invitations{at}{code}"))).collect();
     let hashes = house.portal.metric("clinic_operator_portal_password_hashes_total");
     for language in ["en", "fr"] {
         let answers: Vec<_> = forged
             .iter()
-            .map(|link| house.portal.visitor().with("accept-language", language).get(link).without_random())
+            .map(|link| {
+                let mut visitor = house.portal.visitor().with("accept-language", language);
+                visitor.get("/sign-in");
+                visitor.get(link).without_random()
+            })
             .collect();
         assert_eq!(answers[0].0, 404);
         for (answer, link) in answers.iter().zip(&forged) {
@@ -230,11 +314,20 @@ fn a_link_that_nobody_mailed_gets_one_answer_whatever_it_names() {
     assert_eq!(house.portal.metric("clinic_operator_portal_password_hashes_total"), hashes);
     // The same for a form, which somebody made from another page's.
     let form = house.portal.visitor().get(&pending).form();
-    for link in &forged[..4] {
+    for code in &codes[..4] {
         let mut visitor = house.portal.visitor();
-        let mut form = form.clone().with("form", visitor.get("/sign-in").form().value("form"));
-        form.action.clone_from(link);
-        assert_eq!(visitor.submit(&form).status, 404, "{link}");
+        let mut form = form.clone().with("form", visitor.get("/sign-in").form().value("form")).with("link", code);
+        for action in [format!("/invitations/{code}"), format!("/invitations/{}", code.split_once('.').unwrap().0)] {
+            form.action = action;
+            assert_eq!(visitor.submit(&form).status, 404, "{code}");
+        }
+    }
+    // The page of an account is there for whoever opened its link.
+    for named in [account("ana"), account("bea"), "a-00000000-0000-4000-8000-000000000000".to_owned()] {
+        for more in ["", "/second-factor"] {
+            let answer = house.portal.visitor().get(&format!("/invitations/{named}{more}"));
+            assert_eq!((answer.status, answer.location().as_deref()), (303, Some("/invitations")), "{named}{more}");
+        }
     }
 }
 

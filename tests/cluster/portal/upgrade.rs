@@ -13,6 +13,7 @@ use self::fixture::{Fixture, Person};
 use self::loading::Loaded;
 use super::{Factor, PASSWORD, alone, filled, is_signed_in, sign_in};
 use crate::support::control_plane::AuditRecord;
+use crate::support::visitor::{Answer, Visitor};
 use crate::support::wait::{PATIENCE, eventually_ok};
 use jiff::SignedDuration;
 
@@ -163,7 +164,7 @@ fn is_let_in_as_before(loaded: &Loaded<'_>, person: &Person) {
         assert_eq!(is_signed_in(&browser.at(loaded.other.pages)), was, "the session of {who} at the other replica");
     }
     if let (Some(link), Some(was)) = (&person.link, person.link_answers) {
-        let answer = loaded.portal.visitor().get(link).status;
+        let answer = opened(&mut loaded.portal.visitor(), link).status;
         if is_withdrawn(loaded, person) {
             assert_eq!(answer, 410, "the link of {who}");
         } else {
@@ -185,6 +186,12 @@ fn is_let_in_as_before(loaded: &Loaded<'_>, person: &Person) {
     }
 }
 
+/// What a link shows: those of 0.1, with the token in the path, lead to a page without.
+fn opened(browser: &mut Visitor, link: &str) -> Answer {
+    let answer = browser.get(link);
+    if answer.status == 303 { browser.follow(&answer) } else { answer }
+}
+
 fn is_withdrawn(loaded: &Loaded<'_>, person: &Person) -> bool {
     change(loaded.fixture, &person.name).is_some_and(|change| change.what == What::Withdrawn)
 }
@@ -199,7 +206,7 @@ fn accepts(loaded: &Loaded<'_>, person: &Person) {
         let code = Factor::from_key(person.factor.as_ref().unwrap()).code(loaded.now());
         form.clone().with("code", &code)
     } else {
-        alone(filled(&browser.get(link), PASSWORD))
+        alone(filled(&opened(&mut browser, link), PASSWORD))
     };
     let answer = browser.submit(&form);
     assert!(answer.status < 400, "{} accepts: {} {:?}", person.name, answer.heading(), answer.faults());
