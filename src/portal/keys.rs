@@ -1,5 +1,5 @@
-//! The portal's keys, read again when their files change, and what is sealed with them: values, as JSON. A key that credentials are
-//! still sealed by is kept in memory when its file goes.
+//! The portal's keys, read again when their files change, and what is sealed with them: values, as JSON. What browsers keep is sealed for
+//! one portal alone. A key that credentials are still sealed by is kept in memory when its file goes.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,10 +12,13 @@ use tokio::sync::watch;
 use super::follow::follow;
 use super::metrics::NotByCurrent;
 use crate::adapters::seal::{Folders, KeyError, KeyId, Keys, Purpose, SealedBy};
+use crate::domain::portal_url::PortalUrl;
 
 /// The keys of their folders.
 pub struct KeyRing {
     folders: Folders,
+    /// Namespace and URL, which tell this portal from a copy with the same keys. Neither has a blank.
+    portal: String,
     now: watch::Sender<Now>,
 }
 
@@ -38,13 +41,14 @@ impl fmt::Debug for KeyRing {
 pub struct SealError;
 
 impl KeyRing {
-    /// Reads the folders.
+    /// Reads the folders, for the portal of this namespace at this URL.
     ///
     /// # Errors
     /// Names the file, never its content.
-    pub async fn read(folders: Folders) -> Result<Self, KeyError> {
+    pub async fn read(folders: Folders, namespace: &str, base: &PortalUrl) -> Result<Self, KeyError> {
         let keys = Arc::new(Keys::read(&folders).await?);
-        Ok(Self { folders, now: watch::Sender::new(Now { keys, found: None }) })
+        let portal = format!("{namespace} {}", base.as_str());
+        Ok(Self { folders, portal, now: watch::Sender::new(Now { keys, found: None }) })
     }
 
     /// Reads the folders again and again until it is dropped. Files that do not do leave the keys as they are.
@@ -98,12 +102,21 @@ impl KeyRing {
     /// See [`SealError`].
     pub fn seal(&self, purpose: Purpose, place: &str, value: &impl Serialize) -> Result<String, SealError> {
         let text = serde_json::to_vec(value).map_err(|_| SealError)?;
-        self.present().seal(purpose, place, &text).map_err(|_| SealError)
+        self.present().seal(purpose, &self.bound(purpose, place), &text).map_err(|_| SealError)
     }
 
     /// Opens what was sealed for this purpose and place.
     pub fn open<T: DeserializeOwned>(&self, purpose: Purpose, place: &str, sealed: &str) -> Option<T> {
-        serde_json::from_slice(&self.present().open(purpose, place, sealed)?).ok()
+        serde_json::from_slice(&self.present().open(purpose, &self.bound(purpose, place), sealed)?).ok()
+    }
+
+    /// The place, of this portal: so that what a copy of it gives its visitors is nothing here. A credential belongs to its account, and has
+    /// to outlive another host and a restore into another namespace.
+    fn bound(&self, purpose: Purpose, place: &str) -> String {
+        match purpose {
+            Purpose::Credential => place.to_owned(),
+            Purpose::Session | Purpose::Device | Purpose::Form => format!("{} {place}", self.portal),
+        }
     }
 
     /// Which key sealed it.
@@ -121,13 +134,44 @@ impl KeyRing {
 mod tests {
     use super::*;
     use data_encoding::BASE64;
+    use std::path::Path;
+
+    async fn ring(keys: &Path, namespace: &str, base: &str) -> KeyRing {
+        let folders = Folders { keys: keys.to_owned(), second_part: None };
+        KeyRing::read(folders, namespace, &PortalUrl::parse(base).unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_browsers_keep_is_nothing_to_a_copy_of_the_portal_and_credentials_are_the_same_there() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("current"), BASE64.encode(&[1; 32])).unwrap();
+        let here = ring(folder.path(), "maple", "https://portal.maple.example").await;
+        for (namespace, base, is_here) in [
+            ("maple", "https://portal.maple.example", true),
+            ("maple", "https://portal.maple.example:8443", false),
+            ("maple", "https://staging.maple.example", false),
+            ("staging", "https://portal.maple.example", false),
+        ] {
+            let there = ring(folder.path(), namespace, base).await;
+            for purpose in [Purpose::Session, Purpose::Device, Purpose::Form, Purpose::Credential] {
+                let opened: Option<u8> = here.open(purpose, "place", &there.seal(purpose, "place", &7).unwrap());
+                let opens = is_here || purpose == Purpose::Credential;
+                assert_eq!(opened, opens.then_some(7), "{purpose:?} of {namespace} at {base}");
+            }
+        }
+        // As they were sealed before anything was bound.
+        let before = here.present().seal(Purpose::Credential, "place", b"7").unwrap();
+        assert_eq!(here.open(Purpose::Credential, "place", &before), Some(7));
+        let before = here.present().seal(Purpose::Session, "place", b"7").unwrap();
+        assert_eq!(here.open::<u8>(Purpose::Session, "place", &before), None);
+    }
 
     #[tokio::test]
     async fn what_a_look_found_counts_for_the_keys_that_it_began_with_and_the_second_lets_go() {
         let folder = tempfile::tempdir().unwrap();
         let write = |byte| std::fs::write(folder.path().join("current"), BASE64.encode(&[byte; 32])).unwrap();
         write(1);
-        let ring = KeyRing::read(Folders { keys: folder.path().to_owned(), second_part: None }).await.unwrap();
+        let ring = ring(folder.path(), "maple", "https://portal.maple.example").await;
         assert_eq!(ring.found(), None, "nobody has looked");
         let (nothing, one) = (NotByCurrent::default(), NotByCurrent { all: 1, without_file: 1 });
         let (before, none) = (ring.present(), HashSet::new());

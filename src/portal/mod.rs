@@ -291,7 +291,7 @@ pub async fn run(clients: Clients, settings: Settings, mut stop: watch::Receiver
         stores: Stores::new(&clients.write, &namespace),
         endings: Endings::default(),
         credential_store: Store::new(&clients.write, &namespace),
-        keys: KeyRing::read(settings.keys).await?,
+        keys: KeyRing::read(settings.keys, &namespace, &base).await?,
         passwords: Passwords::start()?,
         throttles: Throttles::default(),
         failures: Failures::default(),

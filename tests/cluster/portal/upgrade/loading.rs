@@ -63,6 +63,13 @@ impl<'a> Loaded<'a> {
         loaded
     }
 
+    /// Starts another portal of the same clinic, with the same keys, configured so.
+    #[track_caller]
+    pub(super) fn another_portal(&self, configuration: Vec<(&'static str, Value)>) -> Portal {
+        let test_clock = Some(self.clock.path());
+        self.portal.start_another(PortalOptions { configuration, test_clock, ..PortalOptions::default() })
+    }
+
     /// Starts both controllers again.
     #[track_caller]
     pub(super) fn restart(&mut self) {
