@@ -208,7 +208,7 @@ fn enrol<'a>(reader: &Reader) -> Vec<Named<'a>> {
     .map(|(name, errors, occasion, fault)| {
         let (draft, link, username) = (Some(DRAFT), Some(LINK), reader.email);
         let (action, qr, uri, secret) = ("/enrol", &*QR, OTPAUTH, SECRET);
-        let enrol = Enrol { action, draft, link, username, occasion, qr, uri, secret, fault };
+        let enrol = Enrol { action, draft, username, link, occasion, qr, uri, secret, fault };
         (name, errors, Page::Enrol(enrol))
     })
     .into()

@@ -350,13 +350,12 @@ fn the_link_to_the_other_language_stays_on_this_portal() {
 }
 
 /// What only the clinic can help with.
-const ASK: [&str; 7] = [
+const ASK: [&str; 6] = [
     "notice-invitation-expired",
     "notice-invitation-replaced",
     "notice-suspended",
     "notice-training-ended",
     "notice-removed",
-    "notice-unknown-link",
     "notice-prevented",
 ];
 

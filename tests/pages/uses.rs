@@ -308,7 +308,7 @@ async fn an_entry_that_was_refused_is_one_key_away_from_its_reason() {
                .map((id) => document.getElementById(id).textContent).join()",
         )
         .await;
-    assert_eq!(reason, "Saisissez votre prénom.");
+    assert_eq!(reason, "Saisissez au moins un nom, prénom ou nom de famille.");
     browser.close().await;
 }
 

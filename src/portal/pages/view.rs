@@ -269,9 +269,9 @@ fn license(own: License, speaker: &Speaker<'_>) -> Result<Value, RenderError> {
 /// A product's name, the same in all languages.
 fn license_name(license: License) -> &'static str {
     match license {
-        License::CHRLite => "CHR Lite",
-        License::CHRLiteVV => "CHR Lite + VV",
-        License::CHRPlus => "CHR Plus",
+        License::CHRLite => "CHR\u{a0}Lite",
+        License::CHRLiteVV => "CHR\u{a0}Lite\u{a0}+\u{a0}VV",
+        License::CHRPlus => "CHR\u{a0}Plus",
     }
 }
 

@@ -55,7 +55,7 @@ pub fn enrol(portal: &Portal, visitor: &Visitor, setup: &Setup<'_>) -> Response 
     let Ok(qr) = QrCode::of(&uri) else { return failed() };
     let secret = secret.typed();
     let (qr, uri, secret, username) = (&qr, uri.as_str(), secret.as_str(), email.as_str());
-    let page = Page::Enrol(Enrol { action, draft, link, username, occasion, qr, uri, secret, fault });
+    let page = Page::Enrol(Enrol { action, draft, username, link, occasion, qr, uri, secret, fault });
     let reply = Reply { again: Some(action), ..Reply::with(status(fault.is_some()), locale) };
     portal.page(visitor, reply, &page)
 }

@@ -253,8 +253,8 @@ spec: {email: trainee@maple.example, type: Practitioner, classification: Clinica
             assert!(answer.texts("main p").concat().len() > 80, "it says what to do: {}", answer.body);
         }
     };
-    ends(&suspended, "Your account is suspended", &|| house.member("suspended", &json!({"suspended": true})));
-    ends(&removed, "Your account is closed", &|| {
+    ends(&suspended, "Your access is suspended", &|| house.member("suspended", &json!({"suspended": true})));
+    ends(&removed, "Your invitation was withdrawn", &|| {
         house.world.kubectl(&["delete", "clinicuser", "removed"]);
     });
     ends(&moved, "This link has been replaced", &|| {

@@ -281,9 +281,9 @@ fn is_taken_back(house: &House, link: &str, form: &crate::support::visitor::Form
         let answer = house.portal.visitor().get(link);
         if answer.status == 410 { Ok(answer) } else { Err(answer.status) }
     });
-    assert_eq!(answer.heading(), "Your account is closed");
+    assert_eq!(answer.heading(), "Your invitation was withdrawn");
     let answer = visitor.submit(form);
-    assert_eq!((answer.status, answer.heading().as_str()), (410, "Your account is closed"));
+    assert_eq!((answer.status, answer.heading().as_str()), (410, "Your invitation was withdrawn"));
 }
 
 fn finalizers(house: &House, name: &str, finalizers: &Value) {
@@ -307,7 +307,7 @@ fn nobody_accepts_whose_manifest_is_gone_or_going_although_no_controller_runs() 
     is_taken_back(&house, &links[1], &forms[1], &mut visitor);
     house.member("suspended", &json!({"suspended": true}));
     let answer = visitor.submit(&forms[2]);
-    assert_eq!((answer.status, answer.heading().as_str()), (410, "Your account is suspended"));
+    assert_eq!((answer.status, answer.heading().as_str()), (410, "Your access is suspended"));
     // A manifest that was made anew, as by a restore, is that of its name while it asks for the same address.
     house.world.kubectl(&["delete", "clinicuser", "renewed", "another"]);
     house.world.apply(&super::staff("renewed", "Renewed@maple.example"));

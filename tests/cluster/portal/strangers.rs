@@ -106,5 +106,5 @@ fn who_is_slowed_down_learns_nothing_either() {
         }
     });
     // Five are free, and the wait doubles with each of seven more.
-    assert_eq!(refused, [(12, "Too many tries".to_owned()), (12, "Too many tries".to_owned())]);
+    assert_eq!(refused, [(12, "Too many attempts".to_owned()), (12, "Too many attempts".to_owned())]);
 }
