@@ -9,8 +9,8 @@ use clinic_operator::domain::member::{Classification, MemberType};
 use clinic_operator::domain::qr::QrCode;
 use clinic_operator::portal::pages::{
     Accept, AcceptFaults, AcceptNote, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Frame, Home,
-    NameFault, Notice, Open, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn,
-    SignInMessage, TitleFault, render,
+    NameFault, Notice, Open, OtherSession, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor,
+    SecondStepFault, SignIn, SignInMessage, TitleFault, render,
 };
 
 use crate::readers::{Reader, UNUSUAL, USUAL};
@@ -59,6 +59,7 @@ pub(crate) fn cases() -> Vec<Case> {
     }
     // The pages that show names, in their fullest state.
     let with_names = [
+        "other-session",
         "accept-names-too-long",
         "enrol-required-since",
         "home-position",
@@ -108,6 +109,9 @@ type Named<'a> = (&'static str, usize, Page<'a>);
 fn pages<'a>(reader: &Reader) -> Vec<Named<'a>> {
     let mut pages = accept(reader);
     pages.push(("open", 0, Page::Open(Open { action: "/invitations" })));
+    let (name, email) = (reader.name, reader.email);
+    let other = OtherSession { sign_out: "/sign-out", link: LINK, home: "/", name, email };
+    pages.push(("other-session", 0, Page::OtherSession(other)));
     pages.extend(enrol(reader));
     let codes = RecoveryCodes {
         codes: &CODES,
@@ -263,10 +267,11 @@ fn home<'a>(reader: &Reader) -> Vec<Named<'a>> {
     .into()
 }
 
-pub(crate) const NOTICES: [(&str, Notice<'static>); 22] = [
+pub(crate) const NOTICES: [(&str, Notice<'static>); 23] = [
     ("notice-invitation-expired", Notice::InvitationExpired),
     ("notice-invitation-replaced", Notice::InvitationReplaced),
     ("notice-already-accepted", Notice::AlreadyAccepted),
+    ("notice-already-yours", Notice::AlreadyYours),
     ("notice-suspended", Notice::Suspended),
     ("notice-training-ended", Notice::TrainingEnded),
     ("notice-removed", Notice::Removed),

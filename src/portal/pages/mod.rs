@@ -11,8 +11,8 @@ mod words;
 pub use accent::{Accent, AccentError, icon, style};
 pub use models::{
     Accept, AcceptFaults, AcceptNote, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Frame, Home,
-    NameFault, Open, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn,
-    SignInMessage, TitleFault,
+    NameFault, Open, OtherSession, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault,
+    SignIn, SignInMessage, TitleFault,
 };
 pub use notice::Notice;
 
@@ -31,7 +31,7 @@ pub mod field {
     pub const FORM: &str = "form";
     /// What the portal sealed to get it back: enrolling, and the second step.
     pub const DRAFT: &str = "draft";
-    /// The code of a link: typed to open it, and in each form of who accepts.
+    /// The code of a link: typed to open it, in each form of who accepts, and to come back to it after signing out.
     pub const LINK: &str = "link";
     /// The address: accepting (shown, not to be trusted) and signing in.
     pub const EMAIL: &str = "email";

@@ -41,6 +41,8 @@ pub struct Frame<'a> {
 pub enum Page<'a> {
     /// A link's code is asked for.
     Open(Open<'a>),
+    /// A link was opened in somebody else's session.
+    OtherSession(OtherSession<'a>),
     /// An invitation is accepted.
     Accept(Accept<'a>),
     /// A second factor is set up.
@@ -61,6 +63,20 @@ pub enum Page<'a> {
 pub struct Open<'a> {
     /// Where the form goes.
     pub action: &'a str,
+}
+
+/// Whether to sign out to accept an invitation.
+pub struct OtherSession<'a> {
+    /// Where the form to sign out goes.
+    pub sign_out: &'a str,
+    /// The code of the link, to come back to it.
+    pub link: &'a str,
+    /// The page of whoever is signed in.
+    pub home: &'a str,
+    /// Their first and last name.
+    pub name: &'a str,
+    /// The invited address.
+    pub email: &'a str,
 }
 
 /// Accepting an invitation.

@@ -12,6 +12,8 @@ pub enum Notice<'a> {
     InvitationReplaced,
     /// The invitation was accepted already.
     AlreadyAccepted,
+    /// The same, opened by whoever accepted it and is signed in.
+    AlreadyYours,
     /// The clinic suspended the account.
     Suspended,
     /// The trainee's access has ended.
@@ -71,6 +73,8 @@ impl From<Refusal> for Notice<'_> {
 pub(super) enum Way<'a> {
     /// To the page where people sign in.
     SignIn,
+    /// To the page of whoever is signed in.
+    Home,
     /// To a new form.
     Again(&'a str),
     /// To what was asked for, once more.
@@ -86,6 +90,7 @@ impl<'a> Notice<'a> {
             Self::InvitationExpired => "notice_invitation_expired",
             Self::InvitationReplaced => "notice_invitation_replaced",
             Self::AlreadyAccepted => "notice_already_accepted",
+            Self::AlreadyYours => "notice_already_yours",
             Self::Suspended => "notice_suspended",
             Self::TrainingEnded => "notice_training_ended",
             Self::Removed => "notice_removed",
@@ -112,6 +117,7 @@ impl<'a> Notice<'a> {
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::SignedOutHere => Way::SignIn,
+            Self::AlreadyYours => Way::Home,
             Self::FormOutOfDate { again } => Way::Again(again),
             Self::TooManyTries { .. }
             | Self::Busy

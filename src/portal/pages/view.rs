@@ -8,14 +8,15 @@ use super::RenderError;
 use super::field;
 use super::models::{
     Accept, AcceptFaults, AcceptNote, Choice, Code, CodeFault, Designation, Enrol, EnrolOccasion, Home, NameFault,
-    Open, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn, SignInMessage,
-    TitleFault,
+    Open, OtherSession, Page, PasswordFault, RecoveryCodes, RepeatFault, SecondFactor, SecondStepFault, SignIn,
+    SignInMessage, TitleFault,
 };
 use super::notice::{Notice, Way};
 use super::words::Speaker;
 use crate::domain::license::License;
 use crate::domain::member::{Classification, MemberType};
 use crate::domain::second_factor::percent_encoded;
+use crate::portal::path;
 
 /// What a template is filled with.
 pub(super) struct View {
@@ -32,6 +33,11 @@ type Said = Result<String, RenderError>;
 pub(super) fn view(page: &Page<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError> {
     match page {
         Page::Open(Open { action }) => Ok(with_faults("open.html", context! { action => *action }, &[])),
+        Page::OtherSession(OtherSession { sign_out, link, home, name, email }) => {
+            let values =
+                context! { sign_out => *sign_out, link => *link, home => *home, name => *name, email => *email };
+            Ok(with_faults("other_session.html", values, &[]))
+        }
         Page::Accept(accept) => self::accept(accept, speaker),
         Page::Enrol(enrol) => self::enrol(enrol, speaker),
         Page::RecoveryCodes(codes) => recovery_codes(codes, speaker),
@@ -288,6 +294,7 @@ fn notice(notice: Notice<'_>, speaker: &Speaker<'_>) -> Result<View, RenderError
         Way::Again(again) => (Some(speaker.say("notice.again", &[])?), Some(again)),
         Way::Here => (Some(speaker.say("notice.again", &[])?), speaker.here),
         Way::Ask => (None, None),
+        Way::Home => (Some(speaker.say("notice.home", &[])?), Some(path::HOME)),
     };
     let values = context! {
         heading => speaker.say(&format!("{section}.heading"), &[])?,

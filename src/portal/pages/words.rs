@@ -25,11 +25,12 @@ fn source(locale: Locale) -> &'static str {
     }
 }
 
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 12] = [
     ("frame.html", include_str!("templates/frame.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("contact.html", include_str!("templates/contact.html")),
     ("open.html", include_str!("templates/open.html")),
+    ("other_session.html", include_str!("templates/other_session.html")),
     ("accept.html", include_str!("templates/accept.html")),
     ("enrol.html", include_str!("templates/enrol.html")),
     ("recovery_codes.html", include_str!("templates/recovery_codes.html")),

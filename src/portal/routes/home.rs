@@ -8,7 +8,8 @@ use axum::response::Response;
 use tracing::{info, warn};
 
 use super::super::acceptance::{Change, ChangeError, Still, change};
-use super::super::pages::{Designation, Home, Notice, Page};
+use super::super::opened::Link;
+use super::super::pages::{Designation, Home, Notice, Page, field};
 use super::super::sessions::{SignedIn, Status, Unreachable};
 use super::super::web::form::Ours;
 use super::super::web::reply::{Reply, see_other};
@@ -36,18 +37,20 @@ pub async fn start_again() -> Response {
     see_other(path::HOME, Vec::new())
 }
 
-/// Ends every session of whoever is signed in.
-pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, _: Ours) -> Response {
+/// Ends every session of whoever is signed in. Whoever does it to accept an invitation comes back to it.
+pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, Ours(sent): Ours) -> Response {
+    let link = Link::parse(sent.get(field::LINK));
+    let next = link.map_or_else(|| path::SIGN_IN.to_owned(), |link| link.path());
     let signed_in = match portal.session(&visitor).await {
         Ok(Status::SignedIn(signed_in)) => signed_in,
         Ok(Status::NotSignedIn | Status::Ended) => {
-            return see_other(path::SIGN_IN, portal.end_session_and_say(BY_SIGN_OUT));
+            return see_other(&next, portal.end_session_and_say(BY_SIGN_OUT));
         }
         Err(Unreachable) => return only_here(&portal, &visitor, None),
     };
     let account = &signed_in.account.spec;
     let Some(acceptance) = &account.acceptance else {
-        return see_other(path::SIGN_IN, portal.end_session_and_say(BY_SIGN_OUT));
+        return see_other(&next, portal.end_session_and_say(BY_SIGN_OUT));
     };
     let changed =
         change(&portal.stores.accounts, &account.id, Still::InEpoch(acceptance.session_epoch), Change::SignedOut).await;
@@ -65,7 +68,7 @@ pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, _: Ou
             return only_here(&portal, &visitor, account.desired.locale);
         }
     }
-    see_other(path::SIGN_IN, cookies)
+    see_other(&next, cookies)
 }
 
 /// The answer to somebody who signs out while nothing can be written: this browser forgets them at least.

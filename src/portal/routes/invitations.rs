@@ -13,7 +13,10 @@ use super::super::credentials::{CreateError, NAME_BYTES, Proof, name};
 use super::super::failures::{Attempt, Factor, Failure, Outcome, Who};
 use super::super::invitations::{CompleteError, Invited, NotInvited, Typed};
 use super::super::opened::Link;
-use super::super::pages::{Accept, AcceptFaults, AcceptNote, Choice, Notice, Open, Page, SecondFactor, field};
+use super::super::pages::{
+    Accept, AcceptFaults, AcceptNote, Choice, Notice, Open, OtherSession, Page, SecondFactor, field,
+};
+use super::super::sessions::{SignedIn, Status, Unreachable};
 use super::super::sign_in::NotLetIn;
 use super::super::web::form::Sent;
 use super::super::web::reply::{Reply, see_other};
@@ -27,7 +30,7 @@ use crate::adapters::random::secret_bytes;
 use crate::api::account::ClinicAccountSpec;
 use crate::api::credential::Used;
 use crate::domain::acceptance::{Refusal, is_account_name};
-use crate::domain::member::Locale;
+use crate::domain::member::{Locale, full_name};
 use crate::domain::password::Minimum;
 use crate::domain::typed::code_of_link;
 
@@ -81,6 +84,9 @@ pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Respon
             see_other(&opened.path, portal.remember_link(&visitor, &opened.link))
         }
         Ok(opened) => {
+            if let Some(other) = signed_in(&portal, &visitor).await {
+                return ask_first(&portal, &visitor, &opened, *other);
+            }
             let names = match set_up::setting_up(&portal, &visitor, &opened.link.place()) {
                 Some(draft) => draft.names(),
                 None => opened.invited.names(),
@@ -89,6 +95,33 @@ pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Respon
         }
         Err(answer) => answer,
     }
+}
+
+/// The page that asks whoever is signed in before they accept somebody else's invitation, or another of their own.
+fn ask_first(portal: &Portal, visitor: &Visitor, opened: &Opened, other: SignedIn) -> Response {
+    let acceptance = other.account.spec.acceptance.as_ref();
+    let page = Page::OtherSession(OtherSession {
+        sign_out: path::SIGN_OUT,
+        link: &opened.link.code(),
+        home: path::HOME,
+        name: &acceptance.map(|it| full_name(&it.first_name, &it.last_name)).unwrap_or_default(),
+        email: opened.invited.email(),
+    });
+    let reply = Reply { again: Some(&opened.path), ..Reply::ok(opened.invited.locale()) };
+    portal.page(visitor, Reply { cookies: other.cookie.into_iter().collect(), ..reply }, &page)
+}
+
+/// Who is signed in. In an outage nobody is taken to be.
+async fn signed_in(portal: &Portal, visitor: &Visitor) -> Option<Box<SignedIn>> {
+    match portal.session(visitor).await {
+        Ok(Status::SignedIn(signed_in)) => Some(signed_in),
+        Ok(Status::NotSignedIn | Status::Ended) | Err(Unreachable) => None,
+    }
+}
+
+/// Whether the account of the link is that of whoever is signed in.
+async fn is_theirs(portal: &Portal, visitor: &Visitor, link: &Link) -> bool {
+    signed_in(portal, visitor).await.is_some_and(|signed_in| signed_in.account.spec.id == link.account)
 }
 
 /// The form was sent.
@@ -210,6 +243,9 @@ pub(super) async fn open(portal: &Portal, visitor: &Visitor, link: Option<Link>)
     let Some(link) = link else { return Err(no_link(portal, visitor)) };
     match portal.invitation(visitor.client, &link.account, &link.token).await {
         Ok(invited) => Ok(Opened { path: link.path(), invited, link }),
+        Err(NotInvited::Refused(Refusal::AlreadyAccepted, locale)) if is_theirs(portal, visitor, &link).await => {
+            Err(portal.notice(visitor, locale, StatusCode::GONE, Notice::AlreadyYours))
+        }
         Err(NotInvited::Refused(refusal, locale)) => {
             Err(refused(portal, visitor, Who::OfLink(&link.account), refusal, locale))
         }

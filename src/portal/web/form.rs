@@ -38,7 +38,7 @@ pub struct Sent {
 }
 
 /// A form that one of our pages sent for certain: for what takes effect by being sent.
-pub struct Ours;
+pub struct Ours(pub Sent);
 
 impl Sent {
     /// What was typed into a field; empty if there is none. Of several with one name the first.
@@ -103,7 +103,7 @@ impl FromRequest<Arc<Portal>> for Ours {
         let Ok(visitor) = Visitor::from_request_parts(&mut parts, portal).await;
         let sent = Sent::from_request(Request::from_parts(parts, body), portal).await?;
         if sent.is_ours {
-            return Ok(Self);
+            return Ok(Self(sent));
         }
         let notice = Notice::FormOutOfDate { again: path::HOME };
         Err(portal.notice(&visitor, None, StatusCode::FORBIDDEN, notice))

@@ -126,6 +126,40 @@ fn a_link_of_version_0_1_works_and_leads_to_an_address_without_its_token() {
 }
 
 #[test]
+fn a_link_that_is_opened_while_somebody_is_signed_in_asks_first() {
+    let house = House::new("othersession");
+    let mut browser = house.accepted("ana");
+    let link = house.invited("bea");
+    let forged = browser.get(&format!("{link}x"));
+    assert_eq!(
+        (forged.status, forged.body.contains(&email("bea"))),
+        (404, false),
+        "whose it is, is told by the right link"
+    );
+    let page = browser.get(&link);
+    assert_eq!((page.status, page.heading().as_str()), (200, "Somebody is signed in here"));
+    let says = page.texts("main p").concat();
+    assert!(says.contains("Ana Silva") && says.contains(&email("bea")), "{says}");
+    assert_eq!(page.attribute(".after a", "href").as_deref(), Some("/"), "or they stay");
+    assert!(is_signed_in(&browser));
+    let old = browser.get(&link_of_0_1(&link));
+    assert_eq!(browser.follow(&old).heading(), page.heading());
+    // Signing out leads back to the invitation.
+    let answer = browser.submit(&page.form());
+    assert_eq!(answer.location(), Some(page_of(&link)));
+    assert!(!is_signed_in(&browser));
+    let page = browser.follow(&answer);
+    assert_eq!(browser.submit(&alone(filled(&page, PASSWORD))).location().as_deref(), Some("/"));
+    house.world.member_in("Active", "bea");
+    // Whoever accepted it, and is signed in, is led home; elsewhere they sign in.
+    for (mut browser, way) in [(browser, "/"), (house.portal.visitor(), "/sign-in")] {
+        let page = browser.get(&link);
+        assert_eq!((page.status, page.heading().as_str()), (410, "Your account is set up"));
+        assert_eq!(page.attribute("main a", "href").as_deref(), Some(way));
+    }
+}
+
+#[test]
 fn a_scanner_that_opens_everything_again_and_again_leaves_the_way_in_as_it_was() {
     let house = House::new("scanner");
     let link = house.invited("ana");
