@@ -12,6 +12,8 @@ mod limits;
 mod links;
 mod observed;
 mod offboarding;
+
+mod openings;
 mod operations_page;
 mod platform;
 mod rights;
@@ -34,7 +36,7 @@ use crate::support::operator::OperatorOptions;
 use crate::support::portal::{HOST, Portal, PortalOptions};
 use crate::support::smtp::SmtpServer;
 use crate::support::visitor::{Answer, Form, Visitor};
-use crate::support::wait::PATIENCE;
+use crate::support::wait::{PATIENCE, eventually_ok};
 use crate::world::{World, staff};
 
 /// Long enough without a second factor.
@@ -82,7 +84,13 @@ impl House {
         let before = self.world.relay.mails().len();
         self.world.apply(manifest);
         self.world.member_in("Invited", name);
-        path(&self.world.relay.wait_for(before + 1, PATIENCE)[before])
+        let path = path(&self.world.relay.wait_for(before + 1, PATIENCE)[before]);
+        // A mail may be faster than the portal's watch, and of an account that nobody knows nothing is read.
+        eventually_ok(PATIENCE, "the portal to know the account", || {
+            let status = self.portal.visitor().get(&path).status;
+            if status == 404 { Err(status) } else { Ok(()) }
+        });
+        path
     }
 
     /// Invites a member of staff who accepts with [`PASSWORD`] and no second factor: their browser.
