@@ -227,7 +227,7 @@ pub(crate) fn path(mail: &Mail) -> String {
 /// Accepts by this link, without a second factor. A Service takes a moment to lead to new pods.
 #[track_caller]
 pub(crate) fn accept(visitor: &mut Visitor, path: &str) {
-    let page = eventually_ok(PATIENCE, "the portal", || visitor.try_to_send("GET", path, &[], ""));
+    let page = eventually_ok(PATIENCE, "the portal", || visitor.try_to_get(path));
     assert_eq!(page.status, 200, "{}", page.body);
     let form = page.form().with("first_name", "Ana").with("last_name", "Silva").without("second_factor");
     let answer = visitor.submit(&form.with("password", PASSWORD).with("repeated", PASSWORD));

@@ -45,6 +45,8 @@ async fn accepts_in_a_browser(service: &str, link: &str) {
         format!("--host-resolver-rules=MAP {HOST}:443 {service}:443, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1");
     let noor = Browser::start(&[to_the_service]).await;
     noor.open(&format!("https://{HOST}{link}")).await;
+    // The page of every link leads to that of this invitation.
+    noor.client.wait().at_most(PATIENCE).for_element(Locator::Id("password")).await.expect("the invitation opens");
     for (field, text) in [("title", "Dre"), ("password", PASSWORD), ("repeated", PASSWORD)] {
         let field = noor.client.find(Locator::Id(field)).await.expect("the field is there");
         field.send_keys(text).await.expect("it takes keys");

@@ -87,13 +87,21 @@ impl Visitor {
     /// sends it, as the page's script makes it do.
     #[track_caller]
     pub(crate) fn get(&mut self, path: &str) -> Answer {
-        let Some((page, code)) = path.split_once('#') else { return self.send("GET", path, &[], "") };
-        let page = self.send("GET", page, &[], "");
+        self.try_to_get(path).unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
+    /// The same; the error is that nobody answers.
+    pub(crate) fn try_to_get(&mut self, path: &str) -> Result<Answer, ureq::Error> {
+        let Some((page, code)) = path.split_once('#') else { return self.try_to_send("GET", path, &[], "") };
+        let page = self.try_to_send("GET", page, &[], "")?;
         if page.attribute("[data-opens]", "name").is_none() {
-            return page;
+            return Ok(page);
         }
-        let answer = self.submit(&page.form().with("link", code));
-        if answer.status == 303 { self.follow(&answer) } else { answer }
+        let answer = self.try_to_submit(&page.form().with("link", code))?;
+        match answer.location() {
+            Some(next) => self.try_to_send("GET", &next, &[], ""),
+            None => Ok(answer),
+        }
     }
 
     pub(crate) fn head(&mut self, path: &str) -> Answer {
