@@ -177,7 +177,7 @@ fn pieces(text: &str) -> (Vec<String>, BTreeSet<String>) {
             places.insert(place.to_owned());
             piece
         });
-        pieces.push(piece.trim().replace(" :", "\u{a0}:"));
+        pieces.push(piece.trim().replace(" :", "\u{a0}:").replace("« ", "«\u{a0}").replace(" »", "\u{a0}»"));
     }
     (pieces, places)
 }
@@ -226,7 +226,9 @@ fn every_word_of_a_page_is_a_value_or_of_its_languages_file() {
     let of_language = ["en", "fr"].map(|language| {
         let mut pieces: Vec<String> = texts(language).values().flat_map(|text| pieces(text).0).collect();
         let others = ["en", "fr"].map(|other| texts(other)["frame.name"].clone());
-        pieces.extend(others.into_iter().chain(["CHR Lite + VV", "CHR Lite", "CHR Plus"].map(str::to_owned)));
+        pieces.extend(
+            others.into_iter().chain(["CHR Lite + VV", "CHR Lite", "CHR Plus"].map(|name| name.replace(' ', "\u{a0}"))),
+        );
         pieces.extend(SECRET.split(' ').map(str::to_owned));
         pieces.extend(CODES.iter().cloned());
         (language, pieces)
