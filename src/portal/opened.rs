@@ -14,7 +14,7 @@ use crate::adapters::seal::Purpose;
 use crate::domain::acceptance::parse_code;
 use crate::domain::invitation::Token;
 
-/// How long after the last was opened: whoever comes later opens theirs again.
+/// How long after it was opened: whoever comes later opens theirs again.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
 /// How many: one a tab.
 const MOST: usize = 4;
@@ -29,11 +29,10 @@ pub struct Link {
     pub token: Token,
 }
 
-/// What the cookie holds.
-#[derive(Default, Serialize, Deserialize)]
+/// What the cookie holds of each, the newest first.
+#[derive(Serialize, Deserialize)]
 struct Opened {
-    /// The newest first, one an account.
-    codes: Vec<String>,
+    code: String,
     /// In seconds since 1970.
     since: i64,
 }
@@ -64,25 +63,37 @@ impl Link {
 impl Portal {
     /// The link of this account that was opened in this browser.
     pub fn opened_link(&self, visitor: &Visitor, account: &str) -> Option<Link> {
-        self.opened(visitor).codes.iter().filter_map(|code| Link::parse(code)).find(|link| link.account == account)
+        self.opened(visitor).iter().filter_map(|opened| Link::parse(&opened.code)).find(|link| link.account == account)
     }
 
     /// The cookies of a browser in which this link was opened.
     pub fn remember_link(&self, visitor: &Visitor, link: &Link) -> Vec<HeaderValue> {
-        let is_anothers = |code: &String| Link::parse(code).is_some_and(|other| other.account != link.account);
-        let others = self.opened(visitor).codes.into_iter().filter(is_anothers);
-        let codes = std::iter::once(link.code()).chain(others).take(MOST).collect();
-        let opened = Opened { codes, since: self.clock.now().as_second() };
+        let is_anothers = |other: &Opened| Link::parse(&other.code).is_some_and(|other| other.account != link.account);
+        let others = self.opened(visitor).into_iter().filter(is_anothers);
+        self.remember(visitor, link, others)
+    }
+
+    /// The same, and of every other link nothing: somebody else begins.
+    pub fn remember_link_alone(&self, visitor: &Visitor, link: &Link) -> Vec<HeaderValue> {
+        self.remember(visitor, link, std::iter::empty())
+    }
+
+    fn remember(&self, visitor: &Visitor, link: &Link, others: impl Iterator<Item = Opened>) -> Vec<HeaderValue> {
+        let newest = Opened { code: link.code(), since: self.clock.now().as_second() };
+        // One an account.
+        let opened: Vec<Opened> = std::iter::once(newest).chain(others).take(MOST).collect();
         let sealed = self.keys.seal(Purpose::Form, &visitor.place(LINKS), &opened).ok();
         let cookie = sealed.and_then(|sealed| self.cookies.set(Kind::Links, &sealed, Some(REMEMBERED)));
         // It is of no use to a browser that does not know whose forms it has.
         cookie.into_iter().chain(self.visit_cookie(visitor)).collect()
     }
 
-    fn opened(&self, visitor: &Visitor) -> Opened {
+    fn opened(&self, visitor: &Visitor) -> Vec<Opened> {
         let sealed = visitor.links.as_deref();
-        let opened: Option<Opened> =
+        let opened: Option<Vec<Opened>> =
             sealed.and_then(|sealed| self.keys.open(Purpose::Form, &visitor.place(LINKS), sealed));
-        opened.filter(|opened| is_within(opened.since, REMEMBERED, self.clock.now())).unwrap_or_default()
+        let mut opened = opened.unwrap_or_default();
+        opened.retain(|opened| is_within(opened.since, REMEMBERED, self.clock.now()));
+        opened
     }
 }

@@ -80,9 +80,10 @@ impl Portal {
         self.seal(&session).into_iter().chain(self.know_browser(&session)).collect()
     }
 
-    /// The cookies that end a session, and what it was about to do.
+    /// The cookies that end a session, what it was about to do, and the links that were opened: somebody else may come now.
     pub fn end_session(&self) -> Vec<HeaderValue> {
-        self.cookies.unset(Kind::Session).into_iter().chain(self.end_step()).collect()
+        let ended = [Kind::Session, Kind::Links].into_iter().filter_map(|kind| self.cookies.unset(kind));
+        ended.chain(self.end_step()).collect()
     }
 
     /// The same, with how it ended for the page that comes next: in a cookie, so that no link says so to somebody else.

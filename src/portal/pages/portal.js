@@ -34,12 +34,21 @@ for (const button of document.querySelectorAll("[data-prints]")) {
   button.hidden = false;
 }
 
+// A browser keeps the addresses of what it downloads: so the file gets one that says nothing.
+for (const link of document.querySelectorAll("a[download][href^='data:']")) {
+  const text = decodeURIComponent(link.href.slice(link.href.indexOf(",") + 1));
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
+}
+
 // Another language shows the page anew: what was typed is kept until then, in this tab alone, and never what is secret.
+// What is secret is told by what a field is for: a password that is shown is of the type of any text.
 const typed = () => [...document.querySelectorAll(
-  "form input[name]:not([type=hidden], [type=password], [autocomplete=off], [data-shows])")];
+  "form input[id][name]:not([type=hidden], [autocomplete$=-password], [autocomplete=one-time-code], [autocomplete=off])")];
 for (const link of document.querySelectorAll(".languages a")) {
-  link.addEventListener("click", () => {
-    const kept = typed().filter((field) => field.id).map((field) => [field.id, field.type === "checkbox" ? field.checked : field.value]);
+  link.addEventListener("click", (event) => {
+    // Into another tab.
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const kept = typed().map((field) => [field.id, field.type === "checkbox" ? field.checked : field.value]);
     sessionStorage.setItem("typed", JSON.stringify({ at: location.pathname, kept }));
   });
 }
@@ -84,4 +93,6 @@ if (opens) {
   };
   addEventListener("hashchange", open);
   open();
+} else if (/^#a-[0-9a-f-]{36}\./.test(location.hash)) {
+  history.replaceState(null, "", location.pathname + location.search);
 }

@@ -40,21 +40,25 @@ pub async fn start_again() -> Response {
 /// Ends every session of whoever is signed in. Whoever does it to accept an invitation comes back to it.
 pub async fn sign_out(State(portal): State<Arc<Portal>>, visitor: Visitor, Ours(sent): Ours) -> Response {
     let link = Link::parse(sent.get(field::LINK));
-    let next = link.map_or_else(|| path::SIGN_IN.to_owned(), |link| link.path());
+    let next = link.as_ref().map_or_else(|| path::SIGN_IN.to_owned(), Link::path);
+    let signed_out = || {
+        let kept = link.as_ref().map(|link| portal.remember_link_alone(&visitor, link));
+        portal.end_session_and_say(BY_SIGN_OUT).into_iter().chain(kept.into_iter().flatten()).collect::<Vec<_>>()
+    };
     let signed_in = match portal.session(&visitor).await {
         Ok(Status::SignedIn(signed_in)) => signed_in,
         Ok(Status::NotSignedIn | Status::Ended) => {
-            return see_other(&next, portal.end_session_and_say(BY_SIGN_OUT));
+            return see_other(&next, signed_out());
         }
         Err(Unreachable) => return only_here(&portal, &visitor, None),
     };
     let account = &signed_in.account.spec;
     let Some(acceptance) = &account.acceptance else {
-        return see_other(&next, portal.end_session_and_say(BY_SIGN_OUT));
+        return see_other(&next, signed_out());
     };
     let changed =
         change(&portal.stores.accounts, &account.id, Still::InEpoch(acceptance.session_epoch), Change::SignedOut).await;
-    let mut cookies = portal.end_session_and_say(BY_SIGN_OUT);
+    let mut cookies = signed_out();
     match changed {
         Ok(after) => {
             info!(account = account.id, "signed out");

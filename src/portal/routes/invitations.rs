@@ -16,7 +16,7 @@ use super::super::opened::Link;
 use super::super::pages::{
     Accept, AcceptFaults, AcceptNote, Choice, Notice, Open, OtherSession, Page, SecondFactor, field,
 };
-use super::super::sessions::{SignedIn, Status, Unreachable};
+use super::super::sessions::{Status, Unreachable};
 use super::super::sign_in::NotLetIn;
 use super::super::web::form::Sent;
 use super::super::web::reply::{Reply, see_other};
@@ -84,8 +84,8 @@ pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Respon
             see_other(&opened.path, portal.remember_link(&visitor, &opened.link))
         }
         Ok(opened) => {
-            if let Some(other) = signed_in(&portal, &visitor).await {
-                return ask_first(&portal, &visitor, &opened, *other);
+            if let Some(answer) = ask_first(&portal, &visitor, &opened).await {
+                return answer;
             }
             let names = match set_up::setting_up(&portal, &visitor, &opened.link.place()) {
                 Some(draft) => draft.names(),
@@ -98,7 +98,12 @@ pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Respon
 }
 
 /// The page that asks whoever is signed in before they accept somebody else's invitation, or another of their own.
-fn ask_first(portal: &Portal, visitor: &Visitor, opened: &Opened, other: SignedIn) -> Response {
+async fn ask_first(portal: &Portal, visitor: &Visitor, opened: &Opened) -> Option<Response> {
+    let other = match portal.session(visitor).await {
+        Ok(Status::SignedIn(other)) => other,
+        Ok(Status::NotSignedIn | Status::Ended) => return None,
+        Err(Unreachable) => return Some(portal.session_unreachable(visitor)),
+    };
     let acceptance = other.account.spec.acceptance.as_ref();
     let page = Page::OtherSession(OtherSession {
         sign_out: path::SIGN_OUT,
@@ -108,20 +113,15 @@ fn ask_first(portal: &Portal, visitor: &Visitor, opened: &Opened, other: SignedI
         email: opened.invited.email(),
     });
     let reply = Reply { again: Some(&opened.path), ..Reply::ok(opened.invited.locale()) };
-    portal.page(visitor, Reply { cookies: other.cookie.into_iter().collect(), ..reply }, &page)
-}
-
-/// Who is signed in. In an outage nobody is taken to be.
-async fn signed_in(portal: &Portal, visitor: &Visitor) -> Option<Box<SignedIn>> {
-    match portal.session(visitor).await {
-        Ok(Status::SignedIn(signed_in)) => Some(signed_in),
-        Ok(Status::NotSignedIn | Status::Ended) | Err(Unreachable) => None,
-    }
+    Some(portal.page(visitor, Reply { cookies: other.cookie.into_iter().collect(), ..reply }, &page))
 }
 
 /// Whether the account of the link is that of whoever is signed in.
 async fn is_theirs(portal: &Portal, visitor: &Visitor, link: &Link) -> bool {
-    signed_in(portal, visitor).await.is_some_and(|signed_in| signed_in.account.spec.id == link.account)
+    match portal.session(visitor).await {
+        Ok(Status::SignedIn(signed_in)) => signed_in.account.spec.id == link.account,
+        Ok(Status::NotSignedIn | Status::Ended) | Err(Unreachable) => false,
+    }
 }
 
 /// The form was sent.
@@ -129,7 +129,7 @@ pub async fn accept(State(portal): State<Arc<Portal>>, visitor: Visitor, sent: S
     if let Some(answer) = sent_again(&portal, &visitor, &sent).await {
         return answer;
     }
-    let opened = match open(&portal, &visitor, link(&portal, &visitor, Some(&sent))).await {
+    let opened = match open_as_nobody_else(&portal, &visitor, link(&portal, &visitor, Some(&sent))).await {
         Ok(opened) => opened,
         Err(answer) => return answer,
     };
@@ -251,6 +251,19 @@ pub(super) async fn open(portal: &Portal, visitor: &Visitor, link: Option<Link>)
         }
         Err(NotInvited::TooManyTries(wait)) => Err(portal.wait(visitor, None, wait)),
         Err(NotInvited::Unreachable) => Err(portal.unreachable(visitor, None)),
+    }
+}
+
+/// The same, unless somebody else is signed in, who is asked first.
+pub(super) async fn open_as_nobody_else(
+    portal: &Portal,
+    visitor: &Visitor,
+    link: Option<Link>,
+) -> Result<Opened, Response> {
+    let opened = open(portal, visitor, link).await?;
+    match ask_first(portal, visitor, &opened).await {
+        Some(answer) => Err(answer),
+        None => Ok(opened),
     }
 }
 

@@ -24,7 +24,7 @@ use tracing::debug;
 use super::pages::Notice;
 use super::sign_in::NotLetIn;
 use super::web::reply::took_too_long;
-use super::web::visitor::{Visitor, peer};
+use super::web::visitor::{Visitor, chosen, peer};
 use super::web::{form, headers};
 use super::{Portal, metrics, path};
 use crate::domain::member::Locale;
@@ -45,6 +45,7 @@ pub fn routes(portal: &Arc<Portal>) -> Router {
         .route(path::RECOVERY_CODES, get(second_factor::show_codes).post(second_factor::codes_are_kept))
         .route(path::SIGN_OUT, post(home::sign_out).get(home::start_again))
         .route(path::INVITATIONS, get(invitations::ask_for_code).post(invitations::code))
+        .route("/invitations/", get(invitations::ask_for_code))
         .route("/invitations/{link}", get(invitations::show).post(invitations::accept))
         .route("/invitations/{link}/second-factor", get(set_up::show).post(set_up::first_code))
         .route("/confirmations", get(address_unchanged))
@@ -66,6 +67,7 @@ async fn around(State(portal): State<Arc<Portal>>, request: Request, next: Next)
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     let method = request.method().clone();
+    let chosen = request.uri().query().and_then(chosen);
     let begin = portal.clock.monotonic();
     let peer = peer(request.extensions());
     // The others are whole when their form has come in.
@@ -76,6 +78,10 @@ async fn around(State(portal): State<Arc<Portal>>, request: Request, next: Next)
         (StatusCode::BAD_REQUEST, NOT_ONE_HOST).into_response()
     };
     portal.connections.set_answered(peer, false);
+    // A page sets it itself.
+    if let Some(chosen) = chosen.filter(|_| answer.status().is_redirection()) {
+        portal.remember_language(&mut answer, chosen);
+    }
     headers::add(&mut answer, &portal.base);
     portal.metrics.answered(route, answer.status().as_u16());
     let took = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -17,7 +17,8 @@ use super::super::web::reply::see_other;
 use super::super::web::visitor::Visitor;
 use super::super::{Portal, path};
 use super::invitations::{
-    Filled, Opened, SECOND_FACTOR, failed, form, link, no_link, not_accepted, not_completed, open, refused,
+    Filled, Opened, SECOND_FACTOR, failed, form, link, no_link, not_accepted, not_completed, open_as_nobody_else,
+    refused,
 };
 use super::second_factor::{self, Setup, fault};
 use super::sign_in::{Tried, tried};
@@ -61,11 +62,12 @@ pub async fn show(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Respon
     let draft = match portal.step(&visitor) {
         Some(Step::Accept { link: place, draft }) if place == link.place() => draft,
         Some(Step::Keep(_)) => return see_other(path::RECOVERY_CODES, Vec::new()),
+        // Where the link is looked at.
         Some(Step::Accept { .. } | Step::Code(_) | Step::Enrol(_)) | None => {
-            return see_other(&link.path(), portal.remember_link(&visitor, &link));
+            return see_other(visitor.path.strip_suffix(SECOND_FACTOR).unwrap_or(path::INVITATIONS), Vec::new());
         }
     };
-    match open(&portal, &visitor, Some(link)).await {
+    match open_as_nobody_else(&portal, &visitor, Some(link)).await {
         Ok(opened) => enrol(&portal, &visitor, &opened, &draft, None),
         Err(answer) => answer,
     }
@@ -81,7 +83,7 @@ pub async fn first_code(State(portal): State<Arc<Portal>>, visitor: Visitor, sen
     {
         return answer;
     }
-    let opened = match open(&portal, &visitor, Some(link)).await {
+    let opened = match open_as_nobody_else(&portal, &visitor, Some(link)).await {
         Ok(opened) => opened,
         Err(answer) => return answer,
     };

@@ -93,7 +93,8 @@ pub async fn password(State(portal): State<Arc<Portal>>, visitor: Visitor, sent:
     match next {
         Next::LetIn(account) => {
             portal.metrics.sign_in(metrics::SignIn::SignedIn);
-            see_other(path::HOME, portal.begin_session(&account.spec))
+            let cookies = portal.begin_session(&account.spec);
+            see_other(path::HOME, cookies.into_iter().chain(portal.end_step()).collect())
         }
         Next::Code(challenge) => {
             portal.metrics.sign_in(metrics::SignIn::CodeAsked);

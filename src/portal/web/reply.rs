@@ -77,13 +77,20 @@ impl Portal {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language::tag(frame.locale)));
         let visit = self.visit_cookie(visitor);
-        let chosen = visitor
-            .chosen
-            .and_then(|chosen| self.cookies.set(Kind::Language, language::tag(chosen), Some(LANGUAGE_LASTS)));
-        for cookie in reply.cookies.into_iter().chain(visit).chain(chosen) {
+        for cookie in reply.cookies.into_iter().chain(visit) {
             headers.append(header::SET_COOKIE, cookie);
         }
+        if let Some(chosen) = visitor.chosen {
+            self.remember_language(&mut response, chosen);
+        }
         response
+    }
+
+    /// Has the browser remember the language that was chosen.
+    pub fn remember_language(&self, response: &mut Response, chosen: Locale) {
+        if let Some(cookie) = self.cookies.set(Kind::Language, language::tag(chosen), Some(LANGUAGE_LASTS)) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
     }
 
     /// The cookie that tells a new browser whose forms it has.

@@ -106,6 +106,7 @@ fn new_visit() -> Option<String> {
     secret_bytes::<VISIT_BYTES>().ok().map(|bytes| BASE64URL_NOPAD.encode(&bytes))
 }
 
-fn chosen(query: &str) -> Option<Locale> {
+/// The language that a query chooses.
+pub fn chosen(query: &str) -> Option<Locale> {
     query.split('&').find_map(|pair| pair.strip_prefix("lang=")).and_then(language::of_tag)
 }

@@ -45,10 +45,19 @@ fn a_link_is_opened_by_its_code_and_no_address_has_its_token() {
     let shown = |visitor: &mut Visitor, link: &str| visitor.get(&page_of(link)).form().value("email").to_owned();
     assert_eq!([&ana, &bea].map(|link| shown(&mut visitor, link)), [email("ana"), email("bea")]);
     assert_eq!(visitor.get(&format!("{}?lang=fr", page_of(&ana))).header("content-language"), Some("fr"));
-    // Whoever comes back much later opens theirs again; a form that is open has its own code.
+    // Whoever comes back much later opens theirs again, whoever opened another meanwhile; a form that is open has its own code.
     let open = visitor.get(&page_of(&ana));
-    house.world.clock().advance(SignedDuration::from_mins(61));
+    house.world.clock().advance(SignedDuration::from_mins(40));
+    assert_eq!(visitor.get(&bea).status, 200);
+    house.world.clock().advance(SignedDuration::from_mins(21));
     assert_eq!(visitor.get(&page_of(&ana)).location().as_deref(), Some("/invitations"));
+    assert_eq!(visitor.get(&page_of(&bea)).status, 200);
+    // What was never mailed is not remembered, and takes nothing away.
+    let forged = format!("{}x/second-factor", link_of_0_1(&bea));
+    let answer = visitor.get(&forged);
+    assert_eq!(answer.location().as_deref(), forged.strip_suffix("/second-factor"));
+    assert_eq!(visitor.follow(&answer).status, 404);
+    assert_eq!(visitor.get(&page_of(&bea)).status, 200);
     let answer = visitor.submit(&filled(&open, PASSWORD));
     assert_eq!(answer.location(), Some(format!("{}/second-factor", page_of(&ana))), "{:?}", answer.faults());
     assert!(!visitor.follow(&answer).texts(".key").is_empty());
@@ -101,6 +110,19 @@ fn a_link_that_is_opened_while_somebody_is_signed_in_asks_first() {
     assert!(is_signed_in(&browser));
     let old = browser.get(&link_of_0_1(&link));
     assert_eq!(browser.follow(&old).heading(), page.heading());
+    // A form that was open before somebody else signed in is no way around.
+    let form = alone(filled(&house.portal.visitor().get(&link), PASSWORD));
+    assert_eq!(browser.submit(&form).heading(), page.heading());
+    assert!(is_signed_in(&browser) && house.world.account_of("bea")["spec"]["acceptance"].is_null());
+    // Signing out forgets what was opened here.
+    let mut other = house.accepted("cai");
+    other.get(&link);
+    let home = other.get("/");
+    other.submit(&home.form());
+    assert_eq!(other.get(&page_of(&link)).location().as_deref(), Some("/invitations"));
+    let answer = other.get("/sign-out?lang=fr");
+    let answer = other.follow(&answer);
+    assert_eq!(other.follow(&answer).header("content-language"), Some("fr"), "a language is kept on the way");
     // Signing out leads back to the invitation.
     let answer = browser.submit(&page.form());
     assert_eq!(answer.location(), Some(page_of(&link)));
