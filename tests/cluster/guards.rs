@@ -314,8 +314,11 @@ fn who_is_being_deleted_is_gone_whatever_finalizer_keeps_the_object() {
     let ready = condition(&told, "Ready").unwrap();
     assert!(ready["status"] == "False" && ready["message"].as_str().unwrap().contains(FINALIZER), "{ready}");
     world.member_told("bea", "is not mailed");
-    let of_bea = world.account_of("bea");
-    assert!(of_bea["spec"]["desired"]["removed"].is_object());
+    // The status may be written before the record.
+    eventually_ok(PATIENCE, "the record to say so", || {
+        let removed = world.account_of("bea")["spec"]["desired"]["removed"].clone();
+        if removed.is_object() { Ok(()) } else { Err(removed) }
+    });
     world.kubectl(&["annotate", "clinicuser", "bea", "clinic-operator.dev/resend=1"]);
     world.at_rest(Duration::from_secs(4));
     assert_eq!(world.relay.mails().len(), 2, "nobody is mailed who is being deleted");
