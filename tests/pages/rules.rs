@@ -9,7 +9,6 @@ use clinic_operator::portal::pages::{Designation, Frame, Home, Notice, Page, fie
 
 use crate::cases::{CODES, Case, DRAFT, FORM_TOKEN, NOTICES, PORTAL, SECRET, cases, without_names};
 use crate::markup::{Markup, Tag};
-use crate::readers::Reader;
 
 /// Attributes that lead somewhere.
 const LINKS: [&str; 4] = ["href", "src", "action", "formaction"];
@@ -234,40 +233,27 @@ fn every_word_of_a_page_is_a_value_or_of_its_languages_file() {
         (language, pieces)
     });
     in_every_page(|case, markup| {
-        let Reader {
-            clinic,
-            greeting,
-            first_name,
-            last_name,
-            name,
-            title,
-            position,
-            expires,
-            last_day,
-            email,
-            ask,
-            ..
-        } = case.reader;
+        let reader = case.reader;
         let mut rest = markup.text.clone();
         for spoken in ["aria-label", "alt", "placeholder", "title"] {
             rest.extend(markup.values(spoken).into_iter().flat_map(|words| ["\n", words]));
         }
-        let (_, pieces) = of_language.iter().find(|(language, _)| *language == case.reader.language()).unwrap();
+        let (_, pieces) = of_language.iter().find(|(language, _)| *language == reader.language()).unwrap();
         let mut known: Vec<&str> = pieces.iter().map(String::as_str).collect();
         known.extend([
-            clinic,
-            greeting.unwrap_or_default(),
-            first_name,
-            last_name,
-            name,
-            title,
-            position,
-            expires,
-            last_day,
-            email,
+            reader.clinic,
+            reader.greeting.unwrap_or_default(),
+            reader.first_name,
+            reader.last_name,
+            reader.name,
+            reader.title,
+            reader.position,
+            reader.expires,
+            reader.last_day,
+            reader.email,
             PORTAL,
         ]);
-        known.extend(ask.into_iter().flatten());
+        known.extend(reader.ask.into_iter().flatten());
         known.retain(|known| known.chars().any(char::is_alphabetic));
         // One may be part of another.
         known.sort_by_key(|known| std::cmp::Reverse(known.len()));
